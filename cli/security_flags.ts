@@ -1,0 +1,86 @@
+/**
+ * The TLS flags, which scheduler and worker share.
+ *
+ * @module
+ */
+
+import { Security } from "../security/security.ts";
+import { type Flags, oneOf, type ParsedFlags, UsageError } from "./flags.ts";
+
+/** Flags of Dask's `--tls-…` family. */
+export const TLS_FLAGS: Flags = {
+  "tls-ca-file": {
+    type: "string",
+    value: "PATH",
+    help: "The only CA that is trusted, PEM",
+  },
+  "tls-cert": { type: "string", value: "PATH", help: "Certificate of this role, PEM" },
+  "tls-key": {
+    type: "string",
+    value: "PATH",
+    help: "Private key of this role, PEM; absent: it is in the certificate's file",
+  },
+  "tls-ciphers": {
+    type: "string",
+    value: "LIST",
+    help: "Allowed suites by OpenSSL's names, with colons between",
+  },
+  "tls-min-version": { type: "string", value: "1.2|1.3", help: "Lowest TLS version [1.2]" },
+  "tls-max-version": { type: "string", value: "1.2|1.3", help: "Highest TLS version" },
+  "require-encryption": { type: "boolean", help: "Neither listen nor dial in plain text" },
+  "tls-crl-file": { type: "string", help: "", refused: "revocation lists are not supported yet" },
+};
+
+/** The {@linkcode Security} that the flags ask for; `undefined` if none is given. */
+export function securityFromFlags(
+  role: "scheduler" | "worker" | "client",
+  { text, on }: ParsedFlags,
+): Security | undefined {
+  const cert = text["tls-cert"];
+  const key = text["tls-key"];
+  const ca = text["tls-ca-file"];
+  const given = {
+    ...ca !== undefined && { tlsCaFile: ca },
+    ...cert !== undefined && certificate(role, cert),
+    ...key !== undefined && privateKey(role, key),
+    ...text["tls-ciphers"] !== undefined && { tlsCiphers: text["tls-ciphers"] },
+    ...text["tls-min-version"] !== undefined &&
+      { tlsMinVersion: oneOf("tls-min-version", text["tls-min-version"], ["1.2", "1.3"]) },
+    ...text["tls-max-version"] !== undefined &&
+      { tlsMaxVersion: oneOf("tls-max-version", text["tls-max-version"], ["1.2", "1.3"]) },
+    ...on["require-encryption"] !== undefined && { requireEncryption: on["require-encryption"] },
+  } satisfies Security;
+  if (Object.keys(given).length === 0) return undefined;
+  const missing = [ca === undefined && "--tls-ca-file", cert === undefined && "--tls-cert"]
+    .filter((flag) => flag !== false);
+  const asksForTls = Object.keys(given).some((field) => field !== "requireEncryption") ||
+    on["require-encryption"] === true;
+  if (asksForTls && missing.length > 0) {
+    throw new UsageError(
+      `TLS needs ${missing.join(" and ")} too: a role trusts one CA and shows a certificate of it`,
+    );
+  }
+  return given;
+}
+
+function certificate(role: "scheduler" | "worker" | "client", path: string): Security {
+  switch (role) {
+    case "scheduler":
+      return { tlsSchedulerCert: path };
+    case "worker":
+      return { tlsWorkerCert: path };
+    case "client":
+      return { tlsClientCert: path };
+  }
+}
+
+function privateKey(role: "scheduler" | "worker" | "client", path: string): Security {
+  switch (role) {
+    case "scheduler":
+      return { tlsSchedulerKey: path };
+    case "worker":
+      return { tlsWorkerKey: path };
+    case "client":
+      return { tlsClientKey: path };
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Handles on results that live on the cluster.
+ *
+ * @module
+ */
+
+import type { Key } from "../messages/common.ts";
+import type { FutureStatus, KeyState } from "./state/client_state.ts";
+
+/** Options of everything that waits. */
+export interface WaitOptions {
+  /** Gives up waiting. The task itself goes on. */
+  signal?: AbortSignal;
+  /** Gives up after that long: milliseconds, or text such as `"30s"`. Default: never. */
+  timeout?: number | string;
+}
+
+/** What a Future needs of its client. */
+export interface FutureOwner {
+  /** Resolves when the task ended; rejects if the wait is given up. */
+  waitFor(states: readonly KeyState[], options: WaitOptions | undefined): Promise<void>;
+  /** Values of ended tasks, in order. */
+  fetch(states: readonly KeyState[], options: WaitOptions | undefined): Promise<unknown[]>;
+  /** The error of a task that failed or was cancelled. */
+  errorOf(state: KeyState): Error;
+  /** One Future less. */
+  drop(state: KeyState): void;
+}
+
+/** Makes Futures; kept from users, who get theirs from a client. */
+export let makeFuture: <T>(owner: FutureOwner, state: KeyState) => Future<T>;
+
+/** The shared state behind a Future. */
+export let stateOf: (future: Future<unknown>) => KeyState;
+
+/** The client that a Future came from. */
+export let ownerOf: (future: Future<unknown>) => FutureOwner;
+
+interface Held {
+  readonly owner: FutureOwner;
+  readonly state: KeyState;
+}
+
+/** Futures that were forgotten without being released. */
+const forgotten = new FinalizationRegistry<Held>(({ owner, state }) => owner.drop(state));
+
+/**
+ * Handle on the result of a task that lives on the cluster. Source:
+ * https://distributed.dask.org/en/stable/api.html#distributed.Future
+ *
+ * Not a thenable, on purpose: an async function may return one without its result being fetched. Disposing a
+ * Future, or forgetting it, tells the scheduler that this program no longer wants the key; the result is freed
+ * when nobody wants it.
+ *
+ * ```ts ignore
+ * using future = client.submit((x: number) => x + 1, 41);
+ * console.log(await future.result()); // 42
+ * ```
+ */
+export class Future<out T> implements Disposable {
+  #owner: FutureOwner;
+  #state: KeyState;
+  #isReleased = false;
+
+  private constructor(owner: FutureOwner, state: KeyState) {
+    this.#owner = owner;
+    this.#state = state;
+    forgotten.register(this, { owner, state }, this);
+  }
+
+  static {
+    makeFuture = <R>(owner: FutureOwner, state: KeyState) => new Future<R>(owner, state);
+    stateOf = (future) => future.#state;
+    ownerOf = (future) => future.#owner;
+  }
+
+  /** Name of the task, unique in the cluster. */
+  get key(): Key {
+    return this.#state.key;
+  }
+
+  /** Last state that the scheduler reported; `"cancelled"` once released. Never blocks. */
+  get status(): FutureStatus {
+    return this.#isReleased ? "cancelled" : this.#state.status;
+  }
+
+  /** Whether the task ended, well or not. Never blocks. */
+  done(): boolean {
+    return this.#isReleased || this.#state.ended;
+  }
+
+  /**
+   * Waits for the task and brings its value here.
+   *
+   * @throws {TaskError} If the task failed; also an instance of the remote error's class where this side has it.
+   * @throws {CancelledError} If the task was cancelled, or this Future was released.
+   * @throws {TimeoutError} If `timeout` passed first.
+   */
+  async result(options?: WaitOptions): Promise<T> {
+    this.#checkHeld();
+    await this.#owner.waitFor([this.#state], options);
+    const [value] = await this.#owner.fetch([this.#state], options);
+    return value as T;
+  }
+
+  /**
+   * Waits for the task and returns its error, or `undefined` if it finished.
+   *
+   * @throws {TimeoutError} If `timeout` passed first.
+   */
+  async exception(options?: WaitOptions): Promise<Error | undefined> {
+    this.#checkHeld();
+    await this.#owner.waitFor([this.#state], options);
+    return this.#state.status === "finished" ? undefined : this.#owner.errorOf(this.#state);
+  }
+
+  /** This program no longer wants the result. Idempotent. */
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    forgotten.unregister(this);
+    this.#owner.drop(this.#state);
+  }
+
+  /** Same as {@linkcode Future.release}. */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #checkHeld(): void {
+    if (this.#isReleased) throw this.#owner.errorOf(this.#state);
+  }
+}

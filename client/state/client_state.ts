@@ -1,0 +1,253 @@
+/**
+ * What a client knows of the keys it wants: the pure part of `Client`. Futures and the scheduler's reports
+ * go in, messages to the scheduler come out. No I/O, no clock.
+ *
+ * Mirrors `FutureState` and the `_handle_*` methods of distributed/client.py.
+ *
+ * @module
+ */
+
+import type {
+  ClientReport,
+  ClientStreamMessage,
+  GraphAnnotations,
+  TaskRow,
+  UpdateGraph,
+} from "../../messages/client_scheduler.ts";
+import type { Address, FunctionHash, Key } from "../../messages/common.ts";
+
+/** What a client knows of a task; the spelling is Dask's. */
+export type FutureStatus = "pending" | "finished" | "error" | "cancelled" | "lost";
+
+/** A function as it is shipped. */
+export interface FunctionBody {
+  /** SHA-256 of `body`, hexadecimal. */
+  readonly hash: FunctionHash;
+  /** What `docs/wire.md` calls a function body. */
+  readonly body: Uint8Array;
+}
+
+/** One key that this client wants. Shared by all its Futures. */
+export class KeyState {
+  /** Name of the task. */
+  readonly key: Key;
+  /** Function that this client submitted it with. */
+  readonly functionHash: FunctionHash | undefined;
+  /** Futures that are alive. */
+  handles = 0;
+  /** Last state that the scheduler reported. */
+  status: FutureStatus = "pending";
+  /** Who holds the result, as far as reported. */
+  workers: readonly Address[] = [];
+  /** The result's MessagePack frame, if it came along. */
+  result: Uint8Array | undefined = undefined;
+  /** Error payload of a failed task. */
+  exception: unknown = undefined;
+  /** Why it was cancelled. */
+  reason: string | undefined = undefined;
+  /** Called once at the next change to an ended status, then forgotten. */
+  #watchers: (() => void)[] = [];
+
+  constructor(key: Key, functionHash: FunctionHash | undefined) {
+    this.key = key;
+    this.functionHash = functionHash;
+  }
+
+  /** Whether the task ended, well or not. */
+  get ended(): boolean {
+    return this.status !== "pending" && this.status !== "lost";
+  }
+
+  /** Calls `watcher` when the task ends; the caller has seen that it has not ended yet. */
+  watch(watcher: () => void): void {
+    this.#watchers.push(watcher);
+  }
+
+  /** Takes back a watcher. */
+  unwatch(watcher: () => void): void {
+    this.#watchers = this.#watchers.filter((other) => other !== watcher);
+  }
+
+  /** For {@linkcode ClientState} alone: takes over an ended status and tells the watchers. */
+  end(status: FutureStatus): void {
+    this.status = status;
+    const watchers = this.#watchers;
+    this.#watchers = [];
+    for (const watcher of watchers) watcher();
+  }
+}
+
+interface FunctionUse {
+  /** Wanted keys that were submitted with it. */
+  keys: number;
+}
+
+/** Keys and function bodies of one client. */
+export class ClientState {
+  #keys = new Map<Key, KeyState>();
+  /** Bodies that the scheduler holds for this client. */
+  #functions = new Map<FunctionHash, FunctionUse>();
+  #outbox: ClientStreamMessage[] = [];
+  /** Last message of the outbox if it is a graph that can still grow. */
+  #graph: GrowingGraph | undefined = undefined;
+
+  /** Keys that are wanted. */
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  /** Function bodies that the scheduler holds for this client. */
+  get functionCount(): number {
+    return this.#functions.size;
+  }
+
+  /** Whether there is something to send. */
+  get hasMessages(): boolean {
+    return this.#outbox.length > 0;
+  }
+
+  /** Takes what is to be sent, in order. */
+  takeMessages(): ClientStreamMessage[] {
+    const messages = this.#outbox;
+    this.#outbox = [];
+    this.#graph = undefined;
+    return messages;
+  }
+
+  /** The state of a wanted key. */
+  get(key: Key): KeyState | undefined {
+    return this.#keys.get(key);
+  }
+
+  /**
+   * Wants the task `row` of `fn`. Tasks of one turn share a message. A key that is wanted already is not sent
+   * again.
+   */
+  submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState {
+    const known = this.#keys.get(row[0]);
+    if (known !== undefined) return known;
+    const state = new KeyState(row[0], fn.hash);
+    this.#keys.set(row[0], state);
+    let graph = this.#graph;
+    if (graph === undefined || graph.annotations !== annotations) {
+      graph = { op: "update-graph", groups: [], functions: {}, annotations, fifo_timeout: 0.1 };
+      this.#graph = graph;
+      this.#outbox.push(graph);
+    }
+    const use = this.#functions.get(fn.hash);
+    if (use === undefined) {
+      graph.functions[fn.hash] = fn.body;
+      this.#functions.set(fn.hash, { keys: 1 });
+    } else {
+      use.keys++;
+    }
+    const group = graph.groups.at(-1);
+    if (group?.function === fn.hash) group.tasks.push(row);
+    else graph.groups.push({ function: fn.hash, tasks: [row] });
+    return state;
+  }
+
+  /** One Future more. */
+  acquire(state: KeyState): void {
+    state.handles++;
+  }
+
+  /** One Future less; the last one releases the key. */
+  drop(state: KeyState): void {
+    if (--state.handles > 0 || this.#keys.get(state.key) !== state) return;
+    this.#keys.delete(state.key);
+    this.#releaseFunctionOf(state);
+    const last = this.#outbox.at(-1);
+    if (last?.op === "client-releases-keys") (last.keys as Key[]).push(state.key);
+    else this.#push({ op: "client-releases-keys", keys: [state.key] });
+    if (!state.ended) state.end("cancelled");
+  }
+
+  /** Tells the scheduler which function bodies no wanted key needs. */
+  releaseIdleFunctions(): void {
+    const idle: FunctionHash[] = [];
+    for (const [hash, use] of this.#functions) if (use.keys === 0) idle.push(hash);
+    if (idle.length === 0) return;
+    for (const hash of idle) this.#functions.delete(hash);
+    this.#push({ op: "client-releases-functions", functions: idle });
+  }
+
+  /** Takes a report of the scheduler. Reports about keys that are no longer wanted are late, and ignored. */
+  handle(report: ClientReport): void {
+    switch (report.op) {
+      case "key-in-memory": {
+        const state = this.#keys.get(report.key);
+        if (state === undefined) return;
+        if (report.workers !== undefined) state.workers = report.workers;
+        if (report.result !== undefined) state.result = report.result;
+        if (state.status !== "cancelled") state.end("finished");
+        return;
+      }
+      case "task-erred": {
+        const state = this.#keys.get(report.key);
+        if (state === undefined) return;
+        state.exception = report.exception;
+        state.end("error");
+        return;
+      }
+      case "lost-data":
+      case "task-retried": {
+        const state = this.#keys.get(report.key);
+        if (state === undefined) return;
+        state.workers = [];
+        state.result = undefined;
+        state.exception = undefined;
+        state.status = report.op === "lost-data" ? "lost" : "pending";
+        return;
+      }
+      case "cancelled-keys":
+        for (const key of report.keys) {
+          const state = this.#keys.get(key);
+          if (state !== undefined) this.#cancel(state, report.reason ?? undefined, report.msg);
+        }
+        return;
+      case "adjust-heartbeat-interval":
+      case "stream-closed":
+      case "close-stream":
+        return; // the shell's
+      default:
+        return unreachable(report);
+    }
+  }
+
+  /** The link to the scheduler is gone for good: every key is cancelled, nothing more is sent. */
+  disconnect(reason: string): void {
+    for (const state of this.#keys.values()) this.#cancel(state, reason, undefined);
+    this.#keys.clear();
+    this.#functions.clear();
+    this.takeMessages();
+  }
+
+  #cancel(state: KeyState, reason: string | undefined, message: string | null | undefined): void {
+    state.reason = [reason, message].filter(Boolean).join(": ") || undefined;
+    state.result = undefined;
+    state.end("cancelled");
+  }
+
+  #push(message: ClientStreamMessage): void {
+    this.#outbox.push(message);
+    this.#graph = undefined;
+  }
+
+  #releaseFunctionOf(state: KeyState): void {
+    const use = state.functionHash === undefined
+      ? undefined
+      : this.#functions.get(state.functionHash);
+    if (use !== undefined) use.keys--;
+  }
+}
+
+/** {@linkcode UpdateGraph} while rows are added to it. */
+interface GrowingGraph extends UpdateGraph {
+  readonly groups: { readonly function: FunctionHash; readonly tasks: TaskRow[] }[];
+  readonly functions: Record<FunctionHash, Uint8Array>;
+}
+
+function unreachable(report: never): never {
+  throw new TypeError(`Unknown report ${JSON.stringify(report)}`);
+}

@@ -1,0 +1,90 @@
+/**
+ * What a comm is: a link that carries messages, whatever it is made of. Nothing above `comm/` knows whether
+ * it is `tcp://`, `tls://` or `inproc://`.
+ *
+ * A message is what `protocol/message.ts` encodes: plain data, with opaque `Serialized` payloads inside that
+ * stay opaque (a comm never decodes a value).
+ *
+ * @module
+ */
+
+import type { Address } from "../messages/common.ts";
+
+/** What each side says first on a new link (`distributed/comm/core.py`, `handshake_info`). */
+export interface HandshakeInfo {
+  /** Compression that this side would like, or nothing. */
+  readonly compression: string | null;
+  /** Version of Python; ours says `[0, 0, 0]`. */
+  readonly python: readonly number[];
+  /** Highest pickle protocol it reads. */
+  readonly "pickle-protocol": number;
+  /** Ours: present if the other end is a role of this package. */
+  readonly javascript?: JavascriptHandshake;
+}
+
+/** What our roles add to the handshake; Python peers ignore it. */
+export interface JavascriptHandshake {
+  /** Version of the additions in `docs/wire.md`. */
+  readonly protocol: 1;
+}
+
+/** What is known of the certificate at the other end of a `tls://` link. */
+export interface PeerCertificate {
+  /** Distinguished name, such as `CN=worker-1,O=acme`. */
+  readonly subject: string;
+  /** Who signed it. */
+  readonly issuer: string;
+  /** SHA-256 of the certificate, upper-case hexadecimal with colons. */
+  readonly fingerprint256: string;
+}
+
+/** TLS facts of a link. */
+export interface TlsInfo {
+  /** `"TLSv1.2"` or `"TLSv1.3"`. */
+  readonly protocol: string;
+  /** OpenSSL's name of the negotiated suite. */
+  readonly cipher: string;
+  /** The other end's certificate. */
+  readonly peer: PeerCertificate;
+}
+
+/** A link that carries messages. */
+export interface Comm extends AsyncDisposable {
+  /** This end, such as `tls://127.0.0.1:40112`. */
+  readonly localAddress: Address;
+  /** The other end: the dialled address, or for an accepted comm its ephemeral one. */
+  readonly peerAddress: Address;
+  /** What the other end said first. */
+  readonly peerInfo: HandshakeInfo;
+  /** TLS facts; absent unless the scheme is `tls`. */
+  readonly tls?: TlsInfo;
+  /** Whether this end can't be used any more. */
+  readonly closed: boolean;
+  /**
+   * Next message. One reader at a time.
+   *
+   * @throws {CommClosed} If the link ended, by either side.
+   */
+  read(): Promise<unknown>;
+  /**
+   * Sends a message. Resolves once its bytes are handed to the transport and there is room for more, which is
+   * the back-pressure. Calls may overlap: messages keep the order of the calls.
+   *
+   * @throws {CommClosed} If the link ended before. A failed write aborts the comm: nobody knows what was sent.
+   */
+  write(message: unknown): Promise<void>;
+  /** Sends what is waiting, then ends the link. Idempotent. */
+  close(): Promise<void>;
+  /** Ends the link at once. Pending reads and writes reject. Idempotent. */
+  abort(): void;
+}
+
+/** Something that accepts comms. */
+export interface Listener extends AsyncDisposable {
+  /** Where it is bound, such as `tls://0.0.0.0:8786`. */
+  readonly listenAddress: Address;
+  /** Where others reach it: as `listenAddress`, with a concrete host. */
+  readonly contactAddress: Address;
+  /** Stops accepting; accepted comms live on. Idempotent. */
+  close(): Promise<void>;
+}

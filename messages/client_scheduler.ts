@@ -1,0 +1,326 @@
+/**
+ * The stream between a client and the scheduler, both directions. Fields and their meaning are Dask's, except
+ * for the graph: Dask sends a pickled expression, and our roles send rows (see `docs/wire.md`).
+ *
+ * @module
+ */
+
+import type { Serialized } from "../protocol/serialized.ts";
+import {
+  type Address,
+  checkArray,
+  checkBoolean,
+  checkKey,
+  checkKeys,
+  checkNumber,
+  checkRecord,
+  checkString,
+  type FunctionHash,
+  type Key,
+  MessageError,
+  type RawMessage,
+} from "./common.ts";
+import { isReferenceList, type Reference, type TaskArguments } from "./run_spec.ts";
+
+/** A task in a graph: its key, its arguments, and which results go where in them. */
+export type TaskRow = readonly [key: Key, args: TaskArguments, references: readonly Reference[]];
+
+/** Tasks of one function. */
+export interface TaskGroupRows {
+  /** The function that all of them call. */
+  readonly function: FunctionHash;
+  /** One row per task. */
+  readonly tasks: readonly TaskRow[];
+}
+
+/** Restrictions and wishes that hold for all tasks of a graph, spelled as Dask's annotations. */
+export interface GraphAnnotations {
+  /** Higher runs earlier. Default 0. */
+  readonly priority?: number;
+  /** Addresses, names or hosts of workers that may run the tasks. Default: any. */
+  readonly workers?: readonly string[];
+  /** Turns `workers` into a wish. Default false. */
+  readonly allow_other_workers?: boolean;
+  /** Times a failing task is run again. Default 0. */
+  readonly retries?: number;
+}
+
+/** Client → scheduler: new tasks. All of them are wanted by the sender. */
+export interface UpdateGraph {
+  /** Operation. */
+  readonly op: "update-graph";
+  /** The tasks, by function; a task may refer to any task before it, or to one the scheduler knows. */
+  readonly groups: readonly TaskGroupRows[];
+  /** Bodies that this client has not sent before, or has released since. */
+  readonly functions: Readonly<Record<FunctionHash, Uint8Array>>;
+  /** Restrictions and wishes. */
+  readonly annotations: GraphAnnotations;
+  /** Graphs that arrive within so many seconds share a generation. */
+  readonly fifo_timeout: number;
+}
+
+/** Client → scheduler: this client no longer needs these function bodies. */
+export interface ClientReleasesFunctions {
+  /** Operation. */
+  readonly op: "client-releases-functions";
+  /** Hashes sent before in {@linkcode UpdateGraph.functions}. */
+  readonly functions: readonly FunctionHash[];
+}
+
+/** Client → scheduler: wants these keys, which others submitted. */
+export interface ClientDesiresKeys {
+  /** Operation. */
+  readonly op: "client-desires-keys";
+  /** Keys. */
+  readonly keys: readonly Key[];
+}
+
+/** Client → scheduler: no longer wants these keys. */
+export interface ClientReleasesKeys {
+  /** Operation. */
+  readonly op: "client-releases-keys";
+  /** Keys. */
+  readonly keys: readonly Key[];
+}
+
+/** Client → scheduler: do not compute these any more. */
+export interface CancelKeys {
+  /** Operation. */
+  readonly op: "cancel-keys";
+  /** Keys. */
+  readonly keys: readonly Key[];
+  /** Also if other clients want them. */
+  readonly force: boolean;
+  /** Shown to those who wanted them. */
+  readonly reason: string;
+  /** Longer text, or nothing. */
+  readonly msg: string | null;
+}
+
+/** Client → scheduler: tell me again what became of this key. */
+export interface ReportKey {
+  /** Operation. */
+  readonly op: "report-key";
+  /** Key. */
+  readonly key: Key;
+}
+
+/** Client → scheduler: still here. */
+export interface HeartbeatClient {
+  /** Operation. */
+  readonly op: "heartbeat-client";
+}
+
+/** Client → scheduler: forget me and all I wanted. */
+export interface CloseClient {
+  /** Operation. */
+  readonly op: "close-client";
+}
+
+/** Either side of any stream: the last message. */
+export interface CloseStream {
+  /** Operation. */
+  readonly op: "close-stream";
+}
+
+/** Everything a client says on its stream. */
+export type ClientStreamMessage =
+  | UpdateGraph
+  | ClientReleasesFunctions
+  | ClientDesiresKeys
+  | ClientReleasesKeys
+  | CancelKeys
+  | ReportKey
+  | HeartbeatClient
+  | CloseClient
+  | CloseStream;
+
+/** Scheduler → client: the task's result is in some worker's memory. */
+export interface KeyInMemory {
+  /** Operation. */
+  readonly op: "key-in-memory";
+  /** Key. */
+  readonly key: Key;
+  /** Pickle of the result's type, or of its name. */
+  readonly type?: Uint8Array | null;
+  /** Who holds it; Python's scheduler mostly leaves it out. */
+  readonly workers?: readonly Address[];
+  /** The result itself, a MessagePack frame, if it is small and just computed (see `docs/wire.md`). */
+  readonly result?: Uint8Array;
+}
+
+/** Scheduler → client: the task failed. */
+export interface ClientTaskErred {
+  /** Operation. */
+  readonly op: "task-erred";
+  /** Key. */
+  readonly key: Key;
+  /** The error; see `protocol/remote_error.ts`. */
+  readonly exception: Serialized | Uint8Array | string | null;
+  /** Python's traceback, or nothing. */
+  readonly traceback: unknown;
+}
+
+/** Scheduler → client: the result is gone; it is computed again if that is possible. */
+export interface LostData {
+  /** Operation. */
+  readonly op: "lost-data";
+  /** Key. */
+  readonly key: Key;
+}
+
+/** Scheduler → client: the erred task runs again. */
+export interface TaskRetried {
+  /** Operation. */
+  readonly op: "task-retried";
+  /** Key. */
+  readonly key: Key;
+}
+
+/** Scheduler → client: these will never be computed. */
+export interface CancelledKeys {
+  /** Operation. */
+  readonly op: "cancelled-keys";
+  /** Keys. */
+  readonly keys: readonly Key[];
+  /** Why. */
+  readonly reason?: string | null;
+  /** More about why. */
+  readonly msg?: string | null;
+}
+
+/** Scheduler → client: how often to say {@linkcode HeartbeatClient}. */
+export interface AdjustHeartbeatInterval {
+  /** Operation. */
+  readonly op: "adjust-heartbeat-interval";
+  /** Seconds. */
+  readonly interval: number;
+}
+
+/** Scheduler → client: goodbye. */
+export interface StreamClosed {
+  /** Operation. */
+  readonly op: "stream-closed";
+}
+
+/** Everything the scheduler says on a client's stream once it is registered. */
+export type ClientReport =
+  | KeyInMemory
+  | ClientTaskErred
+  | LostData
+  | TaskRetried
+  | CancelledKeys
+  | AdjustHeartbeatInterval
+  | StreamClosed
+  | CloseStream;
+
+/** Checks a message from a client. Throws {@linkcode MessageError} if it is not one. */
+export function parseClientStreamMessage(message: RawMessage): ClientStreamMessage {
+  switch (message["op"]) {
+    case "update-graph":
+      return parseUpdateGraph(message);
+    case "client-releases-functions":
+      checkKeys(message, "functions");
+      break;
+    case "client-desires-keys":
+    case "client-releases-keys":
+      return { op: message["op"], keys: checkKeys(message, "keys") };
+    case "cancel-keys":
+      return {
+        op: "cancel-keys",
+        keys: checkKeys(message, "keys"),
+        force: checkBoolean(message, "force"),
+        reason: checkString(message, "reason"),
+        msg: typeof message["msg"] === "string" ? message["msg"] : null,
+      };
+    case "report-key":
+      checkKey(message, "key");
+      break;
+    case "heartbeat-client":
+    case "close-client":
+    case "close-stream":
+      break;
+    default:
+      throw new MessageError(`Cannot handle "${String(message["op"])}" on a client's stream`);
+  }
+  return message as unknown as ClientStreamMessage;
+}
+
+function parseUpdateGraph(message: RawMessage): UpdateGraph {
+  if ("expr_ser" in message) {
+    throw new MessageError(
+      `Cannot handle "update-graph": the graph is a Python expression, and this scheduler runs tasks of TypeScript clients`,
+    );
+  }
+  for (const group of checkArray(message, "groups")) {
+    const raw = { op: "update-graph", ...group as RawMessage };
+    checkString(raw, "function");
+    for (const row of checkArray(raw, "tasks")) {
+      // hot: per task
+      if (
+        !Array.isArray(row) || row.length !== 3 || typeof row[0] !== "string" ||
+        typeof row[1] !== "object" || row[1] === null || !isReferenceList(row[2])
+      ) throw new MessageError(`Cannot handle "update-graph": a task is not [key, args, references]`);
+    }
+  }
+  const functions = checkRecord(message, "functions");
+  for (const hash in functions) {
+    if (!(functions[hash] instanceof Uint8Array)) {
+      throw new MessageError(`Cannot handle "update-graph": body of function ${hash} must be bytes`);
+    }
+  }
+  checkAnnotations(checkRecord(message, "annotations"));
+  checkNumber(message, "fifo_timeout");
+  return message as unknown as UpdateGraph;
+}
+
+const ANNOTATIONS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  priority: (value) => typeof value === "number" && Number.isFinite(value),
+  workers: (value) => Array.isArray(value) && value.every((name) => typeof name === "string"),
+  allow_other_workers: (value) => typeof value === "boolean",
+  retries: (value) => Number.isInteger(value) && (value as number) >= 0,
+};
+
+function checkAnnotations(annotations: Readonly<Record<string, unknown>>): void {
+  for (const name in annotations) {
+    const valid = Object.hasOwn(ANNOTATIONS, name) ? ANNOTATIONS[name] : undefined;
+    if (valid === undefined) {
+      throw new MessageError(
+        `Cannot handle "update-graph": annotation "${name}" is not supported (known: ${
+          Object.keys(ANNOTATIONS).join(", ")
+        })`,
+      );
+    }
+    if (!valid(annotations[name])) {
+      throw new MessageError(`Cannot handle "update-graph": annotation "${name}" has a wrong type`);
+    }
+  }
+}
+
+/** Checks a message from the scheduler to a client; `undefined` for an op that a client may ignore, as Dask's do. */
+export function parseClientReport(message: RawMessage): ClientReport | undefined {
+  switch (message["op"]) {
+    case "key-in-memory":
+    case "lost-data":
+    case "task-retried":
+    case "task-erred":
+      checkKey(message, "key");
+      break;
+    case "cancelled-keys":
+      return {
+        op: "cancelled-keys",
+        keys: checkKeys(message, "keys"),
+        reason: message["reason"] as string | null,
+        msg: message["msg"] as string | null,
+      };
+    case "adjust-heartbeat-interval":
+      checkNumber(message, "interval");
+      break;
+    case "stream-closed":
+    case "close-stream":
+      break;
+    default:
+      return undefined;
+  }
+  return message as unknown as ClientReport;
+}

@@ -1,0 +1,137 @@
+/**
+ * Names that travel in messages, branded so that they can't be mixed up, and the checks that turn what a
+ * peer sent into them.
+ *
+ * Wire spelling (`who_has`, `"task-finished"`) is kept in everything below `messages/`: renaming would cost a
+ * copy per message, and the decoded message is at the same time the stimulus of a state machine.
+ *
+ * @module
+ */
+
+/** Nominal typing: a `Base` that only a parse function produces. Free at run time. */
+export type Brand<Base, Name extends string> = Base & { readonly __brand: Name };
+
+/** Cluster-wide unique name of a task. */
+export type Key = Brand<string, "Key">;
+/** Contact address with scheme, such as `tls://10.0.0.7:8786`. */
+export type Address = Brand<string, "Address">;
+/** Name that a client registers with, such as `Client-4f1c…`. */
+export type ClientId = Brand<string, "ClientId">;
+
+/** SHA-256 of a function body, hexadecimal. */
+export type FunctionHash = Brand<string, "FunctionHash">;
+
+/** States of a worker, as `distributed.core.Status` names them. */
+export type WorkerStatus =
+  | "init"
+  | "running"
+  | "paused"
+  | "closing_gracefully"
+  | "closing"
+  | "closed";
+
+/** `[-userPriority, generation, order]`, or longer: smaller runs first. */
+export type Priority = readonly number[];
+
+/** A message as it came from the wire: a map whose values nobody has looked at yet. */
+export type RawMessage = Readonly<Record<string, unknown>>;
+
+/** A message misses a field, or a field has the wrong type. */
+export class MessageError extends Error {
+  /** Class name. */
+  override readonly name = "MessageError";
+}
+
+function refuse(message: RawMessage, field: string, wanted: string): never {
+  const value = message[field];
+  const got = value === null
+    ? "nil"
+    : value === undefined
+    ? "nothing"
+    : Array.isArray(value)
+    ? "an array"
+    : `a ${typeof value}`;
+  throw new MessageError(
+    `Cannot handle "${String(message["op"])}": field "${field}" must be ${wanted}, got ${got}`,
+  );
+}
+
+/** Checks that `message[field]` is a string. Throws {@linkcode MessageError}. */
+export function checkString(message: RawMessage, field: string): string {
+  const value = message[field];
+  return typeof value === "string" ? value : refuse(message, field, "a string");
+}
+
+/** Checks that `message[field]` is a task's key. Throws {@linkcode MessageError}. */
+export function checkKey(message: RawMessage, field: string): Key {
+  const value = message[field];
+  return typeof value === "string" ? value as Key : refuse(message, field, "a key (a string)");
+}
+
+/** Checks that `message[field]` is an address. Throws {@linkcode MessageError}. */
+export function checkAddress(message: RawMessage, field: string): Address {
+  const value = message[field];
+  return typeof value === "string" ? value as Address : refuse(message, field, "an address");
+}
+
+/** Checks that `message[field]` is a finite number. Throws {@linkcode MessageError}. */
+export function checkNumber(message: RawMessage, field: string): number {
+  const value = message[field];
+  return typeof value === "number" && Number.isFinite(value)
+    ? value
+    : refuse(message, field, "a number");
+}
+
+/** Checks that `message[field]` is a boolean. Throws {@linkcode MessageError}. */
+export function checkBoolean(message: RawMessage, field: string): boolean {
+  const value = message[field];
+  return typeof value === "boolean" ? value : refuse(message, field, "a boolean");
+}
+
+/** Checks that `message[field]` is an array. Throws {@linkcode MessageError}. */
+export function checkArray(message: RawMessage, field: string): readonly unknown[] {
+  const value = message[field];
+  return Array.isArray(value) ? value : refuse(message, field, "an array");
+}
+
+/** Checks that `message[field]` is an array or set of keys, and returns it as an array. Throws {@linkcode MessageError}. */
+export function checkKeys(message: RawMessage, field: string): readonly Key[] {
+  const value = message[field];
+  const keys: readonly unknown[] = Array.isArray(value)
+    ? value
+    : value instanceof Set
+    ? [...value]
+    : refuse(message, field, "a list or set of keys");
+  for (let i = 0; i < keys.length; i++) {
+    if (typeof keys[i] !== "string") refuse(message, field, "a list or set of keys (strings)");
+  }
+  return keys as readonly Key[];
+}
+
+/** Checks that `message[field]` is a map with string keys. Throws {@linkcode MessageError}. */
+export function checkRecord(message: RawMessage, field: string): Readonly<Record<string, unknown>> {
+  const value = message[field];
+  return isRecord(value) ? value : refuse(message, field, "a map");
+}
+
+/** Checks that `message[field]` is a map from keys to lists of addresses. Throws {@linkcode MessageError}. */
+export function checkWhoHas(
+  message: RawMessage,
+  field: string,
+): Readonly<Record<string, readonly Address[]>> {
+  const whoHas = checkRecord(message, field);
+  for (const key in whoHas) {
+    const addresses = whoHas[key];
+    if (!Array.isArray(addresses) || !addresses.every((a) => typeof a === "string")) {
+      refuse(message, field, "a map from keys to lists of addresses");
+    }
+  }
+  return whoHas as Readonly<Record<string, readonly Address[]>>;
+}
+
+/** Whether `value` is a map with string keys as the decoder makes them. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

@@ -1,0 +1,232 @@
+/**
+ * Requests and replies: one map with an `op` each way, one at a time per comm.
+ *
+ * @module
+ */
+
+import type { Serialized } from "../protocol/serialized.ts";
+import type { Address, ClientId, Key, WorkerStatus } from "./common.ts";
+
+/** Versions of host and packages; empty maps are fine. */
+export interface Versions {
+  /** Operating system and runtime. */
+  readonly host: Readonly<Record<string, string | null>>;
+  /** Packages. */
+  readonly packages: Readonly<Record<string, string | null>>;
+}
+
+/** Client → scheduler: turns the comm into the client's stream; answered by {@linkcode StreamStart} in a list of one. */
+export interface RegisterClient {
+  /** Operation. */
+  readonly op: "register-client";
+  /** Who. */
+  readonly client: ClientId;
+  /** What it runs on. */
+  readonly versions: Versions;
+  /** Always false: the answer is a stream message. */
+  readonly reply: false;
+}
+
+/** First message on a client's stream. */
+export interface StreamStart {
+  /** Operation. */
+  readonly op: "stream-start";
+  /** To be shown. */
+  readonly warning?: string;
+  /** If not empty, the client must give up. */
+  readonly error?: string;
+}
+
+/** What a worker tells about itself with each heartbeat; the part that a scheduler relies on. */
+export interface WorkerMetrics {
+  /** Bytes per second: overall, by peer, by type. */
+  readonly bandwidth: {
+    readonly total: number;
+    readonly workers: Readonly<Record<string, unknown>>;
+    readonly types: Readonly<Record<string, unknown>>;
+  };
+  /** Counters since the last heartbeat. */
+  readonly digests_total_since_heartbeat: Readonly<Record<string, number>>;
+  /** Resident bytes of the process. */
+  readonly memory: number;
+  /** Bytes of results held. */
+  readonly managed_bytes: number;
+  /** Spilled results. */
+  readonly spilled_bytes: { readonly memory: number; readonly disk: number };
+  /** Number of tasks by state. */
+  readonly task_counts: Readonly<Record<string, number>>;
+  /** Seconds since the epoch. */
+  readonly time: number;
+  /** Processor use in percent, 100 per core. */
+  readonly cpu: number;
+}
+
+/** Worker → scheduler: turns the comm into the worker's stream, after a reply that is a bare map. */
+export interface RegisterWorker {
+  /** Operation. */
+  readonly op: "register-worker";
+  /** Always false: the answer is {@linkcode RegisterWorkerReply}, sent by hand. */
+  readonly reply: false;
+  /** Where peers dial it. */
+  readonly address: Address;
+  /** `"init"`; `"running"` follows on the stream. */
+  readonly status: WorkerStatus;
+  /** Tasks at once. */
+  readonly nthreads: number;
+  /** Unique in the cluster. */
+  readonly name: string;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  /** Abstract resources. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Bytes, or nothing for no limit. */
+  readonly memory_limit: number | null;
+  /** Where it spills. */
+  readonly local_directory: string;
+  /** Ports of HTTP services. */
+  readonly services: Readonly<Record<string, number>>;
+  /** Its nanny, if any. */
+  readonly nanny: Address | null;
+  /** Process id. */
+  readonly pid: number;
+  /** What it runs on. */
+  readonly versions: Versions;
+  /** First metrics. */
+  readonly metrics: WorkerMetrics;
+  /** Free; ours says `{ runtime: "deno" }`. */
+  readonly extra: Readonly<Record<string, unknown>>;
+  /** What caused it. */
+  readonly stimulus_id: string;
+  /** `Worker-<uuid>`: this instance. */
+  readonly server_id: string;
+}
+
+/** Answer to {@linkcode RegisterWorker}. */
+export interface RegisterWorkerReply {
+  /** `"OK"`, or `"error"` with a message. */
+  readonly status: "OK" | "error";
+  /** Why not. */
+  readonly message?: string;
+  /** Seconds since the epoch. */
+  readonly time: number;
+  /** Seconds until the next heartbeat. */
+  readonly "heartbeat-interval"?: number;
+  /** Pickled plugins of a Python scheduler; ignored here. */
+  readonly "worker-plugins"?: Readonly<Record<string, Uint8Array>>;
+  /** To be logged. */
+  readonly warning?: string;
+}
+
+/** Worker → scheduler: still here. */
+export interface HeartbeatWorker {
+  /** Operation. */
+  readonly op: "heartbeat_worker";
+  /** Who. */
+  readonly address: Address;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  /** State of the worker. */
+  readonly metrics: WorkerMetrics;
+  /** Running tasks and for how many seconds. */
+  readonly executing: Readonly<Record<string, number>>;
+  /** Free. */
+  readonly extensions: Readonly<Record<string, unknown>>;
+}
+
+/** Answer to {@linkcode HeartbeatWorker}; `"missing"` means the scheduler does not know the worker, which must end. */
+export interface HeartbeatWorkerReply {
+  /** Whether the worker is known. */
+  readonly status: "OK" | "missing";
+  /** Seconds since the epoch. */
+  readonly time?: number;
+  /** Seconds until the next heartbeat. */
+  readonly "heartbeat-interval"?: number;
+}
+
+/** Anybody → worker: results, please. Answered by {@linkcode GetDataReply}, then the asker writes `"OK"`. */
+export interface GetData {
+  /** Operation. */
+  readonly op: "get_data";
+  /** Which. */
+  readonly keys: readonly Key[];
+  /** Address of the asking worker, if it is one. */
+  readonly who: Address | null;
+}
+
+/** Answer to {@linkcode GetData}. Keys that the worker does not hold are left out. */
+export type GetDataReply =
+  | { readonly status: "OK"; readonly data: Readonly<Record<string, Serialized>> }
+  | { readonly status: "busy" };
+
+/** Client → scheduler: results by way of the scheduler. */
+export interface Gather {
+  /** Operation. */
+  readonly op: "gather";
+  /** Which. */
+  readonly keys: readonly Key[];
+}
+
+/** Answer to {@linkcode Gather}; keys of an error are those that nobody gave. */
+export type GatherReply =
+  | { readonly status: "OK"; readonly data: Readonly<Record<string, Serialized>> }
+  | { readonly status: "error"; readonly keys: readonly Key[] };
+
+/** Anybody → scheduler: who holds these? Unknown keys have no holders. */
+export interface WhoHas {
+  /** Operation. */
+  readonly op: "who_has";
+  /** Which; nothing for all. */
+  readonly keys: readonly Key[] | null;
+}
+
+/** A worker in {@linkcode SchedulerIdentity}. */
+export interface WorkerIdentity {
+  /** Always `"Worker"`. */
+  readonly type: "Worker";
+  /** Its name. */
+  readonly id: string;
+  /** Host part of its address. */
+  readonly host: string;
+  /** Its name. */
+  readonly name: string;
+  /** Tasks at once. */
+  readonly nthreads: number;
+  /** Bytes, or nothing for no limit. */
+  readonly memory_limit: number | null;
+  /** Seconds since the epoch. */
+  readonly last_seen: number;
+  /** Status. */
+  readonly status: WorkerStatus;
+  /** Abstract resources. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Where it spills. */
+  readonly local_directory: string;
+  /** Ports of HTTP services. */
+  readonly services: Readonly<Record<string, number>>;
+  /** Its nanny, if any. */
+  readonly nanny: Address | null;
+  /** Last metrics. */
+  readonly metrics: WorkerMetrics;
+}
+
+/** Answer to `identity`, asked of a scheduler. */
+export interface SchedulerIdentity {
+  /** Always `"Scheduler"`. */
+  readonly type: "Scheduler";
+  /** `Scheduler-<uuid>`. */
+  readonly id: string;
+  /** Contact address. */
+  readonly address: Address;
+  /** Ports of HTTP services. */
+  readonly services: Readonly<Record<string, number>>;
+  /** Seconds since the epoch. */
+  readonly started: number;
+  /** Number of workers. */
+  readonly n_workers: number;
+  /** Tasks at once, all workers together. */
+  readonly total_threads: number;
+  /** Bytes, all workers together. */
+  readonly total_memory: number;
+  /** Workers by address, at most as many as were asked for. */
+  readonly workers: Readonly<Record<string, WorkerIdentity>>;
+}
