@@ -43,6 +43,7 @@ function unit(seconds: number, ...names: string[]): Record<string, number> {
 /** Splits `"1.5 GB"` into number and unit; a text without digits counts as one of its unit. */
 function split(text: string): [number: number, unit: string] | undefined {
   const compact = text.replaceAll(" ", "");
+  if (compact === "") return undefined;
   const match = /^(.*?)([a-zA-Z]*)$/s.exec(/\d/.test(compact) ? compact : `1${compact}`);
   const [, digits = "", name = ""] = match ?? [];
   const number = Number(digits);

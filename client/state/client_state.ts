@@ -68,6 +68,14 @@ export class KeyState {
     this.#watchers = this.#watchers.filter((other) => other !== watcher);
   }
 
+  /** For {@linkcode ClientState} alone: the result is gone. */
+  lose(): void {
+    this.workers = [];
+    this.result = undefined;
+    this.exception = undefined;
+    this.status = "lost";
+  }
+
   /** For {@linkcode ClientState} alone: takes over an ended status and tells the watchers. */
   end(status: FutureStatus): void {
     this.status = status;
@@ -172,6 +180,13 @@ export class ClientState {
     this.#push({ op: "client-releases-functions", functions: idle });
   }
 
+  /** Nobody gave the result of a finished task: waits for the scheduler to tell again what became of it. */
+  lose(state: KeyState): void {
+    if (this.#keys.get(state.key) !== state) return;
+    state.lose();
+    this.#push({ op: "report-key", key: state.key });
+  }
+
   /** Takes a report of the scheduler. Reports about keys that are no longer wanted are late, and ignored. */
   handle(report: ClientReport): void {
     switch (report.op) {
@@ -194,10 +209,8 @@ export class ClientState {
       case "task-retried": {
         const state = this.#keys.get(report.key);
         if (state === undefined) return;
-        state.workers = [];
-        state.result = undefined;
-        state.exception = undefined;
-        state.status = report.op === "lost-data" ? "lost" : "pending";
+        state.lose();
+        if (report.op === "task-retried") state.status = "pending";
         return;
       }
       case "cancelled-keys":

@@ -1,0 +1,130 @@
+/**
+ * The command line of workers.
+ *
+ * @module
+ */
+
+import { parseTimedelta } from "../internal/units.ts";
+import { Worker, type WorkerOptions } from "../worker/worker.ts";
+import {
+  converted,
+  type Flags,
+  helpText,
+  oneOf,
+  parseFlags,
+  refusedFlag,
+  UsageError,
+  wholeNumber,
+} from "./flags.ts";
+import { printText, type RunningRole, VERSION } from "./run.ts";
+import { securityFromFlags, TLS_FLAGS } from "./security_flags.ts";
+
+const NO_DASHBOARD = "there is no dashboard yet";
+const NO_NANNY = "there is no nanny yet";
+const NO_LIMITS = "limits on memory are not supported yet";
+const NO_LIFETIME = "a limited lifetime is not supported yet";
+
+const FLAGS: Flags = {
+  host: { type: "string", value: "HOST", help: "Name or address to listen on [the one that leads to the scheduler]" },
+  "worker-port": { type: "string", value: "PORT|FROM:TO", help: "Port to listen on, or a range to choose from [any]" },
+  protocol: { type: "string", value: "tcp|tls", help: "Scheme of the worker's address [the scheduler's]" },
+  nthreads: { type: "string", value: "N", help: "Tasks at once per worker [1 per core, shared by all workers]" },
+  nworkers: { type: "string", value: "N", help: "Workers in this process, each with its own threads [1]" },
+  name: { type: "string", value: "NAME", help: "Unique name in the cluster; with several workers: NAME-0, NAME-1, …" },
+  "death-timeout": { type: "string", value: "TIME", help: "Give up if no scheduler answers that long, such as 60s" },
+  ...TLS_FLAGS,
+  help: { type: "boolean", help: "Show this and exit" },
+  version: { type: "boolean", help: "Show the version and exit" },
+  nanny: { type: "boolean", help: "Only --no-nanny: there is no nanny yet" },
+  dashboard: { type: "boolean", help: "Only --no-dashboard: there is no dashboard yet" },
+  interface: refusedFlag("string", "give the address of the interface with --host"),
+  config: refusedFlag("string", "configuration files are not supported yet"),
+  "scheduler-file": refusedFlag("string", "scheduler files are not supported yet"),
+  "scheduler-sni": refusedFlag("string", "names are not checked, and not sent, on links"),
+  "listen-address": refusedFlag("string", "use --host and --worker-port"),
+  "contact-address": refusedFlag("string", "a separate contact address is not supported yet"),
+  "nanny-port": refusedFlag("string", NO_NANNY),
+  "nanny-contact-address": refusedFlag("string", NO_NANNY),
+  "preload-nanny": refusedFlag("string", NO_NANNY),
+  "memory-limit": refusedFlag("string", NO_LIMITS),
+  "local-directory": refusedFlag("string", "results are kept in memory only yet"),
+  resources: refusedFlag("string", "abstract resources are not supported yet"),
+  lifetime: refusedFlag("string", NO_LIFETIME),
+  "lifetime-stagger": refusedFlag("string", NO_LIFETIME),
+  "lifetime-restart": refusedFlag("boolean", NO_LIFETIME),
+  preload: refusedFlag("string", "preload modules are not supported yet"),
+  "pid-file": refusedFlag("string", "pid files are not supported yet"),
+  "dashboard-address": refusedFlag("string", NO_DASHBOARD),
+  "dashboard-prefix": refusedFlag("string", NO_DASHBOARD),
+  "worker-class": refusedFlag("string", "workers are of one class"),
+  executor: refusedFlag("string", "tasks run in threads, other executors are not supported yet"),
+  "task-permissions": refusedFlag("string", "sandboxed tasks are not supported yet"),
+};
+
+const USAGE = "deno run --allow-net --allow-read jsr:@dask/distributed/worker [OPTIONS] ADDRESS";
+const ABOUT = "Starts workers for the scheduler at ADDRESS, such as tls://10.0.0.5:8786, until SIGINT or SIGTERM.";
+
+/** Starts workers from a command line; `undefined` if there was only something to print. */
+export async function startWorkers(args: readonly string[]): Promise<RunningRole | undefined> {
+  const flags = parseFlags(args, FLAGS);
+  if (flags.on["help"] === true) return void printText(helpText(USAGE, ABOUT, FLAGS));
+  if (flags.on["version"] === true) return void printText(`${VERSION}\n`);
+  for (const [name, why] of [["nanny", NO_NANNY], ["dashboard", NO_DASHBOARD]] as const) {
+    if (flags.on[name] === true) throw new UsageError(`--${name} can't be used: ${why}`);
+  }
+  const [address, more] = flags.positional;
+  if (address === undefined) {
+    throw new UsageError("the address of the scheduler is missing, such as tls://10.0.0.5:8786");
+  }
+  if (more !== undefined) throw new UsageError(`"${more}" is not expected: a worker has one scheduler`);
+  const { host, protocol, name, nthreads, nworkers, "death-timeout": deathTimeout } = flags.text;
+  const security = securityFromFlags("worker", flags);
+  const count = nworkers === undefined ? 1 : wholeNumber("nworkers", nworkers, 1, 1024);
+  const port = flags.text["worker-port"];
+  const options: WorkerOptions = {
+    ...host !== undefined && { host },
+    ...port !== undefined && { port: portRange(port) },
+    ...protocol !== undefined && { protocol: oneOf("protocol", protocol, ["tcp", "tls"]) },
+    nthreads: nthreads === undefined
+      ? Math.max(1, Math.floor(navigator.hardwareConcurrency / count))
+      : wholeNumber("nthreads", nthreads, 1, 1024),
+    ...security !== undefined && { security },
+    ...deathTimeout !== undefined && {
+      deathTimeout: converted("death-timeout", deathTimeout, (text) => parseTimedelta(text) * 1000),
+    },
+  };
+  return await startAll(address, name, options, count);
+}
+
+/** `"9000"` or `"9000:9010"`. */
+function portRange(text: string): readonly [from: number, to: number] {
+  const [first = "", last = first, ...rest] = text.split(":");
+  const from = wholeNumber("worker-port", first, 0, 65535);
+  const to = wholeNumber("worker-port", last, 0, 65535);
+  if (rest.length > 0 || to < from) {
+    throw new UsageError(`--worker-port must be a port or FROM:TO, got "${text}"`);
+  }
+  return [from, to];
+}
+
+/** Several workers that live and end together. */
+async function startAll(
+  address: string,
+  name: string | undefined,
+  options: WorkerOptions,
+  count: number,
+): Promise<RunningRole> {
+  const started = await Promise.allSettled(Array.from({ length: count }, (_, i) =>
+    Worker.start(address, {
+      ...options,
+      ...name !== undefined && { name: count === 1 ? name : `${name}-${i}` },
+    })));
+  const workers = started.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
+  const close = async () => void await Promise.all(workers.map((worker) => worker.close()));
+  const failed = started.find((result) => result.status === "rejected");
+  if (failed !== undefined) {
+    await close();
+    throw failed.reason;
+  }
+  return { finished: Promise.all(workers.map((worker) => worker.finished)).then(() => {}), close };
+}

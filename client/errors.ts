@@ -1,0 +1,136 @@
+/**
+ * Errors that a client's waits reject with.
+ *
+ * @module
+ */
+
+import { CommClosed, DistributedError } from "../comm/errors.ts";
+import type { Address, Key } from "../messages/common.ts";
+import type { RemoteErrorInfo } from "../protocol/remote_error.ts";
+
+const ofTask = Symbol("error of a task");
+
+/**
+ * A task failed. Has the name, message, stack and `cause` of the error in the task; is also an instance of the
+ * remote error's class where this side has it as a builtin, so `error instanceof RangeError` works.
+ *
+ * ```ts ignore
+ * try {
+ *   await future.result();
+ * } catch (error) {
+ *   if (error instanceof TaskError) console.error(error.key, error.remoteName, error.message);
+ * }
+ * ```
+ */
+export class TaskError extends DistributedError {
+  /** Name of the task that failed; a task that depends on it fails with the same error. */
+  readonly key: Key;
+  /** Class of the remote error, such as `"RangeError"` or Python's `"ValueError"`. */
+  readonly remoteName: string;
+
+  /** Made by the client. */
+  constructor(key: Key, remoteName: string, message: string, options?: ErrorOptions) {
+    super("TASK_ERROR", message, options);
+    this.key = key;
+    this.remoteName = remoteName;
+    Object.defineProperty(this, ofTask, { value: true });
+  }
+
+  /** True for errors of tasks of every class. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== TaskError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && ofTask in value;
+  }
+}
+
+/** A task was cancelled, its Future was released, or the client was closed. */
+export class CancelledError extends DistributedError {
+  /** Name of the task. */
+  readonly key: Key;
+
+  /** Made by the client. */
+  constructor(key: Key, reason: string | undefined) {
+    super("CANCELLED", `Task "${key}" was cancelled${reason === undefined ? "" : `: ${reason}`}`);
+    this.key = key;
+  }
+}
+
+/** Workers died again and again while this task ran on them. */
+export class KilledWorker extends TaskError {
+  /** Made by the client. */
+  constructor(key: Key, message: string, options?: ErrorOptions) {
+    super(key, "KilledWorker", message, options);
+  }
+}
+
+/** The link to the scheduler is gone. */
+export class SchedulerClosed extends CommClosed {
+  /** Made by the client. */
+  constructor(address: Address, message: string, options?: ErrorOptions) {
+    super(address, message, options);
+  }
+}
+
+type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
+
+const BUILTIN: Readonly<Record<string, ErrorClass>> = {
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
+};
+
+/** Rebuilds the error of the task `key`. */
+export function taskError(key: Key, info: RemoteErrorInfo): Error {
+  const options = info.cause === undefined ? undefined : { cause: plainError(info.cause) };
+  const builtin = Object.hasOwn(BUILTIN, info.name) ? BUILTIN[info.name] : undefined;
+  const error = builtin !== undefined
+    ? new (taskErrorClass(builtin))(key, info.name, info.message, options)
+    : info.name === "KilledWorker"
+    ? new KilledWorker(key, info.message, options)
+    : new TaskError(key, info.name, info.message, options);
+  return dressed(error, info);
+}
+
+/** A cause: an error of its class if that is a builtin. */
+function plainError(info: RemoteErrorInfo): Error {
+  const builtin = Object.hasOwn(BUILTIN, info.name) ? BUILTIN[info.name] : undefined;
+  const options = info.cause === undefined ? undefined : { cause: plainError(info.cause) };
+  return dressed(new (builtin ?? Error)(info.message, options), info);
+}
+
+/** Gives `error` the remote name and stack. */
+function dressed(error: Error, info: RemoteErrorInfo): Error {
+  const hidden = { configurable: true, writable: true };
+  Object.defineProperty(error, "name", { ...hidden, value: info.name });
+  const stack = info.stack ?? `${info.name}: ${info.message}`;
+  Object.defineProperty(error, "stack", { ...hidden, value: stack });
+  return error;
+}
+
+type TaskErrorClass = new (key: Key, remoteName: string, message: string, options?: ErrorOptions) => Error;
+
+const classes = new Map<ErrorClass, TaskErrorClass>();
+
+/** The subclass of a builtin error that is also a {@linkcode TaskError}. */
+function taskErrorClass(builtin: ErrorClass): TaskErrorClass {
+  let made = classes.get(builtin);
+  if (made === undefined) {
+    made = class extends builtin {
+      readonly code = "TASK_ERROR";
+      readonly key: Key;
+      readonly remoteName: string;
+
+      constructor(key: Key, remoteName: string, message: string, options?: ErrorOptions) {
+        super(message, options);
+        this.key = key;
+        this.remoteName = remoteName;
+        Object.defineProperty(this, ofTask, { value: true });
+      }
+    };
+    classes.set(builtin, made);
+  }
+  return made;
+}

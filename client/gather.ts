@@ -1,0 +1,108 @@
+/**
+ * Brings results from the workers that hold them: one request per worker for all of its keys, and the scheduler
+ * in between where a worker can't be reached.
+ *
+ * @module
+ */
+
+import type { ConnectionPool } from "../comm/pool.ts";
+import { CommClosed } from "../comm/errors.ts";
+import { getLogger } from "../config/logging.ts";
+import type { Address, Key } from "../messages/common.ts";
+import type { GatherReply, GetDataReply } from "../messages/rpc.ts";
+import { Serialized } from "../protocol/serialized.ts";
+import { deserializeFrame, deserializeValue } from "../protocol/values.ts";
+import type { KeyState } from "./state/client_state.ts";
+
+const logger = getLogger("distributed.client");
+
+/** Results that were brought here, still as frames. */
+export type Fetched = Map<KeyState, Serialized>;
+
+/** Fetches results as frames. */
+export class Gatherer {
+  #pool: ConnectionPool;
+  #scheduler: Address;
+
+  constructor(pool: ConnectionPool, scheduler: Address) {
+    this.#pool = pool;
+    this.#scheduler = scheduler;
+  }
+
+  /** Brings the results of finished tasks into `fetched`; returns those that nobody gave. */
+  async fetch(
+    states: readonly KeyState[],
+    fetched: Fetched,
+    signal: AbortSignal | undefined,
+  ): Promise<KeyState[]> {
+    const wanted = new Map<Key, KeyState>();
+    const byWorker = new Map<Address, Key[]>();
+    for (const state of states) {
+      if (state.result !== undefined || wanted.has(state.key)) continue; // hot: came along
+      if (fetched.has(state)) continue;
+      wanted.set(state.key, state);
+      const worker = state.workers[0];
+      if (worker === undefined) continue;
+      const keys = byWorker.get(worker);
+      if (keys === undefined) byWorker.set(worker, [state.key]);
+      else keys.push(state.key);
+    }
+    if (wanted.size === 0) return [];
+    await Promise.all(
+      Array.from(byWorker, ([worker, keys]) => this.#fromWorker(worker, keys, wanted, fetched, signal)),
+    );
+    if (wanted.size > 0) await this.#fromScheduler(wanted, fetched, signal);
+    return [...wanted.values()];
+  }
+
+  async #fromWorker(
+    worker: Address,
+    keys: readonly Key[],
+    wanted: Map<Key, KeyState>,
+    fetched: Fetched,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    try {
+      const reply = await this.#pool.getData(worker, keys, null, signal) as GetDataReply;
+      if (reply.status === "OK") take(reply.data, wanted, fetched);
+    } catch (error) {
+      if (!(error instanceof CommClosed)) throw error;
+      logger.debug(`Cannot fetch from ${worker}, asking the scheduler: ${error.message}`);
+    }
+  }
+
+  async #fromScheduler(
+    wanted: Map<Key, KeyState>,
+    fetched: Fetched,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const reply = await this.#pool.call(
+      this.#scheduler,
+      { op: "gather", keys: [...wanted.keys()] },
+      signal,
+    ) as unknown as GatherReply & { readonly data?: Readonly<Record<string, Serialized>> };
+    if (reply.data !== undefined) take(reply.data, wanted, fetched);
+  }
+}
+
+/** The value of a finished task whose result is here. Each call makes a new one. */
+export function valueOf(state: KeyState, fetched: Fetched): unknown {
+  if (state.result !== undefined) return deserializeFrame(state.result);
+  const serialized = fetched.get(state);
+  if (serialized === undefined) throw new Error(`The result of "${state.key}" is not here`);
+  return deserializeValue(serialized);
+}
+
+function take(
+  data: Readonly<Record<string, Serialized>>,
+  wanted: Map<Key, KeyState>,
+  fetched: Fetched,
+): void {
+  for (const key of Object.keys(data) as Key[]) {
+    const state = wanted.get(key);
+    const value = data[key];
+    if (state === undefined || !(value instanceof Serialized)) continue;
+    fetched.set(state, value);
+    wanted.delete(key);
+  }
+}

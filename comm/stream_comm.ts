@@ -1,0 +1,210 @@
+/**
+ * Messages over bytes: what `tcp://` and `tls://` links have in common. Source: `distributed/comm/tcp.py`.
+ *
+ * After a failed read or write the link is dropped, since nobody knows what was sent. A message that was framed
+ * well and can't be decoded costs nothing: `read` rejects with the reason, and the next one may be fine.
+ *
+ * @module
+ */
+
+import type { Address } from "../messages/common.ts";
+import { DEFAULT_LIMITS, encodeFrames, FrameReader, TIGHT_LIMITS } from "../protocol/frames.ts";
+import { decodeMessage, encodeMessage } from "../protocol/message.ts";
+import type { ByteStream } from "./byte_stream.ts";
+import type { Comm, HandshakeInfo, TlsInfo } from "./comm.ts";
+import { CommClosed, messageOf } from "./errors.ts";
+import { HandshakeError, handshakeInfo, negotiate, parseHandshake } from "./handshake.ts";
+
+/** What to say, and who the ends are. */
+export interface StreamCommOptions {
+  /** This end. */
+  readonly localAddress: Address;
+  /** The other end. */
+  readonly peerAddress: Address;
+  /** Compression that this side offers. */
+  readonly compression: string | null;
+  /** Replaces fields of what this side says first. */
+  readonly handshake?: Partial<HandshakeInfo> | undefined;
+  /** Aborted when it takes too long; the link is dropped then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The peer ended the link before it said anything; over TLS this is also what a refusal may look like. */
+export class ClosedBeforeHandshake extends Error {
+  /** Class name. */
+  override readonly name = "ClosedBeforeHandshake";
+}
+
+/**
+ * Exchanges handshakes. Until the peer's was read it may send a few KiB at most.
+ *
+ * @throws {ClosedBeforeHandshake} If the peer went away before.
+ * @throws {HandshakeError} If the peer says something else.
+ */
+export async function openStreamComm(stream: ByteStream, options: StreamCommOptions): Promise<Comm> {
+  const { localAddress, peerAddress, compression, signal } = options;
+  const local = { ...handshakeInfo(localAddress, peerAddress, compression), ...options.handshake };
+  const onAbort = () => stream.abort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    signal?.throwIfAborted();
+    const reader = new FrameReader(TIGHT_LIMITS);
+    const [first, written] = await Promise.allSettled([
+      readFirst(stream, reader),
+      stream.write(encodeFrames(encodeMessage(local, { compression: null }))),
+    ]);
+    signal?.throwIfAborted();
+    // What the peer said tells more than that it can't be written to any more.
+    if (first.status === "rejected") throw first.reason;
+    if (written.status === "rejected") throw new ClosedBeforeHandshake(messageOf(written.reason));
+    const remote = parseHandshake(first.value);
+    reader.setLimits(DEFAULT_LIMITS);
+    return new StreamComm(stream, reader, options, remote, negotiate(local, remote).compression);
+  } catch (error) {
+    stream.abort();
+    throw signal?.aborted === true ? signal.reason : error;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+async function readFirst(stream: ByteStream, reader: FrameReader): Promise<unknown> {
+  let seen = 0;
+  for (;;) {
+    let chunk: Uint8Array | null;
+    try {
+      chunk = await stream.read();
+    } catch (cause) {
+      throw new ClosedBeforeHandshake(messageOf(cause), { cause });
+    }
+    if (chunk === null) throw new ClosedBeforeHandshake("the peer closed the connection");
+    if (seen === 0 && looksLikeTls(chunk)) {
+      throw new HandshakeError(`the other end speaks TLS: use "tls://"`);
+    }
+    seen += chunk.length;
+    try {
+      reader.push(chunk);
+      const frames = reader.next();
+      if (frames !== undefined) return decodeMessage(frames);
+    } catch (cause) {
+      throw new HandshakeError(`the other end does not speak Dask's protocol: ${messageOf(cause)}`, { cause });
+    }
+  }
+}
+
+/** A TLS record (alert or handshake) of version 3.x. As the length of a Dask message it would be absurd. */
+function looksLikeTls(chunk: Uint8Array): boolean {
+  return (chunk[0] === 0x15 || chunk[0] === 0x16) && chunk[1] === 3 && (chunk[2] ?? 0) <= 4 &&
+    chunk.length >= 3;
+}
+
+class StreamComm implements Comm {
+  readonly localAddress: Address;
+  readonly peerAddress: Address;
+  readonly peerInfo: HandshakeInfo;
+  readonly tls?: TlsInfo;
+  readonly #stream: ByteStream;
+  readonly #reader: FrameReader;
+  readonly #options: { readonly compression: string | null };
+  #reading = false;
+  #ended: CommClosed | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
+
+  constructor(
+    stream: ByteStream,
+    reader: FrameReader,
+    ends: { readonly localAddress: Address; readonly peerAddress: Address },
+    peerInfo: HandshakeInfo,
+    compression: string | null,
+  ) {
+    this.localAddress = ends.localAddress;
+    this.peerAddress = ends.peerAddress;
+    this.peerInfo = peerInfo;
+    if (stream.tls !== undefined) this.tls = stream.tls;
+    this.#stream = stream;
+    this.#reader = reader;
+    this.#options = { compression };
+  }
+
+  get closed(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  async read(): Promise<unknown> {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#reading) throw new TypeError(`Cannot read from "${this.peerAddress}": another read is pending`);
+    this.#reading = true;
+    try {
+      return decodeMessage(await this.#nextFrames());
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  async #nextFrames(): Promise<Uint8Array[]> {
+    let frames = this.#framesOf(undefined);
+    while (frames === undefined) {
+      let chunk: Uint8Array | null;
+      try {
+        chunk = await this.#stream.read();
+      } catch (error) {
+        throw this.#fail(`Link to "${this.peerAddress}" broke: ${messageOf(error)}`, error);
+      }
+      if (chunk === null) throw this.#fail(`Link to "${this.peerAddress}" was closed by the peer`);
+      frames = this.#framesOf(chunk);
+    }
+    return frames;
+  }
+
+  #framesOf(chunk: Uint8Array | undefined): Uint8Array[] | undefined {
+    try {
+      if (chunk !== undefined) this.#reader.push(chunk);
+      return this.#reader.next();
+    } catch (error) {
+      throw this.#fail(`Link to "${this.peerAddress}" dropped: ${messageOf(error)}`, error);
+    }
+  }
+
+  async write(message: unknown): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
+    // Nothing was sent if this throws: the link stays.
+    const chunks = encodeFrames(encodeMessage(message, this.#options));
+    try {
+      await this.#stream.write(chunks);
+    } catch (error) {
+      throw this.#fail(`Cannot write to "${this.peerAddress}": ${messageOf(error)}`, error);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    this.#ended = this.#byThisSide("closed");
+    await this.#stream.close();
+  }
+
+  abort(): void {
+    this.#ended ??= this.#byThisSide("aborted");
+    this.#stream.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #byThisSide(what: string): CommClosed {
+    return new CommClosed(this.peerAddress, `Link to "${this.peerAddress}" was ${what} by this side`);
+  }
+
+  /** Ends the link, unless this side did before: then that is the reason. */
+  #fail(message: string, cause?: unknown): CommClosed {
+    if (this.#ended === undefined) {
+      this.#ended = new CommClosed(this.peerAddress, message, cause === undefined ? undefined : { cause });
+      this.#stream.abort();
+    }
+    return this.#ended;
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Dask's distributed runtime native to Deno: clients, schedulers and workers that run graphs of tasks over
+ * mutually authenticated links.
+ *
+ * ```ts ignore
+ * import { Client } from "jsr:@dask/distributed";
+ *
+ * const security = { tlsCaFile: "ca.pem", tlsClientCert: "client.pem", tlsClientKey: "client.key" };
+ * await using client = await Client.connect("tls://127.0.0.1:8786", { security });
+ * const squares = client.map((x: number) => x * x, [1, 2, 3]);
+ * const total = client.submit((xs: number[]) => xs.reduce((a, b) => a + b), squares);
+ * console.log(await total.result()); // 14
+ * ```
+ *
+ * @module
+ */
+
+export { Client, type ClientOptions } from "./client/client.ts";
+export { CancelledError, KilledWorker, SchedulerClosed, TaskError } from "./client/errors.ts";
+export { Future, type WaitOptions } from "./client/future.ts";
+export type { FutureStatus } from "./client/state/client_state.ts";
+export type { Opaque, Resolved, Submitter, TaskArgs, Unresolved } from "./client/types.ts";
+export type { PeerCertificate, TlsInfo } from "./comm/comm.ts";
+export {
+  AddressError,
+  CommAuthError,
+  CommClosed,
+  CommTimeoutError,
+  DistributedError,
+  RpcError,
+  TimeoutError,
+} from "./comm/errors.ts";
+export type { Address, Brand, Key } from "./messages/common.ts";
+export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
+export { Security } from "./security/security.ts";
+export { Worker, type WorkerOptions } from "./worker/worker.ts";

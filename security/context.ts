@@ -1,0 +1,238 @@
+/**
+ * Certificates and keys of one role: read, checked, ready for handshakes. A mistake ends the start with a sentence
+ * instead of a link that fails later.
+ *
+ * @module
+ */
+
+import { getLogger } from "../config/logging.ts";
+import { DENO_SUITES, parseCiphers } from "./ciphers.ts";
+import { SecurityError } from "./errors.ts";
+import { readPems, type Source } from "./pem.ts";
+import { asksForTls, checkSecurity, requiresEncryption, type Security, type TlsRole } from "./security.ts";
+import { type Certificate, nameText, parseCertificate } from "./x509.ts";
+import { keyBelongsTo, normalKey } from "./keys.ts";
+
+const logger = getLogger("distributed.security");
+
+/** What the TLS implementation needs. */
+export interface TlsMaterial {
+  /** The trusted certificates, PEM. */
+  readonly ca: readonly string[];
+  /** Own certificate and the chain behind it, PEM. */
+  readonly cert: string;
+  /** Own private key, PEM. */
+  readonly key: string;
+}
+
+/** What of a {@linkcode TlsContext} is no secret. */
+export interface TlsContextOptions {
+  /** Which certificate is shown. */
+  readonly role: TlsRole;
+  /** Whether plain text is forbidden beside it. */
+  readonly requireEncryption: boolean;
+  /** Lowest TLS version. */
+  readonly minVersion: "1.2" | "1.3";
+  /** Highest TLS version. */
+  readonly maxVersion: "1.2" | "1.3";
+  /** Allowed suites; absent: all. */
+  readonly ciphers: ReadonlySet<string> | undefined;
+  /** TCP keep-alive probes. */
+  readonly keepAlive: boolean;
+  /** Send small messages at once. */
+  readonly noDelay: boolean;
+  /** Own certificate. */
+  readonly certificate: Certificate;
+}
+
+/** One role's side of every handshake. Opaque: inspecting it shows no key. */
+export class TlsContext implements TlsContextOptions {
+  /** Which certificate is shown. */
+  readonly role: TlsRole;
+  /** Whether plain text is forbidden beside it. */
+  readonly requireEncryption: boolean;
+  /** Lowest TLS version. */
+  readonly minVersion: "1.2" | "1.3";
+  /** Highest TLS version. */
+  readonly maxVersion: "1.2" | "1.3";
+  /** Allowed suites; absent: all. */
+  readonly ciphers: ReadonlySet<string> | undefined;
+  /** TCP keep-alive probes. */
+  readonly keepAlive: boolean;
+  /** Send small messages at once. */
+  readonly noDelay: boolean;
+  /** Own certificate. */
+  readonly certificate: Certificate;
+  readonly #material: TlsMaterial;
+
+  /** Made by {@linkcode loadTlsContext}. */
+  constructor(options: TlsContextOptions, material: TlsMaterial) {
+    this.role = options.role;
+    this.requireEncryption = options.requireEncryption;
+    this.minVersion = options.minVersion;
+    this.maxVersion = options.maxVersion;
+    this.ciphers = options.ciphers;
+    this.keepAlive = options.keepAlive;
+    this.noDelay = options.noDelay;
+    this.certificate = options.certificate;
+    this.#material = material;
+  }
+
+  /** The secrets of `context`, for the TLS implementation. */
+  static material(context: TlsContext): TlsMaterial {
+    return context.#material;
+  }
+}
+
+const FIELDS = {
+  client: { cert: "tlsClientCert", key: "tlsClientKey" },
+  scheduler: { cert: "tlsSchedulerCert", key: "tlsSchedulerKey" },
+  worker: { cert: "tlsWorkerCert", key: "tlsWorkerKey" },
+} as const;
+
+/** An own certificate that ends within that many days is warned about. */
+const EXPIRY_WARNING_DAYS = 7;
+const DAY_MS = 86_400_000;
+
+/** How an X.509 v3 certificate is made by somebody who has a v1 one. */
+const MAKE_V3 = 'openssl x509 -req -in ROLE.csr -CA ca.pem -CAkey ca-key.pem -days 365 -out ROLE.pem ' +
+  '-extfile <(printf "basicConstraints=critical,CA:FALSE\\nkeyUsage=critical,digitalSignature,keyEncipherment\\n' +
+  'extendedKeyUsage=serverAuth,clientAuth\\n")';
+
+/**
+ * Reads and checks what `security` names for `role`.
+ *
+ * @throws {SecurityError} If a field is missing, or a file can't be read or used.
+ */
+export async function loadTlsContext(security: Security, role: TlsRole): Promise<TlsContext> {
+  const checked = checkSecurity(security);
+  const fields = FIELDS[role];
+  const ca = await loadCa(required(checked, "tlsCaFile", role));
+  const certValue = required(checked, fields.cert, role);
+  const keyValue = checked[fields.key];
+  const certFile = await readPems(fields.cert, certValue);
+  const keyFile = keyValue === undefined ? certFile : await readPems(fields.key, keyValue);
+  const own = ownCertificate(certFile);
+  const key = ownKey(keyFile, keyValue === undefined ? fields.key : undefined);
+  checkOwn(own, certFile, key, keyFile, ca.certificates);
+  const ciphers = checked.tlsCiphers === undefined ? undefined : parseCiphers(checked.tlsCiphers);
+  if (ciphers !== undefined) warnOfCiphers(ciphers, checked);
+  return new TlsContext({
+    role,
+    requireEncryption: requiresEncryption(checked),
+    minVersion: checked.tlsMinVersion ?? "1.2",
+    maxVersion: checked.tlsMaxVersion ?? "1.3",
+    ciphers,
+    keepAlive: checked.extraConnArgs?.keepAlive ?? true,
+    noDelay: checked.extraConnArgs?.noDelay ?? true,
+    certificate: own,
+  }, { ca: ca.pems, cert: certFile.certificates.join("\n"), key });
+}
+
+function required(security: Security, field: keyof Security, role: TlsRole): string {
+  const value = security[field];
+  if (typeof value === "string") return value;
+  const given = Object.keys(security).filter((name) => name.startsWith("tls"));
+  throw new SecurityError(
+    `Security for a ${role} has no "${field}"${asksForTls(security) ? `, only ${given.join(", ")}` : ""}: ` +
+      `a ${role} needs "tlsCaFile" and "${FIELDS[role].cert}"`,
+  );
+}
+
+async function loadCa(value: string): Promise<{ pems: readonly string[]; certificates: readonly Certificate[] }> {
+  const source = await readPems("tlsCaFile", value);
+  if (source.certificates.length === 0) {
+    throw new SecurityError(`${source.label} holds no certificate: it must be the PEM text of the trusted CA`);
+  }
+  const certificates = source.certificates.map((pem) => parse(pem, source));
+  const now = Date.now();
+  const live = certificates.filter((certificate) => certificate.validTo.getTime() >= now);
+  if (live.length === 0) {
+    throw new SecurityError(`${source.label} holds no CA that is still valid: ${validity(certificates[0])}`);
+  }
+  return { pems: source.certificates, certificates };
+}
+
+function ownCertificate(source: Source): Certificate {
+  const [first] = source.certificates;
+  if (first === undefined) {
+    throw new SecurityError(`${source.label} holds no certificate: it must be PEM text ("-----BEGIN CERTIFICATE-----")`);
+  }
+  return parse(first, source);
+}
+
+/** @param absent The option that would name the key, if the certificate's file must hold it. */
+function ownKey(source: Source, absent: string | undefined): string {
+  const [first, second] = source.keys;
+  if (first === undefined) {
+    const hint = absent === undefined ? "" : `: set "${absent}", or add the key to that file`;
+    throw new SecurityError(`${source.label} holds no private key${hint}`);
+  }
+  if (second !== undefined) throw new SecurityError(`${source.label} holds several private keys: leave one`);
+  if (first.includes("ENCRYPTED")) {
+    throw new SecurityError(
+      `${source.label} holds an encrypted private key: decrypt it with "openssl pkey -in KEY -out PLAIN-KEY", ` +
+        "and let nobody else read the result",
+    );
+  }
+  return normalKey(first, source.label);
+}
+
+function checkOwn(
+  own: Certificate,
+  certFile: Source,
+  key: string,
+  keyFile: Source,
+  cas: readonly Certificate[],
+): void {
+  if (own.version !== 3) {
+    throw new SecurityError(
+      `${certFile.label} is an X.509 v${own.version} certificate, which is refused: Deno does not check that its ` +
+        `owner has the private key. Make a v3 one: ${MAKE_V3}`,
+    );
+  }
+  const now = Date.now();
+  if (own.validTo.getTime() < now || own.validFrom.getTime() > now) {
+    throw new SecurityError(`${certFile.label} is not valid now: ${validity(own)}`);
+  }
+  if (!keyBelongsTo(key, own)) {
+    throw new SecurityError(
+      `The private key of ${keyFile.label} does not belong to the certificate of ${certFile.label}` +
+        (certFile.certificates.length > 1 ? ", whose first certificate must be the role's own" : ""),
+    );
+  }
+  if (own.validTo.getTime() - now < EXPIRY_WARNING_DAYS * DAY_MS) {
+    logger.warning(`${certFile.label} ends soon: ${validity(own)}`);
+  }
+  const last = certFile.certificates.at(-1);
+  const issuer = last === undefined ? "" : nameText(parse(last, certFile).issuer);
+  if (!cas.some((ca) => nameText(ca.subject) === issuer)) {
+    logger.warning(
+      `${certFile.label} is issued by "${issuer}", which is not in "tlsCaFile": peers that trust the same CA refuse it`,
+    );
+  }
+}
+
+function warnOfCiphers(ciphers: ReadonlySet<string>, security: Security): void {
+  const tls13 = [...ciphers].some((name) => name.startsWith("TLS_"));
+  const [preferred] = DENO_SUITES;
+  if (!tls13 || security.tlsMaxVersion === "1.2" || preferred === undefined || ciphers.has(preferred)) return;
+  logger.warning(
+    `"tlsCiphers" leaves out ${preferred}, which Deno prefers and can't be told not to: a link between two roles ` +
+      "of this package will be refused",
+  );
+}
+
+function parse(pem: string, source: Source): Certificate {
+  try {
+    return parseCertificate(pem);
+  } catch (cause) {
+    throw new SecurityError(`${source.label} holds a certificate that can't be read`, { cause });
+  }
+}
+
+function validity(certificate: Certificate | undefined): string {
+  if (certificate === undefined) return "no certificate";
+  const { validFrom, validTo } = certificate;
+  return `it holds from ${validFrom.toISOString()} to ${validTo.toISOString()}, and now is ${new Date().toISOString()}`;
+}

@@ -1,0 +1,238 @@
+/**
+ * What a role shows and whom it trusts, as Dask's `Security` says it (`distributed/security.py`).
+ *
+ * @example
+ * ```ts ignore
+ * const security: Security = {
+ *   tlsCaFile: "ca.pem",
+ *   tlsClientCert: "client.pem",
+ *   tlsClientKey: "client-key.pem",
+ * };
+ * ```
+ *
+ * @module
+ */
+
+import { parseCiphers } from "./ciphers.ts";
+import { SecurityError } from "./errors.ts";
+import { hidden } from "./hidden.ts";
+import { nearest } from "./nearest.ts";
+import { type TemporaryOptions, temporaryPems } from "./temporary.ts";
+
+/** What a link is used as. Decides which certificate is shown; any certificate of the CA may play any role. */
+export type TlsRole = "client" | "scheduler" | "worker";
+
+/**
+ * Socket options for `tcp://` and `tls://` links. The list is closed: anything else is refused, so that no option can
+ * weaken verification.
+ */
+export interface ExtraConnArgs {
+  /** TCP keep-alive probes. @default {true} */
+  readonly keepAlive?: boolean;
+  /** Send small messages at once. @default {true} */
+  readonly noDelay?: boolean;
+}
+
+/**
+ * Certificates, keys and TLS options. Everything is optional; a certificate, key or CA is a path, or PEM text if it
+ * holds a newline.
+ *
+ * Both ends of a `tls://` link always verify each other against `tlsCaFile` and nothing else. Host names are not
+ * checked: use a CA of your own for the cluster. Nothing turns verification off.
+ */
+export type Security = Readonly<{
+  /** Neither listen nor dial in plain text. @default {true} if any `tls…` field is given */
+  requireEncryption?: boolean;
+  /** The only CA that is trusted; several certificates allowed. */
+  tlsCaFile?: string;
+  /** Allowed suites by OpenSSL's names, with colons between. @default All that Deno offers, which are safe */
+  tlsCiphers?: string;
+  /** Lowest TLS version. @default {"1.2"} */
+  tlsMinVersion?: "1.2" | "1.3";
+  /** Highest TLS version. @default {"1.3"} */
+  tlsMaxVersion?: "1.2" | "1.3";
+  /** Certificate of a client, with the chain behind it if there is one. */
+  tlsClientCert?: string;
+  /** Its private key. @default The key in the certificate's file */
+  tlsClientKey?: string;
+  /** Certificate of a scheduler. */
+  tlsSchedulerCert?: string;
+  /** Its private key. @default The key in the certificate's file */
+  tlsSchedulerKey?: string;
+  /** Certificate of a worker. */
+  tlsWorkerCert?: string;
+  /** Its private key. @default The key in the certificate's file */
+  tlsWorkerKey?: string;
+  /** Socket options. */
+  extraConnArgs?: ExtraConnArgs;
+}>;
+
+/** Makers of {@linkcode Security} records. */
+export interface SecurityMakers {
+  /**
+   * A throw-away CA and a pair per role, in memory, valid for a year: for a cluster within one program. The record
+   * hides its keys from inspection and from `JSON.stringify`.
+   */
+  temporary(options?: TemporaryOptions): Promise<Security>;
+  /** What a record says, for people: paths as they are, `"Temporary (In-memory)"` in place of PEM text. */
+  describe(security: Security): Readonly<Record<string, unknown>>;
+}
+
+/** Makers of {@linkcode Security} records. */
+export const Security: SecurityMakers = {
+  async temporary(options: TemporaryOptions = {}): Promise<Security> {
+    const pems = await temporaryPems(options);
+    const record: Security = checkSecurity({
+      requireEncryption: true,
+      ...pems,
+      ...options.tlsMinVersion !== undefined && { tlsMinVersion: options.tlsMinVersion },
+      ...options.tlsMaxVersion !== undefined && { tlsMaxVersion: options.tlsMaxVersion },
+      ...options.tlsCiphers !== undefined && { tlsCiphers: options.tlsCiphers },
+    });
+    return hidden(record, "Security", () => describe(record));
+  },
+  describe,
+};
+
+type Kind = "boolean" | "string" | "version" | "object";
+
+const FIELDS: Readonly<Record<keyof Security, Kind>> = {
+  requireEncryption: "boolean",
+  tlsCaFile: "string",
+  tlsCiphers: "string",
+  tlsMinVersion: "version",
+  tlsMaxVersion: "version",
+  tlsClientCert: "string",
+  tlsClientKey: "string",
+  tlsSchedulerCert: "string",
+  tlsSchedulerKey: "string",
+  tlsWorkerCert: "string",
+  tlsWorkerKey: "string",
+  extraConnArgs: "object",
+};
+
+/** Known elsewhere, and not enforced here: to accept them would promise what does not happen. */
+const NOT_SUPPORTED: Readonly<Record<string, string>> = {
+  tlsCrlFile: "revocation lists",
+  tlsRevoked: "revocation",
+  authorization: "authorization by certificate",
+};
+
+const PAIRS = [
+  ["tlsClientCert", "tlsClientKey"],
+  ["tlsSchedulerCert", "tlsSchedulerKey"],
+  ["tlsWorkerCert", "tlsWorkerKey"],
+] as const;
+
+/**
+ * A record from outside as a {@linkcode Security}: every field known, of the right type, and no contradiction.
+ * Reads no file. Unset (`undefined`) fields are dropped.
+ *
+ * @throws {SecurityError} If something is wrong; the message names the field.
+ */
+export function checkSecurity(record: unknown): Security {
+  if (typeof record !== "object" || record === null || Array.isArray(record)) {
+    throw new SecurityError(`"security" must be a record such as { tlsCaFile, tlsClientCert }, not ${kindOf(record)}`);
+  }
+  const checked: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(record)) {
+    const kind = Object.hasOwn(FIELDS, field) ? FIELDS[field as keyof Security] : undefined;
+    if (kind === undefined) throw unknownField(field);
+    if (value === undefined) continue;
+    checkValue(field, kind, value);
+    checked[field] = value;
+  }
+  const security = checked as Security;
+  checkTogether(security);
+  return hasText(security) ? hidden(security, "Security", () => describe(security)) : security;
+}
+
+/** Whether any field asks for TLS, so that plain text would be a silent fall-back. */
+export function asksForTls(security: Security | undefined): boolean {
+  return security !== undefined &&
+    Object.entries(security).some(([field, value]) => field.startsWith("tls") && value !== undefined);
+}
+
+/** Whether plain text is forbidden. Unset: if any `tls…` field is given, as in Dask. */
+export function requiresEncryption(security: Security | undefined): boolean {
+  return security?.requireEncryption ?? asksForTls(security);
+}
+
+function unknownField(field: string): SecurityError {
+  if (Object.hasOwn(NOT_SUPPORTED, field)) {
+    return new SecurityError(
+      `Security option "${field}" can't be used: ${NOT_SUPPORTED[field]} is not supported yet, and would be ignored`,
+    );
+  }
+  const guess = nearest(field, Object.keys(FIELDS));
+  const hint = guess === undefined ? `known are ${Object.keys(FIELDS).join(", ")}` : `did you mean "${guess}"?`;
+  return new SecurityError(`Unknown security option "${field}": ${hint}`);
+}
+
+function checkValue(field: string, kind: Kind, value: unknown): void {
+  if (kind === "version") {
+    if (value !== "1.2" && value !== "1.3") {
+      throw new SecurityError(`Security option "${field}" must be "1.2" or "1.3", not ${shown(value)}`);
+    }
+    return;
+  }
+  // Values of the wrong type are named by their type only: one of them may hold a key.
+  if (typeof value !== kind || value === null) {
+    throw new SecurityError(`Security option "${field}" must be ${article(kind)}, not ${kindOf(value)}`);
+  }
+  if (value === "") throw new SecurityError(`Security option "${field}" is empty: leave it out, or name a file`);
+  if (field === "tlsCiphers") parseCiphers(value as string);
+  if (field === "extraConnArgs") checkConnArgs(value);
+}
+
+function checkConnArgs(args: object): void {
+  const known = ["keepAlive", "noDelay"];
+  for (const [name, value] of Object.entries(args)) {
+    if (!known.includes(name)) {
+      throw new SecurityError(
+        `Unknown connection option "extraConnArgs.${name}": only ${known.join(" and ")} can be set; none of TLS's own`,
+      );
+    }
+    if (typeof value !== "boolean" && value !== undefined) {
+      throw new SecurityError(`Connection option "extraConnArgs.${name}" must be a boolean, not ${kindOf(value)}`);
+    }
+  }
+}
+
+function checkTogether(security: Security): void {
+  const { tlsMinVersion = "1.2", tlsMaxVersion = "1.3" } = security;
+  if (tlsMinVersion > tlsMaxVersion) {
+    throw new SecurityError(`"tlsMinVersion" ${tlsMinVersion} is above "tlsMaxVersion" ${tlsMaxVersion}`);
+  }
+  for (const [cert, key] of PAIRS) {
+    if (security[key] !== undefined && security[cert] === undefined) {
+      throw new SecurityError(`"${key}" is given without "${cert}", the certificate that it belongs to`);
+    }
+  }
+}
+
+function describe(security: Security): Readonly<Record<string, unknown>> {
+  const told: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(security)) {
+    if (value === undefined || !Object.hasOwn(FIELDS, field)) continue;
+    told[field] = typeof value === "string" && value.includes("\n") ? "Temporary (In-memory)" : value;
+  }
+  return told;
+}
+
+function hasText(security: Security): boolean {
+  return Object.values(security).some((value) => typeof value === "string" && value.includes("\n"));
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "an array" : article(typeof value);
+}
+
+function article(kind: string): string {
+  return kind === "undefined" ? kind : `${kind === "object" ? "an" : "a"} ${kind}`;
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? JSON.stringify(value) : kindOf(value);
+}

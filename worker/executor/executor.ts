@@ -1,0 +1,87 @@
+/**
+ * What runs tasks for a worker: the interface between the worker's main thread, which keeps values as frames,
+ * and the threads that decode them, call the function, and encode its result.
+ *
+ * @module
+ */
+
+import type { FunctionHash, Key } from "../../messages/common.ts";
+import type { Reference, TaskArguments } from "../../messages/run_spec.ts";
+import type { Serialized } from "../../protocol/serialized.ts";
+
+/** One task to run, with everything it needs as frames. */
+export interface ExecutionRequest {
+  /** Task. At most one request per key is in an executor at a time. */
+  readonly key: Key;
+  /** Returned with the outcome, so that late ones are told apart. */
+  readonly runId: number;
+  /** Function; its body was given by {@linkcode Executor.addFunction} before. */
+  readonly functionHash: FunctionHash;
+  /** Arguments as the client serialized them. */
+  readonly args: TaskArguments;
+  /** Places in the arguments that take results of other tasks. */
+  readonly references: readonly Reference[];
+  /** The result of every key that `references` names. */
+  readonly dependencies: readonly (readonly [Key, Serialized])[];
+}
+
+/** A task returned. */
+export interface ExecutionSuccess {
+  /** Always `"success"`. */
+  readonly kind: "success";
+  /** Task. */
+  readonly key: Key;
+  /** Echo of {@linkcode ExecutionRequest.runId}. */
+  readonly runId: number;
+  /** What it returned; its frames belong to the receiver. */
+  readonly result: Serialized;
+  /** Name of the result's type. */
+  readonly typename: string;
+  /** Begin, seconds since the epoch. */
+  readonly start: number;
+  /** End, seconds since the epoch. */
+  readonly stop: number;
+  /** Number of the thread, the first is 1. */
+  readonly thread: number;
+}
+
+/** A task threw, could not be called, or its thread ended under it. */
+export interface ExecutionFailure {
+  /** Always `"failure"`. */
+  readonly kind: "failure";
+  /** Task. */
+  readonly key: Key;
+  /** Echo of {@linkcode ExecutionRequest.runId}. */
+  readonly runId: number;
+  /** The error as `protocol/remote_error.ts` encodes it. */
+  readonly error: Serialized;
+  /** Short text: class and message. */
+  readonly exceptionText: string;
+  /** Stack, or nothing. */
+  readonly tracebackText: string;
+  /** Begin, seconds since the epoch. */
+  readonly start: number;
+  /** End, seconds since the epoch. */
+  readonly stop: number;
+  /** Number of the thread, the first is 1. */
+  readonly thread: number;
+}
+
+/** How a task ended. */
+export type ExecutionOutcome = ExecutionSuccess | ExecutionFailure;
+
+/** Runs tasks, at most `nthreads` at a time. */
+export interface Executor extends AsyncDisposable {
+  /** Tasks that run at the same time. */
+  readonly nthreads: number;
+  /** Takes over requests, in order of priority. Every one of them ends in one outcome, unless it is withdrawn. */
+  execute(batch: readonly ExecutionRequest[]): void;
+  /** Takes back a request that has not begun. `true`: it will never run and has no outcome. */
+  withdraw(key: Key): boolean;
+  /** Keeps the body of a function (`docs/wire.md`); tasks that are executed from now on may name it. */
+  addFunction(hash: FunctionHash, body: Uint8Array): void;
+  /** Drops a body. Requests that were taken over before still run. */
+  removeFunction(hash: FunctionHash): void;
+  /** Ends the threads; what has not ended by then has no outcome. Idempotent. */
+  close(): Promise<void>;
+}
