@@ -20,10 +20,30 @@ export interface Negotiated {
   readonly compression: string | null;
 }
 
-/** The other end's first message is not Dask's. */
+/** What the other end says first is not Dask's handshake. */
 export class HandshakeError extends Error {
   /** Class name. */
-  override readonly name = "HandshakeError";
+  override readonly name: string = "HandshakeError";
+}
+
+/** The other end answered a plain link with TLS. */
+export class SpeaksTlsError extends HandshakeError {
+  /** Class name. */
+  override readonly name = "SpeaksTlsError";
+}
+
+/** The peer ended the link before it said anything; over TLS this is also what a refusal may look like. */
+export class ClosedBeforeHandshake extends Error {
+  /** Class name. */
+  override readonly name = "ClosedBeforeHandshake";
+  /** Whether a TLS handshake had gone well, as far as this side can tell. */
+  readonly afterTls: boolean;
+
+  /** Made while a link is opened. */
+  constructor(message: string, afterTls: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.afterTls = afterTls;
+  }
 }
 
 /**

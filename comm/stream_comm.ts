@@ -10,10 +10,18 @@
 import type { Address } from "../messages/common.ts";
 import { DEFAULT_LIMITS, encodeFrames, FrameReader, TIGHT_LIMITS } from "../protocol/frames.ts";
 import { decodeMessage, encodeMessage } from "../protocol/message.ts";
+import { TlsRefusedError } from "../security/errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import type { Comm, HandshakeInfo, TlsInfo } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
-import { HandshakeError, handshakeInfo, negotiate, parseHandshake } from "./handshake.ts";
+import {
+  ClosedBeforeHandshake,
+  HandshakeError,
+  handshakeInfo,
+  negotiate,
+  parseHandshake,
+  SpeaksTlsError,
+} from "./handshake.ts";
 
 /** What to say, and who the ends are. */
 export interface StreamCommOptions {
@@ -27,12 +35,6 @@ export interface StreamCommOptions {
   readonly handshake?: Partial<HandshakeInfo> | undefined;
   /** Aborted when it takes too long; the link is dropped then. */
   readonly signal?: AbortSignal | undefined;
-}
-
-/** The peer ended the link before it said anything; over TLS this is also what a refusal may look like. */
-export class ClosedBeforeHandshake extends Error {
-  /** Class name. */
-  override readonly name = "ClosedBeforeHandshake";
 }
 
 /**
@@ -56,7 +58,7 @@ export async function openStreamComm(stream: ByteStream, options: StreamCommOpti
     signal?.throwIfAborted();
     // What the peer said tells more than that it can't be written to any more.
     if (first.status === "rejected") throw first.reason;
-    if (written.status === "rejected") throw new ClosedBeforeHandshake(messageOf(written.reason));
+    if (written.status === "rejected") throw closedEarly(stream, messageOf(written.reason), written.reason);
     const remote = parseHandshake(first.value);
     reader.setLimits(DEFAULT_LIMITS);
     return new StreamComm(stream, reader, options, remote, negotiate(local, remote).compression);
@@ -75,11 +77,11 @@ async function readFirst(stream: ByteStream, reader: FrameReader): Promise<unkno
     try {
       chunk = await stream.read();
     } catch (cause) {
-      throw new ClosedBeforeHandshake(messageOf(cause), { cause });
+      throw cause instanceof TlsRefusedError ? cause : closedEarly(stream, messageOf(cause), cause);
     }
-    if (chunk === null) throw new ClosedBeforeHandshake("the peer closed the connection");
+    if (chunk === null) throw closedEarly(stream, "the peer closed the connection");
     if (seen === 0 && looksLikeTls(chunk)) {
-      throw new HandshakeError(`the other end speaks TLS: use "tls://"`);
+      throw new SpeaksTlsError(`the other end speaks TLS: dial it as "tls://", with certificates`);
     }
     seen += chunk.length;
     try {
@@ -90,6 +92,10 @@ async function readFirst(stream: ByteStream, reader: FrameReader): Promise<unkno
       throw new HandshakeError(`the other end does not speak Dask's protocol: ${messageOf(cause)}`, { cause });
     }
   }
+}
+
+function closedEarly(stream: ByteStream, message: string, cause?: unknown): ClosedBeforeHandshake {
+  return new ClosedBeforeHandshake(message, stream.tls !== undefined, { cause });
 }
 
 /** A TLS record (alert or handshake) of version 3.x. As the length of a Dask message it would be absurd. */

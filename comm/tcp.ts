@@ -5,6 +5,7 @@
  */
 
 import type { ByteStream, SocketAddress } from "./byte_stream.ts";
+import { systemClock } from "./clock.ts";
 
 /** Reads start small, so that a thousand idle links cost little, and grow with what arrives. */
 const READ_BYTES_MIN = 16 * 1024;
@@ -100,24 +101,12 @@ export function acceptAll<T>(
       } catch (error) {
         if (signal.aborted) return;
         onError(error);
-        await pause(wait, signal);
+        await systemClock.sleep(wait, signal).catch(() => {}); // aborted: the loop ends
         wait = Math.min(wait * 2, backoffMs[1]);
       }
     }
   };
   return { finished: loop(), abort: () => controller.abort() };
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const done = () => {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", done);
-    resolve();
-  };
-  const timer = setTimeout(done, milliseconds);
-  signal.addEventListener("abort", done, { once: true });
-  return promise;
 }
 
 class TcpStream implements ByteStream {

@@ -4,6 +4,20 @@
  * @module
  */
 
+/** A value can't be written, or a payload can't be read. */
+export class SerializationError extends Error {
+  /** Class name. */
+  override readonly name = "SerializationError";
+  /** Where in the value, such as `args[1].rows[3].callback`; empty for a payload as a whole. */
+  readonly path: string;
+
+  /** Names the place and the reason. */
+  constructor(message: string, path = "", options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
 /** The header of a payload: who can decode it, and how (`distributed/protocol/serialize.py`, `serialize`). */
 export type SerializedHeader = Readonly<Record<string, unknown>>;
 
@@ -11,7 +25,8 @@ export type SerializedHeader = Readonly<Record<string, unknown>>;
  * A value as frames, and the header that tells how to read them (Dask's `Serialized`). A message carries it
  * beside its body, and a role that needs not look inside passes it on as it came.
  *
- * Frames are whole and uncompressed: shards are joined where a value is decoded, compression is undone there too.
+ * Frames are as they travel: what another role cut in shards or compressed stays so, and its header says so, until
+ * the value is decoded (`joinFrames` of `protocol/payload.ts`). A payload must not be changed once it is made.
  */
 export class Serialized {
   /** Family (`serializer`), type, and what else the family needs. */

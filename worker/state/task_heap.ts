@@ -8,6 +8,14 @@
 import type { Priority } from "../../messages/common.ts";
 import type { TaskState } from "./task_state.ts";
 
+/** What is ordered by priority. */
+export interface Prioritized {
+  /** Smaller runs first. */
+  readonly priority: Priority;
+  /** Breaks ties; smaller runs first. */
+  readonly generation: number;
+}
+
 /** A place in the heap. Keeps the priority of the time it was made: the task's own may change meanwhile. */
 interface Entry {
   readonly task: TaskState;
@@ -20,6 +28,11 @@ interface Entry {
 export class TaskHeap {
   readonly #entries: Entry[] = [];
   readonly #byTask = new Map<TaskState, Entry>();
+
+  /** Negative if `a` runs before `b`, as Python compares tuples `(*priority, generation)`. */
+  static compare(a: Prioritized, b: Prioritized): number {
+    return compare(a, b);
+  }
 
   /** How many tasks are in it. */
   get size(): number {
@@ -34,6 +47,11 @@ export class TaskHeap {
   /** The tasks, in no order. */
   tasks(): IterableIterator<TaskState> {
     return this.#byTask.keys();
+  }
+
+  /** The tasks, first by priority first. */
+  sorted(): TaskState[] {
+    return this.#entries.toSorted(compare).map((entry) => entry.task);
   }
 
   /** Adds `task` with its present priority; no effect if it is in. */
@@ -111,17 +129,6 @@ export class TaskHeap {
   }
 }
 
-/** What is ordered by priority. */
-interface Prioritized {
-  readonly priority: Priority;
-  readonly generation: number;
-}
-
-/** Negative if `a` comes before `b`, as Python compares tuples `(*priority, generation)`. */
-export function comparePriority(a: Prioritized, b: Prioritized): number {
-  return compare(a, b);
-}
-
 function compare(a: Prioritized, b: Prioritized): number {
   const p = a.priority, q = b.priority;
   const shared = Math.min(p.length, q.length);
@@ -129,5 +136,6 @@ function compare(a: Prioritized, b: Prioritized): number {
     const difference = (p[i] as number) - (q[i] as number);
     if (difference !== 0) return difference;
   }
-  return p.length !== q.length ? p.length - q.length : a.generation < b.generation ? -1 : a.generation > b.generation ? 1 : 0;
+  if (p.length !== q.length) return p.length - q.length;
+  return a.generation < b.generation ? -1 : a.generation > b.generation ? 1 : 0;
 }

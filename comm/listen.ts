@@ -1,0 +1,184 @@
+/**
+ * Listening: who comes becomes a {@linkcode Comm}, once TLS and Dask's handshake are done.
+ *
+ * @module
+ */
+
+import { getLogger } from "../config/logging.ts";
+import { TaskGroup } from "../internal/task_group.ts";
+import { parseTimedelta } from "../internal/units.ts";
+import type { Address } from "../messages/common.ts";
+import { formatAddress, type ParsedAddress, parseAddress, type Scheme } from "./address.ts";
+import type { ByteStream, SocketAddress } from "./byte_stream.ts";
+import type { Comm, Listener } from "./comm.ts";
+import { messageOf, TimeoutError } from "./errors.ts";
+import { contactHost } from "./host.ts";
+import { listenInproc } from "./inproc.ts";
+import { checkLink, type LinkOptions } from "./link_options.ts";
+import { openStreamComm } from "./stream_comm.ts";
+import { listenTcp } from "./tcp.ts";
+import { tlsTransport } from "./tls.ts";
+
+const logger = getLogger("distributed.comm");
+
+/** Time that a peer has for TLS, and again for its first message. */
+const HANDSHAKE_TIMEOUT = "10s";
+/** Peers that may be in their handshake at once; each costs a socket and a few KiB. */
+const HANDSHAKES_MAX = 1024;
+
+/** How to listen. */
+export interface ListenOptions extends LinkOptions {
+  /** Takes a new comm; it owns it from then on. Must not throw. */
+  readonly onComm: (comm: Comm) => void;
+  /** Told of a peer that did not become a comm, beside the log. */
+  readonly onRefused?: ((reason: unknown, peer: string) => void) | undefined;
+  /** Time that a peer has for TLS, and again for its first message: milliseconds, or text. Default `"10s"`. */
+  readonly handshakeTimeout?: number | string | undefined;
+  /** Host of the contact address if this listens on all interfaces. Default: see {@linkcode contactHost}. */
+  readonly contactHost?: string | undefined;
+  /** Closes the listener when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Listens at `address`; a missing port is 0, which is any. A peer that is refused, silent or no peer at all is
+ * logged and forgotten, and does not keep others waiting.
+ *
+ * @throws {AddressError} If the address can't be read.
+ * @throws {SecurityError} If the options forbid such a listener, or have no certificates for it.
+ * @throws {Error} What the system says if the address can't be bound.
+ */
+export async function listen(address: string, options: ListenOptions): Promise<Listener> {
+  const parsed = parseAddress(address);
+  checkLink("listen on", address, parsed, options);
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const listener = parsed.scheme === "inproc"
+    ? listenInproc(address as Address, (comm) => handOver(comm, options))
+    : await bind(parsed, options);
+  if (signal === undefined) return listener;
+  const onAbort = () => void listener.close();
+  signal.addEventListener("abort", onAbort, { once: true });
+  return {
+    listenAddress: listener.listenAddress,
+    contactAddress: listener.contactAddress,
+    close: () => {
+      signal.removeEventListener("abort", onAbort);
+      return listener.close();
+    },
+    [Symbol.asyncDispose]: () => listener.close(),
+  };
+}
+
+async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<Listener> {
+  const { scheme, host, port = 0 } = parsed;
+  const handshakes = new TaskGroup();
+  const hostname = host === "" ? "0.0.0.0" : host;
+  const handshakeTimeoutMs = parseTimedelta(options.handshakeTimeout ?? HANDSHAKE_TIMEOUT, "ms") * 1000;
+  const refuse = (reason: unknown, peer: string) => {
+    logger.warning(`Refused a connection from ${peer} on ${scheme}://${hostname}: ${messageOf(reason)}`);
+    options.onRefused?.(reason, peer);
+  };
+  const onConnection = (stream: ByteStream) => {
+    const peer = formatAddress(scheme, stream.remoteAddr.hostname, stream.remoteAddr.port);
+    const started = handshakes.size < HANDSHAKES_MAX &&
+      handshakes.add((ended) => greet(stream, scheme, handshakeTimeoutMs, options, ended, refuse));
+    if (started) return;
+    stream.abort();
+    refuse(new Error("too many peers are in their handshake"), peer);
+  };
+  const { context } = options;
+  const bound = scheme === "tls" && context !== undefined
+    ? await tlsTransport.listen({
+      hostname,
+      port,
+      context,
+      handshakeTimeoutMs,
+      onConnection,
+      onRefused: refuse,
+    })
+    : listenTcp({
+      hostname,
+      port,
+      onConnection,
+      onAcceptError: (error) =>
+        logger.error(`Cannot accept a connection on tcp://${hostname}, trying again: ${messageOf(error)}`),
+    });
+  return new StreamListener(scheme, bound, handshakes, options.contactHost);
+}
+
+async function greet(
+  stream: ByteStream,
+  scheme: Scheme,
+  timeoutMs: number,
+  options: ListenOptions,
+  ended: AbortSignal,
+  refuse: (reason: unknown, peer: string) => void,
+): Promise<void> {
+  const { localAddr, remoteAddr } = stream;
+  const peerAddress = formatAddress(scheme, remoteAddr.hostname, remoteAddr.port);
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => late.abort(new TimeoutError(`no handshake message within ${timeoutMs / 1000} s`)),
+    timeoutMs,
+  );
+  let comm: Comm;
+  try {
+    comm = await openStreamComm(stream, {
+      localAddress: formatAddress(scheme, localAddr.hostname, localAddr.port),
+      peerAddress,
+      compression: options.compression ?? null,
+      handshake: options.handshake,
+      signal: AbortSignal.any([late.signal, ended]),
+    });
+  } catch (error) {
+    if (!ended.aborted) refuse(error, peerAddress);
+    return;
+  } finally {
+    clearTimeout(timer);
+  }
+  handOver(comm, options);
+}
+
+function handOver(comm: Comm, options: ListenOptions): void {
+  try {
+    options.onComm(comm);
+  } catch (error) {
+    comm.abort();
+    logger.error(`Cannot handle a connection from ${comm.peerAddress}: ${messageOf(error)}`);
+  }
+}
+
+class StreamListener implements Listener {
+  readonly listenAddress: Address;
+  readonly contactAddress: Address;
+  readonly #bound: { close(): Promise<void> };
+  readonly #handshakes: TaskGroup;
+  #closing: Promise<void> | undefined = undefined;
+
+  constructor(
+    scheme: Scheme,
+    bound: { readonly addr: SocketAddress; close(): Promise<void> },
+    handshakes: TaskGroup,
+    defaultHost: string | undefined,
+  ) {
+    const { hostname, port } = bound.addr;
+    this.listenAddress = formatAddress(scheme, hostname, port);
+    this.contactAddress = formatAddress(scheme, contactHost(hostname, defaultHost), port);
+    this.#bound = bound;
+    this.#handshakes = handshakes;
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#bound.close();
+    await this.#handshakes.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

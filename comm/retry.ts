@@ -1,0 +1,137 @@
+/**
+ * When connecting is tried again. Source: `connect` in `distributed/comm/core.py`, and our rule for links that end
+ * between TLS and the first message (`docs/architecture.md`).
+ *
+ * @module
+ */
+
+import type { Address } from "../messages/common.ts";
+import { TlsRefusedError } from "../security/errors.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { CommAuthError, CommClosed, CommTimeoutError, messageOf } from "./errors.ts";
+import { ClosedBeforeHandshake, HandshakeError, SpeaksTlsError } from "./handshake.ts";
+
+/** Base of the back-off, doubled with each try, as in Dask. */
+const BACKOFF_MS = 10;
+/** A peer that ends the link after TLS may restart, or may have refused us: it gets so many tries, … */
+const UNPROVEN_TRIES = 3;
+/** … at most so far apart: about two seconds together. */
+const UNPROVEN_PAUSE_MS = 1000;
+
+/** Limits of {@linkcode withRetries}. */
+export interface RetryOptions {
+  /** Whole budget, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Gives up at once. */
+  readonly signal?: AbortSignal | undefined;
+  /** Default: the real one. */
+  readonly clock?: Clock | undefined;
+  /** From 0 to less than 1. Default: `Math.random`. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** One try; the link is dropped when its signal is aborted. */
+export type Attempt<T> = (signal: AbortSignal) => Promise<T>;
+
+/**
+ * Tries until it works, the budget is spent, or a failure is final. The first try gets a fifth of the budget, which
+ * spreads many peers that start at once; later ones what is left, after a random pause.
+ *
+ * @throws {CommAuthError} If one end refused the other.
+ * @throws {CommTimeoutError} If the budget is spent; `cause` is what the last try met.
+ * @throws {CommClosed} If the other end speaks another protocol.
+ */
+export async function withRetries<T>(
+  address: Address,
+  attempt: Attempt<T>,
+  options: RetryOptions,
+): Promise<T> {
+  const { timeoutMs, signal, clock = systemClock, random = Math.random } = options;
+  const end = clock.now() + timeoutMs;
+  let cap = timeoutMs / 5;
+  let unproven = 0;
+  let last: unknown;
+  for (let tries = 0;; tries++) {
+    const left = end - clock.now();
+    if (left <= 0) throw timedOut(address, timeoutMs, last);
+    try {
+      return await capped(attempt, Math.min(cap, left), signal, clock);
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      last = error;
+      cap = timeoutMs;
+    }
+    checkFinal(address, last);
+    if (isUnproven(last) && ++unproven >= UNPROVEN_TRIES) throw refusedPerhaps(address, last);
+    const most = isUnproven(last) ? UNPROVEN_PAUSE_MS : BACKOFF_MS * 2 ** Math.min(tries, 30);
+    // Full jitter; a peer that may be restarting gets at least half of the pause.
+    const share = isUnproven(last) ? 0.5 + random() / 2 : random();
+    await clock.sleep(Math.min(most, Math.max(0, end - clock.now())) * share, signal);
+  }
+}
+
+/** The other end did not answer in the time that one try has. */
+class NoAnswer extends Error {
+  override readonly name = "NoAnswer";
+}
+
+async function capped<T>(
+  attempt: Attempt<T>,
+  milliseconds: number,
+  signal: AbortSignal | undefined,
+  clock: Clock,
+): Promise<T> {
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(signal?.reason);
+  const cancel = clock.timer(
+    milliseconds,
+    () => controller.abort(new NoAnswer(`no answer within ${seconds(milliseconds)}`)),
+  );
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    signal?.throwIfAborted();
+    return await attempt(controller.signal);
+  } finally {
+    cancel();
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** TLS worked, or nearly, and then the peer ended the link without having said a word. */
+function isUnproven(error: unknown): boolean {
+  return error instanceof TlsRefusedError || (error instanceof ClosedBeforeHandshake && error.afterTls);
+}
+
+function checkFinal(address: Address, error: unknown): void {
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof Deno.errors.NotCapable) {
+    throw error; // a mistake of this program, or a permission that it lacks
+  }
+  const message = `Cannot connect to "${address}": ${messageOf(error)}`;
+  if ((error instanceof TlsRefusedError && error.final) || error instanceof SpeaksTlsError) {
+    throw new CommAuthError(address, message, { cause: error });
+  }
+  if (error instanceof HandshakeError) throw new CommClosed(address, message, { cause: error });
+}
+
+function refusedPerhaps(address: Address, cause: unknown): CommAuthError {
+  return new CommAuthError(
+    address,
+    `Cannot connect to "${address}": the peer ended the link ${UNPROVEN_TRIES} times between TLS and its first ` +
+      `message (${messageOf(cause)}). Most likely it refuses the certificate of this side: another CA, expired, or ` +
+      `X.509 v1; its log tells. Or it is no Dask peer, or does not come up`,
+    { cause },
+  );
+}
+
+function timedOut(address: Address, timeoutMs: number, cause: unknown): CommTimeoutError {
+  const why = cause === undefined ? "" : `: ${messageOf(cause)}`;
+  return new CommTimeoutError(
+    address,
+    `Timed out trying to connect to "${address}" after ${seconds(timeoutMs)}${why}`,
+    { cause },
+  );
+}
+
+function seconds(milliseconds: number): string {
+  return `${Number((milliseconds / 1000).toPrecision(3))} s`;
+}

@@ -1,0 +1,345 @@
+/**
+ * Frames of a message as bytes of a link, both directions (`distributed/comm/tcp.py`).
+ *
+ * | offset | bytes | meaning (integers of 64 bit, little-endian) |
+ * |---|---|---|
+ * | 0 | 8 | bytes of the reader's first bulk read after this field: a hint, on a frame's boundary |
+ * | 8 | 8 | number `n` of frames |
+ * | 16 | 8·n | length of each frame |
+ * | 16 + 8·n | | the frames |
+ *
+ * @module
+ */
+
+/** What a peer sends is not a message within the limits. The link is of no use any more. */
+export class FrameError extends Error {
+  /** Class name. */
+  override readonly name = "FrameError";
+}
+
+/** What a peer may send in one message. */
+export interface FrameLimits {
+  /** Number of frames. */
+  readonly maxFrames: number;
+  /** Bytes of all frames together. */
+  readonly maxMessageBytes: number;
+}
+
+/**
+ * Limits for peers that are known. A message may be as large as memory allows, for it is gathered as it comes: the
+ * length alone costs nothing.
+ */
+export const defaultLimits: FrameLimits = { maxFrames: 500_000, maxMessageBytes: 2 ** 40 };
+
+/** Limits until a peer's handshake message was read, which is one frame of less than 200 bytes. */
+export const tightLimits: FrameLimits = { maxFrames: 8, maxMessageBytes: 4096 };
+
+/** Frames from this size on are neither merged with others when written, nor share memory with others when read. */
+export const BIG_FRAME_BYTES: number = 64 * 1024;
+/** Small frames of a message are read into blocks of at most this size. */
+const BLOCK_BYTES = 2 ** 20;
+/**
+ * What a big frame's length is taken at its word for. Peers of this package and of Dask cut frames at this size; the
+ * memory is the system's zero page until bytes arrive. A longer one grows by doubling.
+ */
+const TRUSTED_BYTES = 64 * 2 ** 20;
+const HEAD_BYTES = 16;
+
+/** Chunks to write, in order. Small frames are merged; frames of 64 KiB and more are passed on uncopied. */
+export function encodeFrames(frames: readonly Uint8Array[]): Uint8Array[] { // hot: per message
+  const count = frames.length;
+  const chunks: Uint8Array[] = [];
+  let at = HEAD_BYTES + 8 * count;
+  let merged = at;
+  let i = 0;
+  for (; i < count; i++) {
+    const size = (frames[i] as Uint8Array).byteLength;
+    if (size >= BIG_FRAME_BYTES) break;
+    merged += size;
+  }
+  const head = new Uint8Array(merged);
+  writeHead(new DataView(head.buffer), frames);
+  for (let j = 0; j < i; j++) {
+    const frame = frames[j] as Uint8Array;
+    head.set(frame, at);
+    at += frame.byteLength;
+  }
+  chunks.push(head);
+  while (i < count) {
+    const frame = frames[i] as Uint8Array;
+    if (frame.byteLength >= BIG_FRAME_BYTES) {
+      chunks.push(frame);
+      i++;
+    } else i = mergeSmall(frames, i, chunks);
+  }
+  return chunks;
+}
+
+/** Merges the small frames from `start` on; returns where the next big one is. */
+function mergeSmall(frames: readonly Uint8Array[], start: number, chunks: Uint8Array[]): number {
+  let size = 0;
+  let end = start;
+  for (; end < frames.length; end++) {
+    const length = (frames[end] as Uint8Array).byteLength;
+    if (length >= BIG_FRAME_BYTES) break;
+    size += length;
+  }
+  if (size === 0) return end;
+  const merged = new Uint8Array(size);
+  let at = 0;
+  for (let i = start; i < end; i++) {
+    const frame = frames[i] as Uint8Array;
+    merged.set(frame, at);
+    at += frame.byteLength;
+  }
+  chunks.push(merged);
+  return end;
+}
+
+/**
+ * The first bulk read ends before the second big buffer, so that a Python peer can free each by itself; shards of one
+ * buffer stay together (`distributed/comm/tcp.py`, `_add_frames_header`).
+ */
+function writeHead(view: DataView, frames: readonly Uint8Array[]): void {
+  let firstRead = 8 + 8 * frames.length;
+  let big: ArrayBufferLike | undefined;
+  let inFirst = true;
+  for (let i = 0; i < frames.length; i++) {
+    const frame = frames[i] as Uint8Array;
+    const size = frame.byteLength;
+    setSize(view, HEAD_BYTES + 8 * i, size);
+    if (inFirst && size >= BIG_FRAME_BYTES) {
+      if (big === undefined) big = frame.buffer;
+      else if (big !== frame.buffer) inFirst = false;
+    }
+    if (inFirst) firstRead += size;
+  }
+  setSize(view, 0, firstRead);
+  setSize(view, 8, frames.length);
+}
+
+function setSize(view: DataView, at: number, size: number): void {
+  view.setUint32(at, size, true);
+  if (size >= 0x100000000) view.setUint32(at + 4, Math.floor(size / 0x100000000), true);
+}
+
+/**
+ * Cuts messages out of what a link brings, however it is cut. Give it a chunk, then take messages until there is none:
+ *
+ * ```ts ignore
+ * reader.push(chunk);
+ * for (let frames = reader.next(); frames !== undefined; frames = reader.next()) handle(frames);
+ * ```
+ *
+ * Bytes are copied once, out of the chunk into memory of the message. A chunk is borrowed until
+ * {@linkcode FrameReader.next} has said that there is no further message.
+ */
+export class FrameReader {
+  /** What the peer may send from the next message on. */
+  limits: FrameLimits;
+  #chunk: Uint8Array | undefined = undefined;
+  #at = 0;
+  /** Bytes of the head or of a length that is split between chunks. */
+  #part = new Uint8Array(HEAD_BYTES);
+  #partView = new DataView(this.#part.buffer);
+  #partLength = 0;
+  /** Number of frames of the message that is being read; -1 before its head was read. */
+  #count = -1;
+  #lengths: number[] = [];
+  #total = 0;
+  #frames: Uint8Array[] = [];
+  /** The frame that is being read: its memory so far, and how much of it is filled. */
+  #frame: Uint8Array | undefined = undefined;
+  #filled = 0;
+  /** Memory for small frames of this message. */
+  #block: Uint8Array | undefined = undefined;
+  #blockAt = 0;
+  /** Bytes of small frames that have no memory yet. */
+  #smallBytes = 0;
+
+  /** Starts between messages. */
+  constructor(limits: FrameLimits = defaultLimits) {
+    this.limits = limits;
+  }
+
+  /** Whether part of a message was read: a link that ends here was cut. */
+  get isInside(): boolean {
+    return this.#count >= 0 || this.#partLength > 0 || this.#chunk !== undefined;
+  }
+
+  /** Gives bytes of the link. What an earlier chunk still held comes first. */
+  push(chunk: Uint8Array): void {
+    if (chunk.byteLength === 0) return;
+    const rest = this.#chunk?.subarray(this.#at);
+    this.#at = 0;
+    if (rest === undefined) {
+      this.#chunk = chunk;
+      return;
+    }
+    const both = new Uint8Array(rest.byteLength + chunk.byteLength);
+    both.set(rest);
+    both.set(chunk, rest.byteLength);
+    this.#chunk = both;
+  }
+
+  /**
+   * Frames of the next message; nothing until more bytes come.
+   *
+   * @throws {FrameError} If the peer keeps no limits. Nothing can be read after that.
+   */
+  next(): Uint8Array[] | undefined { // hot: per message
+    while (this.#chunk !== undefined) {
+      if (this.#count < 0) {
+        const whole = this.#wholeMessage();
+        if (whole !== undefined) return whole;
+        if (!this.#fillPart(HEAD_BYTES)) return undefined;
+        this.#count = this.#checkCount(size64(this.#partView, 8));
+      } else if (this.#lengths.length < this.#count) {
+        if (!this.#fillPart(8)) return undefined;
+        this.#addLength(size64(this.#partView, 0));
+      } else if (this.#frames.length < this.#count) {
+        if (!this.#fillFrame(this.#lengths[this.#frames.length] as number)) return undefined;
+      }
+      if (this.#count >= 0 && this.#frames.length === this.#count) return this.#finish();
+    }
+    return undefined;
+  }
+
+  /** The usual case: a small message that the chunk holds whole. */
+  #wholeMessage(): Uint8Array[] | undefined {
+    const chunk = this.#chunk as Uint8Array;
+    const start = this.#at;
+    if (this.#partLength > 0 || chunk.byteLength - start < HEAD_BYTES) return undefined;
+    const view = new DataView(chunk.buffer, chunk.byteOffset + start, chunk.byteLength - start);
+    const count = this.#checkCount(size64(view, 8));
+    let size = HEAD_BYTES + 8 * count;
+    if (size > view.byteLength) return undefined;
+    for (let i = 0; i < count; i++) {
+      const length = size64(view, HEAD_BYTES + 8 * i);
+      if (length >= BIG_FRAME_BYTES) return undefined;
+      size += length;
+    }
+    this.#checkTotal(size - HEAD_BYTES - 8 * count);
+    if (size > view.byteLength || size > BLOCK_BYTES) return undefined;
+    const copy = new Uint8Array(size - HEAD_BYTES - 8 * count);
+    copy.set(chunk.subarray(start + HEAD_BYTES + 8 * count, start + size));
+    const frames: Uint8Array[] = [];
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const end = at + view.getUint32(HEAD_BYTES + 8 * i, true);
+      frames.push(count === 1 ? copy : copy.subarray(at, end));
+      at = end;
+    }
+    this.#advance(size);
+    return frames;
+  }
+
+  #checkCount(count: number): number {
+    if (count <= this.limits.maxFrames) return count;
+    throw new FrameError(
+      `Cannot read a message of ${count} frames: at most ${this.limits.maxFrames} are allowed here ` +
+        `(is the peer a Dask role, and does it speak TLS or not as this end does?)`,
+    );
+  }
+
+  #checkTotal(bytes: number): void {
+    if (bytes <= this.limits.maxMessageBytes) return;
+    throw new FrameError(
+      `Cannot read a message of ${bytes} bytes or more: at most ${this.limits.maxMessageBytes} are allowed here`,
+    );
+  }
+
+  /** Gathers `size` bytes; false until they are there. */
+  #fillPart(size: number): boolean {
+    const chunk = this.#chunk as Uint8Array;
+    const take = Math.min(size - this.#partLength, chunk.byteLength - this.#at);
+    this.#part.set(chunk.subarray(this.#at, this.#at + take), this.#partLength);
+    this.#partLength += take;
+    this.#advance(take);
+    if (this.#partLength < size) return false;
+    this.#partLength = 0;
+    return true;
+  }
+
+  #addLength(length: number): void {
+    this.#total += length;
+    this.#checkTotal(this.#total);
+    this.#lengths.push(length);
+    if (length < BIG_FRAME_BYTES) this.#smallBytes += length;
+    if (this.#lengths.length === this.#count) this.#addEmpty();
+  }
+
+  /** Frames without bytes are complete as soon as it is their turn. */
+  #addEmpty(): void {
+    while (this.#lengths[this.#frames.length] === 0) this.#frames.push(new Uint8Array(0));
+  }
+
+  #fillFrame(length: number): boolean {
+    const chunk = this.#chunk as Uint8Array;
+    let frame = this.#frame ?? this.#memory(length);
+    const take = Math.min(length - this.#filled, chunk.byteLength - this.#at);
+    if (this.#filled + take > frame.byteLength) frame = grown(frame, this.#filled, take, length);
+    frame.set(chunk.subarray(this.#at, this.#at + take), this.#filled);
+    this.#frame = frame;
+    this.#filled += take;
+    this.#advance(take);
+    if (this.#filled < length) return false;
+    this.#frames.push(frame);
+    this.#frame = undefined;
+    this.#filled = 0;
+    this.#addEmpty();
+    return true;
+  }
+
+  /** Memory for a frame whose first byte is there. */
+  #memory(length: number): Uint8Array {
+    if (length >= BIG_FRAME_BYTES) return allocate(Math.min(length, TRUSTED_BYTES));
+    if (this.#block === undefined || this.#blockAt + length > this.#block.byteLength) {
+      this.#block = allocate(Math.max(length, Math.min(this.#smallBytes, BLOCK_BYTES)));
+      this.#blockAt = 0;
+    }
+    const memory = this.#block.subarray(this.#blockAt, this.#blockAt + length);
+    this.#blockAt += length;
+    this.#smallBytes -= length;
+    return memory;
+  }
+
+  #advance(bytes: number): void {
+    this.#at += bytes;
+    if (this.#at === this.#chunk?.byteLength) {
+      this.#chunk = undefined;
+      this.#at = 0;
+    }
+  }
+
+  #finish(): Uint8Array[] {
+    const frames = this.#frames;
+    this.#count = -1;
+    this.#lengths = [];
+    this.#total = 0;
+    this.#frames = [];
+    this.#block = undefined;
+    this.#blockAt = 0;
+    this.#smallBytes = 0;
+    return frames;
+  }
+}
+
+/** A size of 64 bit. Beyond 2^53 it is inexact, and beyond every limit all the same. */
+function size64(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true) * 0x100000000 + view.getUint32(at, true);
+}
+
+function grown(frame: Uint8Array, filled: number, more: number, length: number): Uint8Array {
+  const larger = allocate(Math.min(length, Math.max(2 * frame.byteLength, filled + more)));
+  larger.set(frame.subarray(0, filled));
+  return larger;
+}
+
+function allocate(bytes: number): Uint8Array {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    throw new FrameError(`Cannot read a message: no memory for a frame of ${bytes} bytes`, { cause });
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * MessagePack in Dask's dialect, both directions.
+ *
+ * @module
+ */
+
+export { decodeMsgpack, Decoder, type PayloadSource } from "./msgpack_decode.ts";
+export { Encoder, encodeMsgpack, encodePlain, MsgpackError } from "./msgpack_encode.ts";

@@ -1,0 +1,312 @@
+/**
+ * Reads MessagePack as Dask writes it.
+ *
+ * | MessagePack | here |
+ * |---|---|
+ * | integer | number; bigint beyond 2^53 |
+ * | bin | `Uint8Array` that shares the input's memory |
+ * | array | array |
+ * | map with string keys alone | plain object |
+ * | other map | `Map` |
+ * | Dask's `__Set__`, `__Enum__` | `Set`, {@linkcode EnumMember} |
+ * | extension | refused: Dask writes none |
+ *
+ * @module
+ */
+
+import { DEPTH_MAX, MsgpackError } from "./msgpack_encode.ts";
+import { EnumMember } from "./serialized.ts";
+
+/** Finds what stand-ins in the body of a message stand for. */
+export interface PayloadSource {
+  /** What `{"__Serialized__": index}` or `{"__Pickled__": index}` stands for. */
+  payload(index: number, pickled: boolean): unknown;
+}
+
+/** Keys up to this length are kept and compared by their bytes, which saves making the same strings again. */
+const INTERNED_BYTES = 40;
+const INTERNED_SLOTS = 2048;
+/** Below this length a loop beats `TextDecoder`; see `msgpack_bench.ts`. */
+const LOOP_BYTES = 64;
+/** Larger arrays grow as their entries come, since a length alone costs a peer nothing. */
+const PREALLOCATED_ENTRIES = 4096;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const NO_BYTES = new Uint8Array(0);
+
+/** Reads one value at a time. Not re-entrant. */
+export class Decoder {
+  #bytes: Uint8Array = NO_BYTES;
+  #view: DataView = new DataView(NO_BYTES.buffer);
+  #at = 0;
+  #depth = 0;
+  #payloads: PayloadSource | undefined = undefined;
+  #interned: string[] = new Array<string>(INTERNED_SLOTS).fill("");
+
+  /**
+   * Reads the one value that `bytes` holds.
+   *
+   * @throws {MsgpackError} If that is not MessagePack, or more than one value.
+   */
+  decode(bytes: Uint8Array, payloads?: PayloadSource): unknown {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = 0;
+    this.#depth = 0;
+    this.#payloads = payloads;
+    const value = this.#value();
+    const rest = bytes.byteLength - this.#at;
+    this.#bytes = NO_BYTES;
+    this.#payloads = undefined;
+    if (rest > 0) throw new MsgpackError(`Cannot decode: ${rest} bytes follow the value`);
+    return value;
+  }
+
+  #value(): unknown { // hot: per value
+    const at = this.#at;
+    if (at >= this.#bytes.length) return this.#truncated();
+    const tag = this.#bytes[at] as number;
+    this.#at = at + 1;
+    if (tag < 0x80) return tag;
+    if (tag >= 0xe0) return tag - 0x100;
+    if (tag >= 0xa0 && tag < 0xc0) return this.#string(tag & 0x1f);
+    if (tag < 0x90) return this.#map(tag & 0x0f);
+    if (tag < 0xa0) return this.#array(tag & 0x0f);
+    switch (tag) {
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+        return this.#binary(this.#uint8());
+      case 0xc5:
+        return this.#binary(this.#uint16());
+      case 0xc6:
+        return this.#binary(this.#uint32());
+      case 0xd9:
+        return this.#string(this.#uint8());
+      case 0xda:
+        return this.#string(this.#uint16());
+      case 0xdb:
+        return this.#string(this.#uint32());
+      case 0xdc:
+        return this.#array(this.#uint16());
+      case 0xdd:
+        return this.#array(this.#uint32());
+      case 0xde:
+        return this.#map(this.#uint16());
+      case 0xdf:
+        return this.#map(this.#uint32());
+      default:
+        return this.#number(tag);
+    }
+  }
+
+  #number(tag: number): number | bigint {
+    switch (tag) {
+      case 0xca:
+        return this.#view.getFloat32(this.#take(4));
+      case 0xcb:
+        return this.#view.getFloat64(this.#take(8));
+      case 0xcc:
+        return this.#uint8();
+      case 0xcd:
+        return this.#uint16();
+      case 0xce:
+        return this.#uint32();
+      case 0xcf:
+        return this.#wide(false);
+      case 0xd0:
+        return this.#view.getInt8(this.#take(1));
+      case 0xd1:
+        return this.#view.getInt16(this.#take(2));
+      case 0xd2:
+        return this.#view.getInt32(this.#take(4));
+      case 0xd3:
+        return this.#wide(true);
+      default:
+        throw new MsgpackError(
+          `Cannot decode: byte 0x${tag.toString(16)} at ${this.#at - 1} ` +
+            (tag === 0xc1 ? "begins no value" : "begins an extension type, which Dask does not use"),
+        );
+    }
+  }
+
+  #wide(signed: boolean): number | bigint {
+    const at = this.#take(8);
+    const high = signed ? this.#view.getInt32(at) : this.#view.getUint32(at);
+    const value = high * 0x100000000 + this.#view.getUint32(at + 4);
+    if (Number.isSafeInteger(value)) return value;
+    return signed ? this.#view.getBigInt64(at) : this.#view.getBigUint64(at);
+  }
+
+  #array(count: number): unknown[] {
+    this.#enter(count);
+    let array: unknown[];
+    if (count <= PREALLOCATED_ENTRIES) {
+      array = new Array<unknown>(count);
+      for (let i = 0; i < count; i++) array[i] = this.#value();
+    } else {
+      array = [];
+      for (let i = 0; i < count; i++) array.push(this.#value());
+    }
+    this.#depth--;
+    return array;
+  }
+
+  #map(count: number): unknown {
+    this.#enter(2 * count);
+    const record: Record<string, unknown> = {};
+    let marked = false;
+    for (let i = 0; i < count; i++) {
+      const key = this.#key();
+      if (typeof key !== "string") return this.#mapFrom(record, i, count, key);
+      const value = this.#value();
+      if (key.charCodeAt(0) === 0x5f && key.charCodeAt(1) === 0x5f) {
+        marked = true;
+        if (key === "__proto__") {
+          define(record, key, value);
+          continue;
+        }
+      }
+      record[key] = value;
+    }
+    this.#depth--;
+    return marked ? this.#unmark(record, count) : record;
+  }
+
+  /** Goes on with a `Map` at the first key that is not a string. */
+  #mapFrom(record: Record<string, unknown>, done: number, count: number, key: unknown): unknown {
+    const map = new Map<unknown, unknown>();
+    for (const name of Object.keys(record)) map.set(name, record[name]);
+    map.set(key, this.#value());
+    for (let i = done + 1; i < count; i++) {
+      const next = this.#key();
+      map.set(next, this.#value());
+    }
+    this.#depth--;
+    return map;
+  }
+
+  /** `distributed/protocol/serialize.py`, `msgpack_decode_default`, and the stand-ins of `core.py`, `loads`. */
+  #unmark(record: Record<string, unknown>, count: number): unknown {
+    const items = record["as-list"];
+    if (record["__Set__"] === true && count === 2 && Array.isArray(items)) return new Set<unknown>(items);
+    if (record["__Enum__"] === true && count === 4) {
+      const { name, __module__: module, __name__: className } = record;
+      if (typeof name === "string" && typeof module === "string" && typeof className === "string") {
+        return new EnumMember(module, className, name);
+      }
+    }
+    if (this.#payloads === undefined || count !== 1) return record;
+    const serialized = record["__Serialized__"];
+    if (typeof serialized === "number" && serialized > 0) return this.#payloads.payload(serialized, false);
+    const pickled = record["__Pickled__"];
+    if (typeof pickled === "number" && pickled > 0) return this.#payloads.payload(pickled, true);
+    return record;
+  }
+
+  #enter(values: number): void {
+    if (values > this.#bytes.length - this.#at) this.#truncated();
+    if (++this.#depth > DEPTH_MAX) throw new MsgpackError(`Cannot decode: nested deeper than ${DEPTH_MAX}`);
+  }
+
+  #binary(count: number): Uint8Array {
+    const at = this.#take(count);
+    return this.#bytes.subarray(at, at + count);
+  }
+
+  #string(count: number): string {
+    const at = this.#take(count);
+    if (count >= LOOP_BYTES) return this.#text(at, count);
+    const bytes = this.#bytes;
+    let text = "";
+    for (let i = at; i < at + count; i++) {
+      const byte = bytes[i] as number;
+      if (byte >= 0x80) return this.#text(at, count);
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+
+  #text(at: number, count: number): string {
+    try {
+      return utf8.decode(this.#bytes.subarray(at, at + count));
+    } catch (cause) {
+      throw new MsgpackError(`Cannot decode: the string at ${at} is not UTF-8`, { cause });
+    }
+  }
+
+  #key(): unknown { // hot: per field
+    const bytes = this.#bytes;
+    const tag = this.#at < bytes.length ? bytes[this.#at] as number : this.#truncated();
+    let count = tag & 0x1f;
+    let at = this.#at + 1;
+    if (tag === 0xd9 && at < bytes.length) count = bytes[at++] as number;
+    else if (tag < 0xa0 || tag > 0xbf) return this.#value();
+    const end = at + count;
+    if (count > INTERNED_BYTES || count === 0 || end > bytes.length) return this.#value();
+    let hash = count;
+    let bits = 0;
+    for (let i = at; i < end; i++) {
+      const byte = bytes[i] as number;
+      bits |= byte;
+      hash = (Math.imul(hash, 31) + byte) | 0;
+    }
+    if (bits >= 0x80) return this.#value(); // a byte is not a character: can't be compared
+    const slot = (hash ^ (hash >>> 11)) & (INTERNED_SLOTS - 1);
+    const known = this.#interned[slot] as string;
+    if (known.length === count) {
+      let i = 0;
+      while (i < count && known.charCodeAt(i) === bytes[at + i]) i++;
+      if (i === count) {
+        this.#at = end;
+        return known;
+      }
+    }
+    const key = this.#value() as string;
+    this.#interned[slot] = key;
+    return key;
+  }
+
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#bytes.length - at) this.#truncated();
+    this.#at = at + count;
+    return at;
+  }
+
+  #uint8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  #uint16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  #uint32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  #truncated(): never {
+    throw new MsgpackError(`Cannot decode: a value is longer than the ${this.#bytes.length} bytes given`);
+  }
+}
+
+/** Sets a property that assignment would take for the prototype. */
+export function define(record: object, key: string, value: unknown): void {
+  Object.defineProperty(record, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+const shared = new Decoder();
+
+/**
+ * Reads one value that holds no payloads. Binary values in it share memory with `bytes`.
+ *
+ * @throws {MsgpackError} If it is not MessagePack as Dask writes it.
+ */
+export function decodeMsgpack(bytes: Uint8Array): unknown { // hot: per task
+  return shared.decode(bytes);
+}

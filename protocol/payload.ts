@@ -1,0 +1,116 @@
+/**
+ * The form that payloads travel in: large frames cut in shards, and compressed.
+ *
+ * @module
+ */
+
+import { COMPRESS_MIN_BYTES, type Compression, decompress, maybeCompress } from "./compression.ts";
+import { SerializationError, Serialized } from "./serialized.ts";
+
+/** Frames above this are cut (`distributed.comm.shard`). */
+export const SHARD_BYTES: number = 64 * 2 ** 20;
+
+/** Cuts `frame` into parts of at most `limit` bytes that hold whole items (`protocol/utils.py`, `frame_split_size`). */
+export function splitFrame(frame: Uint8Array, limit: number, itemBytes = 1): Uint8Array[] {
+  const size = frame.byteLength;
+  if (size <= limit) return [frame];
+  const step = Math.max(Math.floor(limit / itemBytes), 1) * itemBytes;
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < size; at += step) parts.push(frame.subarray(at, at + step));
+  return parts;
+}
+
+/** Whether a payload must be changed to travel. One that came so from another role stays as it is. */
+export function needsSplit(payload: Serialized, compression: Compression, shardBytes: number): boolean {
+  const { frames, header } = payload;
+  for (let i = 0; i < frames.length; i++) {
+    const size = frames[i]?.byteLength ?? 0;
+    if (size > shardBytes || (compression !== null && size >= COMPRESS_MIN_BYTES)) {
+      return header["compression"] === undefined && header["split-num-sub-frames"] === undefined;
+    }
+  }
+  return false;
+}
+
+/**
+ * Cuts and compresses the frames of a payload, and says so in its header (`protocol/serialize.py`,
+ * `serialize_and_split`, and `protocol/core.py`, `_inplace_compress_frames`).
+ */
+export function splitPayload(payload: Serialized, compression: Compression, shardBytes: number): Serialized {
+  const counts: number[] = [];
+  const offsets: number[] = [];
+  const names: (string | null)[] = [];
+  const frames: Uint8Array[] = [];
+  for (const frame of payload.frames) {
+    offsets.push(frames.length);
+    const shards = splitFrame(frame, shardBytes);
+    counts.push(shards.length);
+    for (const shard of shards) {
+      const compressed = maybeCompress(shard, compression);
+      names.push(compressed === undefined ? null : compression);
+      frames.push(compressed ?? shard);
+    }
+  }
+  const { "num-sub-frames": _, ...header } = payload.header;
+  return new Serialized({
+    ...header,
+    "split-num-sub-frames": counts,
+    "split-offsets": offsets,
+    "compression": names,
+    "num-sub-frames": frames.length,
+  }, frames);
+}
+
+/**
+ * The frames as they were before {@linkcode splitPayload} (`protocol/serialize.py`, `merge_and_deserialize`).
+ *
+ * @throws {SerializationError} If they don't fit the header.
+ */
+export function joinFrames(payload: Serialized): readonly Uint8Array[] {
+  const { header } = payload;
+  let frames = payload.frames;
+  const names = header["compression"];
+  if (names !== undefined) {
+    if (!Array.isArray(names) || names.length !== frames.length) throw unfit("compression");
+    if (names.some((name) => name !== null)) frames = frames.map((frame, i) => decompress(frame, names[i]));
+  }
+  const counts = header["split-num-sub-frames"];
+  if (counts === undefined) return frames;
+  const offsets = header["split-offsets"];
+  if (!isIndexList(counts) || !isIndexList(offsets) || counts.length !== offsets.length) {
+    throw unfit("split-num-sub-frames");
+  }
+  if (counts.length > frames.length) throw unfit("split-num-sub-frames");
+  const joined: Uint8Array[] = [];
+  let next = 0;
+  for (let i = 0; i < counts.length; i++) {
+    const count = counts[i] ?? 0;
+    if (offsets[i] !== next || next + count > frames.length) throw unfit("split-offsets");
+    joined.push(joinBytes(frames.slice(next, next + count)));
+    next += count;
+  }
+  return joined;
+}
+
+function isIndexList(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((index) => Number.isSafeInteger(index) && index >= 0);
+}
+
+function unfit(field: string): SerializationError {
+  return new SerializationError(`Cannot read a payload: "${field}" of its header does not fit its frames`);
+}
+
+/** One array of all parts; the part itself if there is one alone. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const only = parts[0];
+  if (parts.length === 1 && only !== undefined) return only;
+  let size = 0;
+  for (const part of parts) size += part.byteLength;
+  const joined = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.byteLength;
+  }
+  return joined;
+}

@@ -1,0 +1,30 @@
+/**
+ * What the scheduler knows of one client (`distributed/scheduler.py`, `ClientState`).
+ *
+ * @module
+ */
+
+import type { ClientReport } from "../../messages/client_scheduler.ts";
+import type { ClientId } from "../../messages/common.ts";
+import type { TaskGroup } from "./task_group.ts";
+import type { TaskState } from "./task_state.ts";
+
+/** One client. Fields are written by this folder only. */
+export class ClientState {
+  /** Name that it registered with. */
+  readonly id: ClientId;
+  /** Tasks whose results it wants. */
+  readonly wantsWhat: Set<TaskState> = new Set();
+  /** Functions whose body it sent and did not release. */
+  readonly functions: Set<TaskGroup> = new Set();
+  /** When it last said something, in seconds since the epoch. */
+  lastSeen: number;
+  /** Messages to be sent. Owned by `Outbox`. */
+  outbox: ClientReport[] = [];
+
+  /** Makes a client that wants nothing. */
+  constructor(id: ClientId, now: number) {
+    this.id = id;
+    this.lastSeen = now;
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * What the scheduler knows of one task (`distributed/scheduler.py`, `TaskState`).
+ *
+ * @module
+ */
+
+import type { Address, Key, Priority } from "../../messages/common.ts";
+import type { ClientTaskErred } from "../../messages/client_scheduler.ts";
+import type { RunSpec } from "../../messages/run_spec.ts";
+import type { ClientState } from "./client_state.ts";
+import type { TaskGroup } from "./task_group.ts";
+import type { WorkerState } from "./worker_state.ts";
+
+/** States of a task, spelled as Dask spells them. */
+export type TaskStateName =
+  | "released"
+  | "waiting"
+  | "no-worker"
+  | "queued"
+  | "processing"
+  | "memory"
+  | "erred"
+  | "forgotten";
+
+/** Known, and nothing is done about it. */
+export const RELEASED = 0;
+/** Dependencies are missing. */
+export const WAITING = 1;
+/** Ready, and no worker may run it. */
+export const NO_WORKER = 2;
+/** Ready, and all workers are busy. */
+export const QUEUED = 3;
+/** Sent to a worker. */
+export const PROCESSING = 4;
+/** Some worker holds the result. */
+export const MEMORY = 5;
+/** It, or a dependency, failed. */
+export const ERRED = 6;
+/** No longer known. */
+export const FORGOTTEN = 7;
+
+/** A state as a small number: an index of {@linkcode STATE_NAMES}. */
+export type StateCode =
+  | typeof RELEASED
+  | typeof WAITING
+  | typeof NO_WORKER
+  | typeof QUEUED
+  | typeof PROCESSING
+  | typeof MEMORY
+  | typeof ERRED
+  | typeof FORGOTTEN;
+
+/** Number of states. */
+export const STATE_COUNT = 8;
+
+/** Names by {@linkcode StateCode}. */
+export const STATE_NAMES: readonly [
+  "released",
+  "waiting",
+  "no-worker",
+  "queued",
+  "processing",
+  "memory",
+  "erred",
+  "forgotten",
+] = ["released", "waiting", "no-worker", "queued", "processing", "memory", "erred", "forgotten"];
+
+/** What tells a client why a task failed. */
+export type ErrorPayload = ClientTaskErred["exception"];
+
+/** Bytes that a result counts for while nobody told its size (`DEFAULT_DATA_SIZE`). */
+const DEFAULT_DATA_SIZE = 1024;
+
+/** The set of those who have no tasks: shared, so that most tasks own no sets. Nobody may add to it. */
+export const NO_TASKS: Set<TaskState> = new Set();
+const NO_WORKERS: Set<WorkerState> = new Set();
+const NO_CLIENTS: Set<ClientState> = new Set();
+
+/** One task. Fields are written by the transitions and stimuli of this folder only. */
+export class TaskState {
+  /** Cluster-wide unique name. */
+  readonly key: Key;
+  /** What to run; never looked into. */
+  readonly runSpec: RunSpec;
+  /** The function's statistics and body. */
+  readonly group: TaskGroup;
+  /** `[-userPriority, generation, order]`: smaller runs first. */
+  readonly priority: Priority;
+  /** Tells tasks of equal priority apart: the earlier made runs first. */
+  readonly sequence: number;
+  /** Current state. Set by {@linkcode TaskState.setState}. */
+  state: StateCode = RELEASED;
+  /** Recommended next state, -1 for none. Owned by `Recommendations`. */
+  recommended: StateCode | -1 = -1;
+  /** Position in the queue of the scheduler, -1 outside. Owned by `Heap`. */
+  heapIndex = -1;
+  /** Tasks whose results it takes. */
+  dependencies: Set<TaskState> = NO_TASKS;
+  /** Tasks that take its result. */
+  dependents: Set<TaskState> = NO_TASKS;
+  /** Dependencies whose results are missing. */
+  waitingOn: Set<TaskState> = NO_TASKS;
+  /** Dependents that still have to run. */
+  waiters: Set<TaskState> = NO_TASKS;
+  /** Clients that want the result. */
+  whoWants: Set<ClientState> = NO_CLIENTS;
+  /** Workers that hold the result. */
+  whoHas: Set<WorkerState> = NO_WORKERS;
+  /** Worker that was told to run it. */
+  processingOn: WorkerState | null = null;
+  /** Number of the last assignment to a worker. */
+  runId = -1;
+  /** Bytes of the result, -1 if unknown. */
+  nbytes = -1;
+  /** Pickle of the result's type, from the last run. */
+  type: Uint8Array | null = null;
+  /** How often it may still fail and run again. */
+  retries = 0;
+  /** How many workers died while they ran it. */
+  suspicious = 0;
+  /** Addresses, names or hosts of workers that may run it; `null` for all. */
+  restrictions: readonly string[] | null = null;
+  /** Whether `restrictions` are only a wish. */
+  looseRestrictions = false;
+  /** Sent along with the task. */
+  annotations: Readonly<Record<string, unknown>>;
+  /** Its own error. */
+  exception: ErrorPayload = null;
+  /** Its own traceback. */
+  traceback: unknown = null;
+  /** The task whose failure made this one fail, maybe itself. */
+  exceptionBlame: TaskState | null = null;
+  /** Workers that may hold leftovers of the failed runs. */
+  erredOn: Address[] | null = null;
+  /** A dependency was forgotten: it can't run any more. */
+  hasLostDependencies = false;
+
+  /** Makes a released task without links to others. */
+  constructor(
+    key: Key,
+    runSpec: RunSpec,
+    group: TaskGroup,
+    priority: Priority,
+    sequence: number,
+    annotations: Readonly<Record<string, unknown>>,
+  ) {
+    this.key = key;
+    this.runSpec = runSpec;
+    this.group = group;
+    this.priority = priority;
+    this.sequence = sequence;
+    this.annotations = annotations;
+    group.addTask();
+  }
+
+  /** Goes to another state, and counts it in the group. */
+  setState(state: StateCode): void {
+    this.group.moveTask(this.state, state);
+    this.state = state;
+  }
+
+  /** State as Dask spells it. */
+  get stateName(): TaskStateName {
+    return STATE_NAMES[this.state];
+  }
+
+  /** Size of the result, or a guess. */
+  get size(): number {
+    return this.nbytes >= 0 ? this.nbytes : DEFAULT_DATA_SIZE;
+  }
+
+  /** Learns the size of the result; holders account for it. */
+  setNbytes(nbytes: number): void {
+    const difference = nbytes - (this.nbytes >= 0 ? this.nbytes : 0);
+    for (const ws of this.whoHas) ws.nbytes += difference;
+    this.nbytes = nbytes;
+  }
+
+  /** Links both ways. */
+  addDependency(other: TaskState): void {
+    if (this.dependencies === NO_TASKS) this.dependencies = new Set();
+    if (other.dependents === NO_TASKS) other.dependents = new Set();
+    this.dependencies.add(other);
+    other.dependents.add(this);
+    this.group.addDependency(other.group);
+  }
+
+  /** Notes that `other`'s result is missing. */
+  addWaitingOn(other: TaskState): void {
+    if (this.waitingOn === NO_TASKS) this.waitingOn = new Set();
+    this.waitingOn.add(other);
+  }
+
+  /** Notes that `other` waits for, or runs with, this result. */
+  addWaiter(other: TaskState): void {
+    if (this.waiters === NO_TASKS) this.waiters = new Set();
+    this.waiters.add(other);
+  }
+
+  /** Notes a client that wants the result. */
+  addWanter(client: ClientState): void {
+    if (this.whoWants === NO_CLIENTS) this.whoWants = new Set();
+    this.whoWants.add(client);
+  }
+
+  /** Notes a holder of the result. */
+  addHolder(worker: WorkerState): void {
+    if (this.whoHas === NO_WORKERS) this.whoHas = new Set();
+    this.whoHas.add(worker);
+  }
+
+  /** Forgets all holders. */
+  clearHolders(): void {
+    this.whoHas = NO_WORKERS;
+  }
+
+  /** Forgets all clients that wanted it. */
+  clearWanters(): void {
+    this.whoWants = NO_CLIENTS;
+  }
+
+  /** Whether a client or a dependent needs the result. */
+  get needed(): boolean {
+    return this.whoWants.size > 0 || this.waiters.size > 0;
+  }
+}
+
+/** Whether the shared empty sets are still empty. */
+export function areSharedSetsEmpty(): boolean {
+  return NO_TASKS.size === 0 && NO_WORKERS.size === 0 && NO_CLIENTS.size === 0;
+}
+
+/** Whether `left` runs before `right`: smaller priority, then the earlier made. */
+export function runsBefore(left: TaskState, right: TaskState): boolean {
+  return comparePriority(left, right) < 0;
+}
+
+/** Order in which tasks run, for `sort`. */
+export function comparePriority(left: TaskState, right: TaskState): number {
+  const a = left.priority;
+  const b = right.priority;
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return left.sequence - right.sequence;
+}

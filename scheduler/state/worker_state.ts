@@ -1,0 +1,85 @@
+/**
+ * What the scheduler knows of one worker (`distributed/scheduler.py`, `WorkerState`).
+ *
+ * @module
+ */
+
+import type { Address, WorkerStatus } from "../../messages/common.ts";
+import type { RegisterWorker, WorkerMetrics } from "../../messages/rpc.ts";
+import type { WorkerCommand } from "../../messages/worker_scheduler.ts";
+import type { TaskGroup } from "./task_group.ts";
+import type { TaskState } from "./task_state.ts";
+
+/** What a worker tells of itself when it registers; `register-worker` has all of it. */
+export type WorkerInfo = Pick<RegisterWorker, "address" | "status" | "nthreads" | "name" | "memory_limit">;
+
+/** One worker. Fields are written by this folder only. */
+export class WorkerState {
+  /** Where peers dial it. */
+  readonly address: Address;
+  /** Unique in the cluster. */
+  readonly name: string;
+  /** Host part of the address. */
+  readonly host: string;
+  /** Tasks at once. */
+  readonly nthreads: number;
+  /** Bytes, 0 for no limit. */
+  readonly memoryLimit: number;
+  /** Only a running one gets tasks. */
+  status: WorkerStatus;
+  /** Tasks that it was told to run. */
+  readonly processing: Set<TaskState> = new Set();
+  /** Those of `processing` that left the thread pool. */
+  readonly longRunning: Set<TaskState> = new Set();
+  /** Tasks whose results it holds. */
+  readonly hasWhat: Set<TaskState> = new Set();
+  /** Bytes of the results it holds. */
+  nbytes = 0;
+  /** Results it must fetch, and for how many of its tasks. */
+  readonly needsWhat: Map<TaskState, number> = new Map();
+  /** Bytes that it must fetch. */
+  networkBytes = 0;
+  /** Number of tasks in `processing`, without the long-running, by function. */
+  readonly groupCounts: Map<TaskGroup, number> = new Map();
+  /** Functions whose body it was given. */
+  readonly functions: Set<TaskGroup> = new Set();
+  /** When it last said something, in seconds since the epoch. */
+  lastSeen: number;
+  /** What it said with its last heartbeat. */
+  metrics: WorkerMetrics | null = null;
+  /** Messages to be sent. Owned by `Outbox`. */
+  outbox: WorkerCommand[] = [];
+
+  /** Makes a worker without tasks. */
+  constructor(info: WorkerInfo, now: number) {
+    this.address = info.address;
+    this.name = info.name;
+    this.host = hostOf(info.address);
+    this.nthreads = Math.max(info.nthreads, 1);
+    this.memoryLimit = info.memory_limit ?? 0;
+    this.status = info.status;
+    this.lastSeen = now;
+  }
+
+  /** Tasks that fill threads. */
+  get busy(): number {
+    return this.processing.size - this.longRunning.size;
+  }
+}
+
+/** `"10.0.0.7"` of `"tls://10.0.0.7:8786"`, `"::1"` of `"tls://[::1]:8786"`. */
+export function hostOf(address: string): string {
+  const location = withoutScheme(address);
+  if (location.startsWith("[")) {
+    const end = location.indexOf("]");
+    return end < 0 ? location : location.slice(1, end);
+  }
+  const colon = location.lastIndexOf(":");
+  return colon < 0 ? location : location.slice(0, colon);
+}
+
+/** `"10.0.0.7:8786"` of `"tls://10.0.0.7:8786"`. */
+export function withoutScheme(address: string): string {
+  const separator = address.indexOf("://");
+  return separator < 0 ? address : address.slice(separator + 3);
+}

@@ -1,0 +1,116 @@
+/**
+ * Turns what a socket pushes into what a reader pulls.
+ *
+ * A dialled socket writes into buffers of ours (`onread`), which are used again once the reader is done with them; an
+ * accepted one gives chunks of its own (`data`), because `node:tls` has no `onread` for it. Either way the socket is
+ * told to stop when the reader is behind.
+ *
+ * @module
+ */
+
+/** A dialled socket's buffers. Larger ones gain nothing: a TLS record has at most 16 KiB. */
+const BUFFER_BYTES = 64 * 1024;
+/** One is read while the other is filled. */
+const BUFFERS = 2;
+
+/** Chunks between a socket and its one reader. */
+export class Inbox {
+  #buffers: Uint8Array<ArrayBuffer>[] = [];
+  #filling = 0;
+  #chunks: Uint8Array[] = [];
+  #waiting: PromiseWithResolvers<Uint8Array | null> | undefined;
+  /** The reader holds a chunk until its next call. */
+  #lent = false;
+  #paused = false;
+  #ended = false;
+  #discarding = false;
+  #error: Error | undefined;
+  #resume: () => void = () => {};
+
+  /** What the socket calls to get a buffer to fill. */
+  readonly buffer = (): Uint8Array => {
+    const next = this.#filling++ % BUFFERS;
+    return this.#buffers[next] ??= new Uint8Array(BUFFER_BYTES);
+  };
+
+  /** Sets how a paused socket goes on. */
+  onResume(resume: () => void): void {
+    this.#resume = resume;
+  }
+
+  /**
+   * Takes a chunk from the socket.
+   *
+   * @param limit How many chunks may be held, with the one that the reader has.
+   * @returns Whether the socket may go on.
+   */
+  push(chunk: Uint8Array, limit: number): boolean {
+    if (this.#discarding) return true;
+    const waiting = this.#waiting;
+    if (waiting !== undefined) {
+      this.#waiting = undefined;
+      this.#lent = true;
+      waiting.resolve(chunk);
+    } else {
+      this.#chunks.push(chunk);
+    }
+    this.#paused = this.#chunks.length + (this.#lent ? 1 : 0) >= limit;
+    return !this.#paused;
+  }
+
+  /** Next chunk, valid until the next call; `null` at the end. */
+  read(): Promise<Uint8Array | null> {
+    if (this.#waiting !== undefined) return Promise.reject(new TypeError("Two reads of a link at the same time"));
+    this.#lent = false;
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) {
+      this.#lent = true;
+      this.#wake();
+      return Promise.resolve(chunk);
+    }
+    if (this.#ended) return Promise.resolve(null);
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    this.#waiting = Promise.withResolvers();
+    this.#wake();
+    return this.#waiting.promise;
+  }
+
+  /** The peer ended its side. */
+  end(): void {
+    if (this.#error === undefined) this.#ended = true;
+    this.#settle((waiting) => waiting.resolve(null));
+  }
+
+  /** The link broke: what came before can still be read. The first reason stays. */
+  fail(error: Error): void {
+    if (this.#ended || this.#error !== undefined) return;
+    this.#error = error;
+    this.#settle((waiting) => waiting.reject(error));
+  }
+
+  /** Nobody will read any more: drops what is there, and what comes. */
+  discard(error: Error): void {
+    this.#discarding = true;
+    this.#chunks = [];
+    this.#ended = false;
+    this.fail(error);
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#resume();
+  }
+
+  #settle(settle: (waiting: PromiseWithResolvers<Uint8Array | null>) => void): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) settle(waiting);
+  }
+}
+
+/** How many chunks an inbox of reused buffers may hold. */
+export const LENT_LIMIT: number = BUFFERS;
+/** How many chunks an inbox of a socket's own chunks may hold. */
+export const OWN_LIMIT = 4;

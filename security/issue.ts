@@ -1,0 +1,168 @@
+/**
+ * Makes certificates: for {@linkcode Security.temporary} and for tests. A writer of our own, because the libraries
+ * that can do it bring twenty packages and a polyfill; it signs by Web Crypto, and judges nothing.
+ *
+ * @module
+ */
+
+import { der, derOid, Tag } from "./der.ts";
+
+/** A key pair whose private key can be exported. */
+export type KeyPair = CryptoKeyPair;
+
+/** Who signs. */
+export interface Issuer {
+  /** Its name. */
+  readonly name: readonly (readonly [type: string, value: string])[];
+  /** Its keys. */
+  readonly keys: KeyPair;
+}
+
+/** What a certificate says. */
+export interface CertificateContent {
+  /** Whom it names. */
+  readonly subject: readonly (readonly [type: string, value: string])[];
+  /** Whose key it certifies. */
+  readonly publicKey: CryptoKey;
+  /** Who signs; absent: it signs itself with `keys`. */
+  readonly issuer: Issuer;
+  /** Since when it holds. */
+  readonly validFrom: Date;
+  /** Until when. */
+  readonly validTo: Date;
+  /** Whether it may sign others. @default {false} */
+  readonly ca?: boolean;
+  /** 1 leaves version and extensions out. @default {3} */
+  readonly version?: 1 | 3;
+  /** DNS names. */
+  readonly dnsNames?: readonly string[];
+  /** Extended key usages. @default Both, for what is no CA */
+  readonly usages?: readonly ("serverAuth" | "clientAuth")[];
+}
+
+const ECDSA = { name: "ECDSA", namedCurve: "P-256" } as const;
+
+const OID = {
+  ecdsaWithSha256: "1.2.840.10045.4.3.2",
+  basicConstraints: "2.5.29.19",
+  keyUsage: "2.5.29.15",
+  subjectAltName: "2.5.29.17",
+  extendedKeyUsage: "2.5.29.37",
+  subjectKeyIdentifier: "2.5.29.14",
+  serverAuth: "1.3.6.1.5.5.7.3.1",
+  clientAuth: "1.3.6.1.5.5.7.3.2",
+} as const;
+
+const NAME_OIDS: Readonly<Record<string, string>> = { CN: "2.5.4.3", O: "2.5.4.10", OU: "2.5.4.11" };
+
+const encoder = new TextEncoder();
+
+/** A fresh P-256 pair. */
+export async function makeKeys(): Promise<KeyPair> {
+  return await crypto.subtle.generateKey(ECDSA, true, ["sign", "verify"]);
+}
+
+/** A private key as PKCS#8 PEM. */
+export async function keyPem(keys: KeyPair): Promise<string> {
+  return pem("PRIVATE KEY", new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey)));
+}
+
+/** A signed certificate, PEM. */
+export async function makeCertificate(content: CertificateContent): Promise<string> {
+  const algorithm = der(Tag.sequence, derOid(OID.ecdsaWithSha256));
+  const publicKey = new Uint8Array(await crypto.subtle.exportKey("spki", content.publicKey));
+  const v3 = (content.version ?? 3) === 3;
+  const tbs = der(
+    Tag.sequence,
+    ...v3 ? [der(Tag.context, integer(Uint8Array.of(2)))] : [],
+    integer(serialNumber()),
+    algorithm,
+    name(content.issuer.name),
+    der(Tag.sequence, time(content.validFrom), time(content.validTo)),
+    name(content.subject),
+    publicKey,
+    ...v3 ? [der(Tag.context | 3, der(Tag.sequence, ...await extensions(content, publicKey)))] : [],
+  );
+  const signature = await crypto.subtle.sign(
+    { name: "ECDSA", hash: "SHA-256" },
+    content.issuer.keys.privateKey,
+    tbs,
+  );
+  const whole = der(Tag.sequence, tbs, algorithm, bitString(0, ecdsaSignature(new Uint8Array(signature))));
+  return pem("CERTIFICATE", whole);
+}
+
+/** PEM text with a newline at its end. */
+export function pem(kind: string, bytes: Uint8Array): string {
+  const lines = bytes.toBase64().match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${kind}-----\n${lines.join("\n")}\n-----END ${kind}-----\n`;
+}
+
+async function extensions(content: CertificateContent, publicKey: Uint8Array<ArrayBuffer>): Promise<Uint8Array[]> {
+  const { ca = false, dnsNames = [], usages = ca ? [] : ["serverAuth", "clientAuth"] } = content;
+  const keyId = new Uint8Array(await crypto.subtle.digest("SHA-1", publicKey));
+  // keyCertSign and cRLSign, or digitalSignature: bits 5 and 6, or 0, from the left.
+  const keyUsage = ca ? bitString(1, Uint8Array.of(0x06)) : bitString(7, Uint8Array.of(0x80));
+  const all = [
+    extension(OID.basicConstraints, true, der(Tag.sequence, ...ca ? [der(Tag.boolean, Uint8Array.of(0xff))] : [])),
+    extension(OID.keyUsage, true, keyUsage),
+    extension(OID.subjectKeyIdentifier, false, der(Tag.octetString, keyId)),
+  ];
+  if (usages.length > 0) {
+    all.push(extension(OID.extendedKeyUsage, false, der(Tag.sequence, ...usages.map((usage) => derOid(OID[usage])))));
+  }
+  if (dnsNames.length > 0) {
+    const DNS_NAME = 0x82;
+    const names = dnsNames.map((dnsName) => der(DNS_NAME, encoder.encode(dnsName)));
+    all.push(extension(OID.subjectAltName, false, der(Tag.sequence, ...names)));
+  }
+  return all;
+}
+
+function extension(oid: string, critical: boolean, value: Uint8Array): Uint8Array {
+  const flag = critical ? [der(Tag.boolean, Uint8Array.of(0xff))] : [];
+  return der(Tag.sequence, derOid(oid), ...flag, der(Tag.octetString, value));
+}
+
+function name(attributes: readonly (readonly [type: string, value: string])[]): Uint8Array {
+  return der(
+    Tag.sequence,
+    ...attributes.map(([type, value]) => {
+      const oid = NAME_OIDS[type];
+      if (oid === undefined) throw new TypeError(`Cannot write the name attribute "${type}"`);
+      return der(Tag.set, der(Tag.sequence, derOid(oid), der(Tag.utf8String, encoder.encode(value))));
+    }),
+  );
+}
+
+/** UTCTime up to 2049, GeneralizedTime after it (RFC 5280, 4.1.2.5). */
+function time(date: Date): Uint8Array {
+  const digits = date.toISOString().replaceAll(/[-:T]/g, "").slice(0, 14);
+  return date.getUTCFullYear() < 2050
+    ? der(Tag.utcTime, encoder.encode(`${digits.slice(2)}Z`))
+    : der(Tag.generalizedTime, encoder.encode(`${digits}Z`));
+}
+
+function serialNumber(): Uint8Array {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40; // positive, and always 16 bytes
+  return bytes;
+}
+
+/** A positive integer: no needless zeros in front, one where the first bit is set. */
+function integer(bytes: Uint8Array): Uint8Array {
+  let from = 0;
+  while (from < bytes.length - 1 && bytes[from] === 0) from++;
+  const trimmed = bytes.subarray(from);
+  return (trimmed[0] ?? 0) >= 0x80 ? der(Tag.integer, Uint8Array.of(0), trimmed) : der(Tag.integer, trimmed);
+}
+
+function bitString(unusedBits: number, bytes: Uint8Array): Uint8Array {
+  return der(Tag.bitString, Uint8Array.of(unusedBits), bytes);
+}
+
+/** Web Crypto gives r and s side by side; X.509 wants a sequence of the two. */
+function ecdsaSignature(raw: Uint8Array): Uint8Array {
+  const half = raw.length / 2;
+  return der(Tag.sequence, integer(raw.subarray(0, half)), integer(raw.subarray(half)));
+}

@@ -1,0 +1,122 @@
+/**
+ * A {@linkcode ByteStream} over a `node:tls` socket whose peer passed the policy.
+ *
+ * @module
+ */
+
+import type { TLSSocket } from "node:tls";
+import type { ByteStream, SocketAddress } from "../comm/byte_stream.ts";
+import type { TlsInfo } from "../comm/comm.ts";
+import type { Inbox } from "./inbox.ts";
+import { asRefusal, type TlsPeer } from "./tls_errors.ts";
+
+/** Messages up to that many bytes leave as one buffer, and so mostly as one TLS record. */
+const COALESCE_BYTES = 64 * 1024;
+
+/**
+ * How long a peer has to end its side after we ended ours. Dropping the socket at once could make the kernel discard
+ * what the peer has not read yet; waiting for ever would let a hung peer hold `close`.
+ */
+const LINGER_MS = 1000;
+
+/** See the module. */
+export class NodeStream implements ByteStream {
+  readonly localAddr: SocketAddress;
+  readonly remoteAddr: SocketAddress;
+  readonly tls: TlsInfo;
+  readonly #socket: TLSSocket;
+  readonly #inbox: Inbox;
+  readonly #pending = new Set<(error: Error) => void>();
+  readonly #closed: Promise<void>;
+  #error: Error | undefined;
+  #linger: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(socket: TLSSocket, inbox: Inbox, tls: TlsInfo, peer: TlsPeer) {
+    this.#socket = socket;
+    this.#inbox = inbox;
+    this.tls = tls;
+    this.localAddr = { hostname: socket.localAddress ?? "", port: socket.localPort ?? 0 };
+    this.remoteAddr = { hostname: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#closed = promise;
+    socket.on("end", () => inbox.end());
+    // TLS 1.3: a peer that refuses our certificate says so only now.
+    socket.on("error", (error: Error) => this.#fail(asRefusal(error, peer, "link")));
+    socket.on("close", () => {
+      clearTimeout(this.#linger);
+      inbox.end();
+      this.#fail(new Error(`Link with "${peer.address}" is closed`));
+      resolve();
+    });
+  }
+
+  read(): Promise<Uint8Array | null> {
+    return this.#inbox.read();
+  }
+
+  // hot: per batch
+  write(chunks: readonly Uint8Array[]): Promise<void> {
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#pending.add(reject);
+    this.#send(chunks, (error) => {
+      this.#pending.delete(reject);
+      if (error === undefined || error === null) resolve();
+      else reject(this.#error ?? error);
+    });
+    return promise;
+  }
+
+  #send(chunks: readonly Uint8Array[], done: (error?: Error | null) => void): void {
+    const socket = this.#socket;
+    const [first] = chunks;
+    if (first === undefined) return void queueMicrotask(done);
+    if (chunks.length === 1) return void socket.write(first, done);
+    let length = 0;
+    for (let i = 0; i < chunks.length; i++) length += chunks[i]?.length ?? 0;
+    if (length <= COALESCE_BYTES) return void socket.write(joined(chunks, length), done);
+    socket.cork();
+    for (let i = 0; i < chunks.length - 1; i++) {
+      const chunk = chunks[i];
+      if (chunk !== undefined) socket.write(chunk);
+    }
+    socket.write(chunks[chunks.length - 1] ?? first, done);
+    socket.uncork();
+  }
+
+  close(): Promise<void> {
+    if (this.#error === undefined) {
+      this.#error = new Error("Link was closed by this side");
+      // Discarding what still comes in lets the peer's end be seen.
+      this.#inbox.discard(this.#error);
+      this.#socket.end();
+      this.#linger = setTimeout(() => this.#socket.destroy(), LINGER_MS);
+    }
+    return this.#closed;
+  }
+
+  abort(): void {
+    this.#fail(new Error("Link was aborted by this side"));
+    this.#socket.destroy();
+  }
+
+  #fail(error: Error): void {
+    this.#error ??= error;
+    this.#inbox.fail(this.#error);
+    const pending = [...this.#pending];
+    this.#pending.clear();
+    for (const reject of pending) reject(this.#error);
+  }
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (let i = 0; i < chunks.length; i++) {
+    const chunk = chunks[i];
+    if (chunk === undefined) continue;
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}

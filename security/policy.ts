@@ -1,0 +1,65 @@
+/**
+ * What a peer must have shown before a single byte is read from or written to it.
+ *
+ * @module
+ */
+
+import type { TlsInfo } from "../comm/comm.ts";
+import { cipherAllowed } from "./ciphers.ts";
+import type { TlsContextOptions } from "./context.ts";
+import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
+import { fingerprint256, nameText, parseCertificate } from "./x509.ts";
+
+/** What the TLS layer says after a handshake. */
+export interface HandshakeFacts {
+  /** Whether it verified the peer's chain against our CA. */
+  readonly authorized: boolean;
+  /** The peer's certificate, DER; `undefined` if it showed none. */
+  readonly certificate: Uint8Array | undefined;
+  /** Negotiated version, such as `"TLSv1.3"`. */
+  readonly protocol: string | null;
+  /** Negotiated suite, OpenSSL's name. */
+  readonly cipher: string;
+}
+
+const VERSIONS: readonly string[] = ["TLSv1.2", "TLSv1.3"];
+
+/**
+ * Accepts or refuses a peer whose handshake is complete. The TLS layer was told to do most of this as well; it is
+ * asserted again, because a link without it is not worth having.
+ *
+ * @throws {TlsRefusedError} If the peer is refused; always final.
+ */
+export function checkPeer(
+  facts: HandshakeFacts,
+  context: Pick<TlsContextOptions, "ciphers" | "minVersion" | "maxVersion">,
+  peer: TlsPeer,
+): TlsInfo {
+  const { certificate, protocol, cipher } = facts;
+  if (certificate === undefined || certificate.length === 0) throw policyRefusal(peer, "it showed no certificate");
+  if (!facts.authorized) {
+    throw policyRefusal(peer, 'its certificate does not lead to the CA in "tlsCaFile"');
+  }
+  const parsed = parseCertificate(certificate);
+  const subject = nameText(parsed.subject);
+  // Deno's client accepts a v1 server that can't sign: the public certificate alone would do (decision 0001).
+  if (parsed.version !== 3) {
+    throw policyRefusal(
+      peer,
+      `its certificate "${subject}" is X.509 v${parsed.version}, which does not prove that it owns the private key; ` +
+        "make a v3 one (openssl x509 -req … -extfile …)",
+    );
+  }
+  const version = VERSIONS.indexOf(protocol ?? "");
+  if (version < VERSIONS.indexOf(`TLSv${context.minVersion}`) || version > VERSIONS.indexOf(`TLSv${context.maxVersion}`)) {
+    throw policyRefusal(peer, `${protocol ?? "no TLS version"} was negotiated, which is not allowed here`);
+  }
+  if (!cipherAllowed(context.ciphers, cipher)) {
+    throw policyRefusal(peer, `cipher suite ${cipher} was negotiated, which "tlsCiphers" does not allow`);
+  }
+  return {
+    protocol: protocol ?? "",
+    cipher,
+    peer: { subject, issuer: nameText(parsed.issuer), fingerprint256: fingerprint256(parsed.raw) },
+  };
+}

@@ -1,0 +1,164 @@
+/**
+ * Codes and texts of the TLS layer, in words that somebody can act on.
+ *
+ * Which end an error comes from is what matters: "we refused the peer's certificate" and "the peer refused ours" have
+ * different remedies. An alert that we received is the peer's verdict; everything else is ours.
+ *
+ * @module
+ */
+
+import { type RefusingSide, TlsRefusedError } from "./errors.ts";
+
+/** Who the peer is, and what it is to us. */
+export interface TlsPeer {
+  /** `"dial"`: we connected to it. `"accept"`: it connected to us. */
+  readonly way: "dial" | "accept";
+  /** `host:port`. */
+  readonly address: string;
+  /** Own certificate in words, for "the peer refused …". */
+  readonly own: string;
+}
+
+interface Verdict {
+  readonly side: RefusingSide;
+  readonly final: boolean;
+  readonly reason: (peer: TlsPeer) => string;
+}
+
+type Rule = readonly [pattern: RegExp, verdict: Verdict];
+
+const HERE = { side: "here", final: true } as const;
+const PEER = { side: "peer", final: true } as const;
+
+/** What the alerts say that a peer sends (RFC 8446, 6.2), as OpenSSL and rustls spell them. */
+const ALERTS: readonly Rule[] = [
+  [/CERTIFICATE_?REQUIRED/i, {
+    ...PEER,
+    reason: () => "it demands a certificate and got none: set this role's certificate and key",
+  }],
+  [/UNKNOWN_?CA/i, { ...PEER, reason: ({ own }) => `it does not trust the issuer of our certificate ${own}` }],
+  [/CERTIFICATE_?EXPIRED/i, { ...PEER, reason: ({ own }) => `our certificate ${own} has expired, by its clock` }],
+  [/CERTIFICATE_?REVOKED/i, { ...PEER, reason: ({ own }) => `our certificate ${own} is revoked` }],
+  [/(?:BAD|UNSUPPORTED)_?CERTIFICATE|CERTIFICATE_?UNKNOWN|ACCESS_?DENIED/i, {
+    ...PEER,
+    reason: ({ own }) => `it refused our certificate ${own}: its log has the reason`,
+  }],
+  [/DECRYPT_?ERROR/i, { ...PEER, reason: ({ own }) => `it could not verify our signature for certificate ${own}` }],
+  [/PROTOCOL_?VERSION/i, {
+    ...PEER,
+    reason: () => 'no TLS version suits both: compare "tlsMinVersion" and "tlsMaxVersion"',
+  }],
+  [/HANDSHAKE_?FAILURE|INSUFFICIENT_?SECURITY/i, {
+    ...PEER,
+    reason: () => "it found no common ground: a certificate that it demands, a cipher suite or a signature algorithm",
+  }],
+];
+
+const OWN_VERDICTS: readonly Rule[] = [
+  [/NOT_RETURN_A_CERTIFICATE|sent no certificates/i, {
+    ...HERE,
+    reason: () => "it showed no certificate",
+  }],
+  [/CERT_HAS_EXPIRED|\bexpired\b/i, { ...HERE, reason: () => "its certificate has expired" }],
+  [/CERT_NOT_YET_VALID|not ?(?:yet )?valid ?yet/i, {
+    ...HERE,
+    reason: () => "its certificate is not valid yet: compare the clocks",
+  }],
+  [/CERT_REVOKED/i, { ...HERE, reason: () => "its certificate is revoked" }],
+  [/INVALID_PURPOSE|InvalidPurpose|extended key usage/i, {
+    ...HERE,
+    reason: ({ way }) =>
+      `its certificate may not be used as a ${way === "dial" ? "server's" : "client's"}: see its extended key usage`,
+  }],
+  [/SELF_SIGNED|UNABLE_TO_GET_ISSUER|UNABLE_TO_VERIFY|UnknownIssuer|unknown ?issuer|CERT_UNTRUSTED|INVALID_CA/i, {
+    ...HERE,
+    reason: () => 'its certificate does not lead to the CA in "tlsCaFile"',
+  }],
+  [/CERT_SIGNATURE_FAILURE|BadSignature|BAD_SIGNATURE|DECRYPTION_FAILED/i, {
+    ...HERE,
+    reason: () => "a signature of its certificate or handshake is wrong: it does not own that certificate",
+  }],
+  [/invalid peer certificate|\bCERT_/i, { ...HERE, reason: () => "its certificate can't be accepted" }],
+  [/WRONG_VERSION_NUMBER|InvalidContentType|corrupt message/i, {
+    ...HERE,
+    reason: ({ way }) =>
+      way === "dial"
+        ? "it does not speak TLS: a plain tcp:// port?"
+        : "it does not speak TLS: did it dial tcp:// instead of tls://?",
+  }],
+  [/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|NO_PROTOCOLS|peer is incompatible/i, {
+    ...HERE,
+    reason: () => 'no TLS version or cipher suite suits both: compare "tlsMinVersion" and "tlsMaxVersion"',
+  }],
+  [/NO_SHARED_CIPHER|NO_CIPHER/i, { ...HERE, reason: () => "no cipher suite suits both" }],
+  [/HANDSHAKE_TIMEOUT/i, {
+    side: "here",
+    final: false,
+    reason: () => "it did not complete the TLS handshake in time",
+  }],
+];
+
+/** Closed without a word: what a refused certificate looks like from the other end, and a dying peer too. */
+const HANG_UP: Verdict = {
+  side: "peer",
+  final: false,
+  reason: ({ way, own }) =>
+    way === "dial"
+      ? `it closed the link during the TLS handshake: it is going down, or refuses our certificate ${own}; its log ` +
+        "has the reason"
+      : "it closed the link during the TLS handshake, or its certificate was not accepted (of another CA, expired, or " +
+        "X.509 v1)",
+};
+
+/**
+ * The refusal that `error` is, or `error` itself if it is none: no connection, say.
+ *
+ * @param during Whether the handshake was under way: then a reset is a refusal as well.
+ */
+export function asRefusal(error: Error, peer: TlsPeer, during: "handshake" | "link"): Error {
+  if (error instanceof TlsRefusedError) return error;
+  const code = codeOf(error);
+  const verdict = verdictOf(`${code} ${error.message}`, code, during);
+  if (verdict === undefined) return error;
+  return refused(verdict, peer, error);
+}
+
+/** A peer that hung up during the handshake, with nothing said. */
+export function hungUp(peer: TlsPeer): TlsRefusedError {
+  return refused(HANG_UP, peer, undefined);
+}
+
+/** A verdict of our own policy. */
+export function policyRefusal(peer: TlsPeer, reason: string): TlsRefusedError {
+  return refused({ ...HERE, reason: () => reason }, peer, undefined);
+}
+
+/** `code` of a Node error, or an empty string. */
+export function codeOf(error: Error): string {
+  return "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+function verdictOf(text: string, code: string, during: "handshake" | "link"): Verdict | undefined {
+  if (/alert/i.test(text)) {
+    return ALERTS.find(([pattern]) => pattern.test(text))?.[1] ??
+      { ...PEER, final: false, reason: () => `it ended the handshake with ${text.trim()}` };
+  }
+  const own = OWN_VERDICTS.find(([pattern]) => pattern.test(text))?.[1];
+  if (own !== undefined) return own;
+  if (during === "link") return undefined;
+  if (code === "ECONNRESET" || code === "EPIPE") return HANG_UP;
+  if (code.startsWith("ERR_SSL") || code.startsWith("ERR_TLS")) {
+    return { side: "here", final: false, reason: () => `the TLS handshake failed (${text.trim()})` };
+  }
+  return undefined;
+}
+
+function refused(verdict: Verdict, peer: TlsPeer, cause: Error | undefined): TlsRefusedError {
+  const whom = peer.way === "dial" ? `"${peer.address}"` : `the peer at "${peer.address}"`;
+  const who = verdict.side === "here" ? `TLS link with ${whom} refused` : `TLS link was refused by ${whom}`;
+  return new TlsRefusedError(
+    `${who}: ${verdict.reason(peer)}`,
+    verdict,
+    cause === undefined ? undefined : { cause },
+  );
+}

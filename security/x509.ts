@@ -1,0 +1,131 @@
+/**
+ * What we read of an X.509 certificate (RFC 5280, 4.1). It is for messages and for the version check only: whom to
+ * trust is decided by the TLS layer, which reads the certificate on its own.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { DerReader, oidText, Tag } from "./der.ts";
+
+/** One attribute of a name, such as `["CN", "worker-1"]`. */
+export type NameAttribute = readonly [type: string, value: string];
+
+/** The parts of a certificate that we look at. */
+export interface Certificate {
+  /** DER. */
+  readonly raw: Uint8Array<ArrayBuffer>;
+  /** 1, 2 or 3. */
+  readonly version: number;
+  /** Whom it names, in the order of the certificate. */
+  readonly subject: readonly NameAttribute[];
+  /** Who signed it. */
+  readonly issuer: readonly NameAttribute[];
+  /** Since when it holds. */
+  readonly validFrom: Date;
+  /** Until when. */
+  readonly validTo: Date;
+}
+
+/** Short names of RFC 4514, and what else certificates commonly have. */
+const ATTRIBUTES: Readonly<Record<string, string>> = {
+  "2.5.4.3": "CN",
+  "2.5.4.5": "SERIALNUMBER",
+  "2.5.4.6": "C",
+  "2.5.4.7": "L",
+  "2.5.4.8": "ST",
+  "2.5.4.10": "O",
+  "2.5.4.11": "OU",
+  "0.9.2342.19200300.100.1.1": "UID",
+  "0.9.2342.19200300.100.1.25": "DC",
+  "1.2.840.113549.1.9.1": "E",
+};
+
+/** Constructed `[0]` in front: the version; a v1 certificate has none. */
+const VERSION_TAG = Tag.context;
+
+/**
+ * Reads a certificate, DER or PEM.
+ *
+ * @throws {SyntaxError} If it is none.
+ */
+export function parseCertificate(source: Uint8Array | string): Certificate {
+  // A copy: buffers of the TLS layer may be shared.
+  const raw = typeof source === "string" ? fromPem(source) : Uint8Array.from(source);
+  const certificate = new DerReader(raw).enter(Tag.sequence).enter(Tag.sequence);
+  const version = certificate.peek() === VERSION_TAG
+    ? (certificate.enter(VERSION_TAG).next(Tag.integer).content.at(-1) ?? 0) + 1
+    : 1;
+  certificate.next(Tag.integer); // serial number
+  certificate.next(Tag.sequence); // signature algorithm
+  const issuer = readName(certificate.enter(Tag.sequence));
+  const validity = certificate.enter(Tag.sequence);
+  const validFrom = readTime(validity);
+  const validTo = readTime(validity);
+  const subject = readName(certificate.enter(Tag.sequence));
+  return { raw, version, subject, issuer, validFrom, validTo };
+}
+
+/** `name` as RFC 4514 writes it: last attribute first, `CN=worker-1,O=acme`. */
+export function nameText(name: readonly NameAttribute[]): string {
+  return name.map(([type, value]) => `${type}=${escaped(value)}`).reverse().join(",");
+}
+
+/** SHA-256 of a certificate, upper-case hexadecimal with colons, as `openssl x509 -fingerprint -sha256` prints it. */
+export function fingerprint256(der: Uint8Array): string {
+  const hex = createHash("sha256").update(der).digest("hex").toUpperCase();
+  return hex.replaceAll(/(..)(?=.)/g, "$1:");
+}
+
+function fromPem(pem: string): Uint8Array<ArrayBuffer> {
+  const base64 = pem.replaceAll(/-----[A-Z0-9 ]+-----/g, "").replaceAll(/\s/g, "");
+  try {
+    return Uint8Array.fromBase64(base64);
+  } catch (cause) {
+    throw new SyntaxError("PEM: not base64", { cause });
+  }
+}
+
+function readName(rdns: DerReader): NameAttribute[] {
+  const name: NameAttribute[] = [];
+  while (!rdns.done) {
+    const rdn = rdns.enter(Tag.set);
+    while (!rdn.done) {
+      const attribute = rdn.enter(Tag.sequence);
+      const oid = oidText(attribute.next(Tag.oid).content);
+      name.push([ATTRIBUTES[oid] ?? oid, readText(attribute)]);
+    }
+  }
+  return name;
+}
+
+const BMP_STRING = 0x1e;
+const utf8 = new TextDecoder();
+
+function readText(reader: DerReader): string {
+  const { tag, content } = reader.next();
+  return tag === BMP_STRING ? new TextDecoder("utf-16be").decode(content) : utf8.decode(content);
+}
+
+/** UTCTime `YYMMDDHHMMSSZ` (from 1950 on) or GeneralizedTime `YYYYMMDDHHMMSSZ`. */
+function readTime(reader: DerReader): Date {
+  const { tag, content } = reader.next();
+  const text = utf8.decode(content);
+  const short = tag === Tag.utcTime;
+  const full = short ? `${Number(text.slice(0, 2)) < 50 ? "20" : "19"}${text}` : text;
+  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full);
+  if (match === null || (!short && tag !== Tag.generalizedTime)) {
+    throw new SyntaxError(`X.509: "${text}" is not a time`);
+  }
+  const [, year, month, day, hours, minutes, seconds] = match;
+  return new Date(`${year}-${month}-${day}T${hours}:${minutes}:${seconds}Z`);
+}
+
+/** A name comes from a peer and ends up in logs: control characters may not forge a line there. */
+function escaped(value: string): string {
+  return value
+    .replaceAll(/[,+"\\<>;=]/g, "\\$&")
+    // deno-lint-ignore no-control-regex
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) =>
+      `\\${char.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`);
+}

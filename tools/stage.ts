@@ -1,0 +1,70 @@
+/**
+ * Stages exactly what would be published in a folder of its own, and runs a dry run of publishing on it, in
+ * which no warning is accepted but the one that can't be avoided.
+ *
+ * Run with `deno task publish:check`.
+ *
+ * @module
+ */
+
+import { root, stage } from "./package.ts";
+
+/** Modules that load tasks by a name that is known only when they run. */
+const loadsTasks: readonly string[] = ["worker/executor/load.ts"];
+
+/** What a dry run found. */
+export interface PublishResult {
+  /** Files that would be published. */
+  readonly files: readonly string[];
+  /** Why it may not be published. */
+  readonly problems: readonly string[];
+  /** Everything that the dry run said. */
+  readonly output: string;
+}
+
+/** Runs the dry run. */
+export async function checkPublish(): Promise<PublishResult> {
+  const folder = await Deno.makeTempDir({ prefix: "dask-stage-" });
+  try {
+    const base = new URL(`file://${folder}/`);
+    const files = await stage(base);
+    const { code, stderr, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["publish", "--dry-run", "--allow-dirty"],
+      cwd: new URL("package/", base),
+      env: { NO_COLOR: "1" },
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    const output = decoder.decode(stdout) + decoder.decode(stderr);
+    const problems = warnings(output);
+    if (code !== 0) problems.push(`deno publish --dry-run ended with ${code}`);
+    for (const path of ["LICENSE", "README.md", "deno.json"]) {
+      if (!files.includes(path)) problems.push(`${path} is missing from what would be published`);
+    }
+    return { files, problems, output };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Warnings and errors in the output of `deno publish`, without the one that is expected. */
+export function warnings(output: string): string[] {
+  const found: string[] = [];
+  const blocks = output.split(/^(?=warning\[|error\[|Warning |error: )/m).slice(1);
+  for (const block of blocks) {
+    const expected = block.startsWith("warning[unanalyzable-dynamic-import]") &&
+      loadsTasks.some((path) => block.includes(path));
+    if (!expected) found.push(block.split("\n\n")[0]?.trim() ?? block);
+  }
+  return found;
+}
+
+if (import.meta.main) {
+  const { files, problems, output } = await checkPublish();
+  if (problems.length > 0) await Deno.stderr.write(new TextEncoder().encode(output));
+  // deno-lint-ignore no-console
+  for (const problem of problems) console.error(problem);
+  // deno-lint-ignore no-console
+  console.log(`${files.length} files of ${root.pathname} would be published, ${problems.length} problems`);
+  Deno.exit(problems.length === 0 ? 0 : 1);
+}

@@ -1,0 +1,50 @@
+/**
+ * Counting what ran: the closing lines of test runners in, one closing line out.
+ *
+ * @module
+ */
+
+/** How many tests ended how. */
+export interface Counts {
+  /** Held. */
+  readonly passed: number;
+  /** Did not hold. */
+  readonly failed: number;
+  /** Did not run. */
+  readonly skipped: number;
+}
+
+/** Nothing ran. */
+export const none: Counts = { passed: 0, failed: 0, skipped: 0 };
+
+/** Both together. */
+export function sum(a: Counts, b: Counts): Counts {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+}
+
+/** Counts of the closing line of `deno test`, steps included; nothing if there is none. */
+export function denoCounts(output: string): Counts | undefined {
+  // deno-lint-ignore no-control-regex
+  const plain = output.replace(/\x1b\[[0-9;]*m/g, "");
+  const closing =
+    /^(?:ok|FAILED) \| (\d+) passed(?: \((\d+) steps?\))? \| (\d+) failed(?: \((\d+) steps?\))?(.*)$/gm;
+  const last = [...plain.matchAll(closing)].at(-1);
+  if (last === undefined) return undefined;
+  const rest = last[5] ?? "";
+  const ignored = /\| (\d+) ignored(?: \((\d+) steps?\))?/.exec(rest);
+  return {
+    passed: number(last[1]) + number(last[2]),
+    failed: number(last[3]) + number(last[4]),
+    skipped: number(ignored?.[1]) + number(ignored?.[2]),
+  };
+}
+
+function number(text: string | undefined): number {
+  return text === undefined ? 0 : Number(text);
+}
+
+/** The line that a run ends with. */
+export function closingLine(counts: Counts): string {
+  const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
+  return `${counts.passed} passed, ${counts.failed} failed${skipped}`;
+}

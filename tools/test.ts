@@ -1,0 +1,90 @@
+/**
+ * Everything that must hold before a change goes in: format, lint, types, documentation of the public API,
+ * layers, what would be published, and the tests.
+ *
+ * Run with `deno task test`; words after it choose steps, as in `deno task test lint types`.
+ *
+ * @module
+ */
+
+import { checkCheckout } from "./arch.ts";
+import { readManifest, root } from "./package.ts";
+import { run, say } from "./run.ts";
+import { checkPublish } from "./stage.ts";
+import { closingLine, type Counts, denoCounts, none, sum } from "./summary.ts";
+
+/** A step by name; it returns what it counted. */
+type Step = readonly [name: string, run: () => Promise<Counts>];
+
+const held: Counts = { ...none, passed: 1 };
+const broke: Counts = { ...none, failed: 1 };
+
+/** A step that is one command of deno, which holds if it ends with 0. */
+function command(name: string, ...args: readonly string[]): Step {
+  return [name, async () => {
+    const { code, output } = await run([Deno.execPath(), ...args], { cwd: root, quiet: true });
+    if (code !== 0) say(output.trimEnd());
+    return code === 0 ? held : broke;
+  }];
+}
+
+function found(problems: readonly string[]): Counts {
+  for (const problem of problems) say(problem);
+  return problems.length === 0 ? held : broke;
+}
+
+async function documentation(): Promise<Counts> {
+  const { exports } = await readManifest();
+  const [, lint] = command("docs", "doc", "--lint", ...Object.values(exports));
+  return await lint();
+}
+
+async function publish(): Promise<Counts> {
+  const { problems, output } = await checkPublish();
+  if (problems.length > 0) say(output.trimEnd());
+  return found(problems);
+}
+
+async function tests(): Promise<Counts> {
+  const { code, output } = await run([Deno.execPath(), "test", "-A"], { cwd: root, env: { NO_COLOR: "1" } });
+  const counts = denoCounts(output) ?? none;
+  if (counts.passed + counts.failed === 0) {
+    say("no test ran");
+    return broke;
+  }
+  // Something beside the tests can fail, such as a leak or a module that doesn't load.
+  return code !== 0 && counts.failed === 0 ? sum(counts, broke) : counts;
+}
+
+const steps: readonly Step[] = [
+  command("format", "fmt", "--check"),
+  command("lint", "lint"),
+  command("types", "check"),
+  ["docs", documentation],
+  ["layers", async () => found((await checkCheckout()).problems)],
+  ["publish", publish],
+  ["tests", tests],
+];
+
+async function main(wanted: readonly string[]): Promise<number> {
+  const unknown = wanted.filter((name) => !steps.some(([step]) => step === name));
+  if (unknown.length > 0) {
+    say(`no such step: ${unknown.join(", ")}; there are ${steps.map(([name]) => name).join(", ")}`);
+    return 2;
+  }
+  let total = none;
+  for (const [name, step] of steps) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    say(`== ${name}`);
+    const started = performance.now();
+    const counts = await step();
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    say(`== ${name}: ${counts.failed === 0 ? "ok" : "FAILED"}, ${seconds} s`);
+    total = sum(total, counts);
+  }
+  say("");
+  say(closingLine(total));
+  return total.failed === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,246 @@
+/**
+ * Does what the worker's state machine asks for, and turns the ends of it into stimuli again. No policy here.
+ *
+ * @module
+ */
+
+import { CommClosed, TimeoutError } from "../comm/errors.ts";
+import type { ConnectionPool } from "../comm/pool.ts";
+import { getLogger } from "../config/logging.ts";
+import type { TaskGroup } from "../internal/task_group.ts";
+import type { Address, Key } from "../messages/common.ts";
+import type { GetDataReply } from "../messages/rpc.ts";
+import { Serialized } from "../protocol/serialized.ts";
+import { pickleText } from "../protocol/pickle.ts";
+import type { ExecutionOutcome, ExecutionRequest, Executor } from "./executor/executor.ts";
+import { FeedAhead } from "./feed_ahead.ts";
+import type { Execute, GatherDep, Instruction, SchedulerMessage } from "./state/instruction.ts";
+import type { Stimulus } from "./state/stimulus.ts";
+import type { WorkerState } from "./state/worker_state.ts";
+import type { DataStore } from "./store.ts";
+
+const logger = getLogger("distributed.worker");
+
+/** Milliseconds before a busy peer is asked again (`distributed/worker.py`, `retry_busy_worker_later`). */
+const BUSY_PAUSE_MS = 150;
+/** Bytes of a result that rides along with `task-finished` (`docs/wire.md`). */
+const INLINE_LIMIT = 1024;
+
+/** What a {@linkcode Runner} works on. */
+export interface RunnerParts {
+  /** Decides. */
+  readonly state: WorkerState;
+  /** Keeps results. */
+  readonly store: DataStore;
+  /** Reaches peers. */
+  readonly pool: ConnectionPool;
+  /** Owns transfers; its end is the end of the runner. */
+  readonly group: TaskGroup;
+  /** Takes messages to the scheduler. */
+  readonly send: (message: SchedulerMessage) => void;
+  /** Makes the threads. */
+  readonly startExecutor: (onOutcomes: (batch: readonly ExecutionOutcome[]) => void) => Executor;
+  /** Told of a bug: the state machine threw. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** The acting half of a worker's shell. */
+export class Runner {
+  /** The threads. */
+  readonly executor: Executor;
+  #parts: RunnerParts;
+  #feedAhead: FeedAhead;
+  #timers = new Set<ReturnType<typeof setTimeout>>();
+  #isClosed = false;
+  #stimulusCount = 0;
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+    this.executor = parts.startExecutor((batch) => this.#onOutcomes(batch));
+    this.#feedAhead = new FeedAhead(this.executor.nthreads);
+  }
+
+  /** Hands stimuli to the state machine and does what it asks for. */
+  handle(events: readonly Stimulus[]): void {
+    if (this.#isClosed) return;
+    try {
+      this.#perform(this.#parts.state.handleStimuli(events, Date.now() / 1000));
+    } catch (error) {
+      this.#isClosed = true; // going on with a wrong state would give wrong results
+      this.#parts.onFailure(error);
+    }
+  }
+
+  /** A name for something that this shell caused. */
+  stimulusId(cause: string): string {
+    return `${cause}-${++this.#stimulusCount}`;
+  }
+
+  /** Stops the timers; what still comes back is ignored. */
+  close(): void {
+    this.#isClosed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  #perform(instructions: readonly Instruction[]): void {
+    let requests: ExecutionRequest[] = [];
+    let withdrawn: Stimulus[] | undefined;
+    for (const instruction of instructions) { // hot: per task
+      switch (instruction.op) {
+        case "execute":
+          requests.push(this.#request(instruction));
+          break;
+        case "withdraw":
+          if (requests.length > 0) this.executor.execute(requests);
+          requests = [];
+          if (this.executor.withdraw(instruction.key)) {
+            (withdrawn ??= []).push({
+              op: "execution-withdrawn",
+              key: instruction.key,
+              stimulus_id: this.stimulusId("execution-withdrawn"),
+            });
+          }
+          break;
+        case "gather-dep":
+          this.#parts.group.add((signal) => this.#gather(instruction, signal));
+          break;
+        case "retry-busy-worker-later":
+          this.#retryLater(instruction.worker);
+          break;
+        case "drop-data":
+          this.#parts.store.delete(instruction.key);
+          break;
+        default:
+          this.#parts.send(instruction);
+      }
+    }
+    if (requests.length > 0) this.executor.execute(requests);
+    if (withdrawn !== undefined) this.handle(withdrawn);
+  }
+
+  #request({ key, run_id, run_spec, dependencies }: Execute): ExecutionRequest {
+    const values: (readonly [Key, Serialized])[] = [];
+    for (const dependency of dependencies) {
+      const value = this.#parts.store.get(dependency);
+      if (value === undefined) throw new Error(`Result of "${dependency}" is not here, but "${key}" needs it`);
+      values.push([dependency, value]);
+    }
+    return {
+      key,
+      runId: run_id,
+      functionHash: run_spec[0],
+      args: run_spec[1],
+      references: run_spec[2],
+      dependencies: values,
+    };
+  }
+
+  #onOutcomes(batch: readonly ExecutionOutcome[]): void {
+    if (this.#isClosed) return;
+    const events = new Array<Stimulus>(batch.length);
+    for (let i = 0; i < batch.length; i++) { // hot: per task
+      const outcome = batch[i] as ExecutionOutcome;
+      this.#feedAhead.add(outcome.stop - outcome.start);
+      events[i] = this.#ended(outcome);
+    }
+    this.#parts.state.setExecutionSlots(this.#feedAhead.slots);
+    this.handle(events);
+  }
+
+  #ended(outcome: ExecutionOutcome): Stimulus {
+    const { key, runId, start, stop, thread } = outcome;
+    if (outcome.kind === "failure") {
+      return {
+        op: "execute-failure",
+        key,
+        run_id: runId,
+        start,
+        stop,
+        thread,
+        exception: outcome.error,
+        traceback: null,
+        exception_text: outcome.exceptionText,
+        traceback_text: outcome.tracebackText,
+        stimulus_id: this.stimulusId("task-erred"),
+      };
+    }
+    const { result, typename } = outcome;
+    this.#parts.store.set(key, result);
+    return {
+      op: "execute-success",
+      key,
+      run_id: runId,
+      nbytes: result.nbytes,
+      type: pickledName(typename),
+      typename,
+      start,
+      stop,
+      thread,
+      result: inlineFrame(result),
+      stimulus_id: this.stimulusId("task-finished"),
+    };
+  }
+
+  async #gather({ worker, keys }: GatherDep, signal: AbortSignal): Promise<void> {
+    const stimulus_id = this.stimulusId("gather-dep");
+    let event: Stimulus;
+    try {
+      const reply = await this.#parts.pool.getData(
+        worker,
+        keys,
+        this.#parts.state.address,
+        signal,
+      ) as unknown as GetDataReply;
+      event = reply.status === "busy"
+        ? { op: "gather-busy", worker, stimulus_id }
+        : { op: "gather-success", worker, data: this.#keep(reply.data, keys), stimulus_id };
+    } catch (error) {
+      if (signal.aborted) return;
+      const isNetwork = error instanceof CommClosed || error instanceof TimeoutError;
+      logger.warning(`Cannot get ${keys.length} results from ${worker}: ${String(error)}`);
+      event = { op: isNetwork ? "gather-network-failure" : "gather-failure", worker, stimulus_id };
+    }
+    this.handle([event]);
+  }
+
+  /** Stores what a peer sent of what it was asked for. */
+  #keep(data: Readonly<Record<string, unknown>>, keys: readonly Key[]): Map<Key, number> {
+    const kept = new Map<Key, number>();
+    for (const key of keys) {
+      const value = Object.hasOwn(data, key) ? data[key] : undefined;
+      if (!(value instanceof Serialized)) continue;
+      this.#parts.store.set(key, value);
+      kept.set(key, value.nbytes);
+    }
+    return kept;
+  }
+
+  #retryLater(worker: Address): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.handle([{ op: "retry-busy-worker", worker, stimulus_id: this.stimulusId("retry-busy-worker") }]);
+    }, BUSY_PAUSE_MS);
+    this.#timers.add(timer);
+  }
+}
+
+/** The only frame of a small result of plain data. */
+function inlineFrame(result: Serialized): Uint8Array | undefined {
+  return result.nbytes <= INLINE_LIMIT && result.frames.length === 1 &&
+      result.header["serializer"] === "msgpack"
+    ? result.frames[0]
+    : undefined;
+}
+
+const pickledNames = new Map<string, Uint8Array>();
+
+/** Pickles of names of types; there are few. */
+function pickledName(typename: string): Uint8Array {
+  let pickled = pickledNames.get(typename);
+  if (pickled === undefined) {
+    pickled = pickleText(typename);
+    if (pickledNames.size < 1000) pickledNames.set(typename, pickled);
+  }
+  return pickled;
+}
