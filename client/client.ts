@@ -6,10 +6,14 @@
  */
 
 import { BatchedSend } from "../comm/batched.ts";
-import type { Comm, TlsInfo } from "../comm/comm.ts";
+import type { Comm } from "../comm/comm.ts";
 import { connect } from "../comm/connect.ts";
-import { CommClosed, DistributedError, TimeoutError } from "../comm/errors.ts";
+import { type LinkFacts, linksOf } from "../comm/links.ts";
+import type { LinkOptions } from "../comm/link_options.ts";
+import { linkOptions } from "../comm/secure.ts";
+import { DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
 import { ConnectionPool } from "../comm/pool.ts";
+import { handleStream } from "../comm/stream.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline, orAborted } from "../internal/deadline.ts";
 import { parseTimedelta } from "../internal/units.ts";
@@ -18,7 +22,6 @@ import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
 import type { SchedulerIdentity } from "../messages/rpc.ts";
 import { decodeError } from "../protocol/remote_error.ts";
 import { serializeArguments } from "../protocol/values.ts";
-import { loadTlsContext, type TlsContext } from "../security/context.ts";
 import type { Security } from "../security/security.ts";
 import { extractFutures } from "./arguments.ts";
 import { CancelledError, SchedulerClosed, taskError } from "./errors.ts";
@@ -73,12 +76,12 @@ export class Client implements Submitter, AsyncDisposable {
   /** Why the scheduler is gone, if it is. */
   #lost: Error | undefined;
 
-  private constructor(comm: Comm, id: ClientId, context: TlsContext | undefined, security: Security) {
+  private constructor(comm: Comm, id: ClientId, links: LinkOptions) {
     this.id = id;
     this.#comm = comm;
     this.#keySuffix = id.slice(-8);
     this.#stream = new BatchedSend(comm);
-    this.#pool = new ConnectionPool({ context, requireEncryption: security.requireEncryption });
+    this.#pool = new ConnectionPool(links);
     this.#gatherer = new Gatherer(this.#pool, comm.peerAddress);
     this.#owner = {
       waitFor: (states, options) => this.#waitFor(states, options),
@@ -98,15 +101,14 @@ export class Client implements Submitter, AsyncDisposable {
    * @throws {CommClosed} If nobody answers within `timeout` (default `"30s"`).
    */
   static async connect(address: string, options: ClientOptions = {}): Promise<Client> {
-    const { security = {}, name } = options;
-    const context = await loadTlsContext(security, "client");
+    const { security, name } = options;
+    const links = await linkOptions(security, "client");
     using deadline = new Deadline(
       { signal: options.signal },
       () => new TimeoutError(`Cannot register with "${address}" in time`),
     );
     const comm = await connect(address, {
-      context,
-      requireEncryption: security.requireEncryption,
+      ...links,
       signal: deadline.signal,
       timeout: parseTimedelta(options.timeout ?? "30s", "ms") * 1000,
     });
@@ -117,7 +119,7 @@ export class Client implements Submitter, AsyncDisposable {
       comm.abort();
       throw error;
     }
-    return new Client(comm, id, context, security);
+    return new Client(comm, id, links);
   }
 
   /** Address of the scheduler, as it was dialled. */
@@ -125,9 +127,11 @@ export class Client implements Submitter, AsyncDisposable {
     return this.#comm.peerAddress;
   }
 
-  /** TLS facts of the link to the scheduler; absent on other schemes. */
-  get tls(): TlsInfo | undefined {
-    return this.#comm.tls;
+  /** Open links of this client, or of the role at `address`: who is at the other end, and how it proved it. */
+  async links(address?: Address, options?: WaitOptions): Promise<LinkFacts[]> {
+    if (address === undefined) return linksOf([], [this.#comm, ...this.#pool.openComms]);
+    using deadline = this.#deadline(options, `links of ${address}`);
+    return await this.#pool.rpc(address, { op: "links" }, deadline.signal) as LinkFacts[];
   }
 
   /**
@@ -180,7 +184,7 @@ export class Client implements Submitter, AsyncDisposable {
   /** What the scheduler says about itself and its workers. */
   async schedulerInfo(options?: WaitOptions): Promise<SchedulerIdentity> {
     using deadline = this.#deadline(options, "scheduler's identity");
-    const reply = await this.#pool.call(
+    const reply = await this.#pool.rpc(
       this.schedulerAddress,
       { op: "identity", n_workers: -1 },
       deadline.signal,
@@ -195,7 +199,7 @@ export class Client implements Submitter, AsyncDisposable {
   ): Promise<Record<Key, Address[]>> {
     const keys = [...futures].map((future) => future.key);
     using deadline = this.#deadline(options, "who_has");
-    const reply = await this.#pool.call(this.schedulerAddress, { op: "who_has", keys }, deadline.signal);
+    const reply = await this.#pool.rpc(this.schedulerAddress, { op: "who_has", keys }, deadline.signal);
     return reply as Record<Key, Address[]>;
   }
 
@@ -268,14 +272,13 @@ export class Client implements Submitter, AsyncDisposable {
 
   async #read(): Promise<void> {
     try {
-      for (;;) {
-        const batch = await this.#comm.read();
-        if (!Array.isArray(batch)) continue;
-        for (const message of batch as RawMessage[]) {
+      const { error } = await handleStream(this.#comm, (messages) => {
+        for (const message of messages) { // hot: per task
           const report = parseClientReport(message);
           if (report !== undefined) this.#state.handle(report);
         }
-      }
+      });
+      this.#onLost(error);
     } catch (error) {
       this.#onLost(error);
     }
@@ -285,7 +288,7 @@ export class Client implements Submitter, AsyncDisposable {
     clearInterval(this.#heartbeat);
     this.#comm.abort();
     if (this.#closing !== undefined) return;
-    const reason = cause instanceof CommClosed ? "the link to the scheduler ended" : String(cause);
+    const reason = cause === undefined ? "it said goodbye" : messageOf(cause);
     this.#lost = new SchedulerClosed(
       this.schedulerAddress,
       `Lost the scheduler at "${this.schedulerAddress}": ${reason}`,

@@ -165,7 +165,10 @@ export function listenAddress(options: ListenArguments): Address {
   checkScheme(host === "" ? `${wanted}://` : host, wanted);
   if (wanted === "inproc") {
     if (location !== "" || port !== undefined) {
-      throw new AddressError(host, `Cannot listen on inproc with a host or a port: its addresses are made up`);
+      throw new AddressError(
+        host,
+        `Cannot listen on inproc with a host or a port: its addresses are made up`,
+      );
     }
     return "inproc://" as Address;
   }

@@ -6,7 +6,7 @@
 
 import { parseTimedelta } from "../internal/units.ts";
 import type { Address } from "../messages/common.ts";
-import { DEFAULT_PORT, normalizeAddress, type ParsedAddress, parseAddress } from "./address.ts";
+import { DEFAULT_PORT, normalizeAddress, parseAddress, type ParsedAddress } from "./address.ts";
 import { formatAddress } from "./address.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import type { Clock } from "./clock.ts";

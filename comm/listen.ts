@@ -8,7 +8,7 @@ import { getLogger } from "../config/logging.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import { parseTimedelta } from "../internal/units.ts";
 import type { Address } from "../messages/common.ts";
-import { formatAddress, type ParsedAddress, parseAddress, type Scheme } from "./address.ts";
+import { formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
 import type { ByteStream, SocketAddress } from "./byte_stream.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { messageOf, TimeoutError } from "./errors.ts";

@@ -8,7 +8,7 @@
  */
 
 import type { Address } from "../messages/common.ts";
-import { DEFAULT_LIMITS, encodeFrames, FrameReader, TIGHT_LIMITS } from "../protocol/frames.ts";
+import { defaultLimits, encodeFrames, FrameReader, tightLimits } from "../protocol/frames.ts";
 import { decodeMessage, encodeMessage } from "../protocol/message.ts";
 import { TlsRefusedError } from "../security/errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
@@ -50,7 +50,7 @@ export async function openStreamComm(stream: ByteStream, options: StreamCommOpti
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
     signal?.throwIfAborted();
-    const reader = new FrameReader(TIGHT_LIMITS);
+    const reader = new FrameReader(tightLimits);
     const [first, written] = await Promise.allSettled([
       readFirst(stream, reader),
       stream.write(encodeFrames(encodeMessage(local, { compression: null }))),
@@ -60,7 +60,7 @@ export async function openStreamComm(stream: ByteStream, options: StreamCommOpti
     if (first.status === "rejected") throw first.reason;
     if (written.status === "rejected") throw closedEarly(stream, messageOf(written.reason), written.reason);
     const remote = parseHandshake(first.value);
-    reader.setLimits(DEFAULT_LIMITS);
+    reader.limits = defaultLimits;
     return new StreamComm(stream, reader, options, remote, negotiate(local, remote).compression);
   } catch (error) {
     stream.abort();
@@ -89,7 +89,9 @@ async function readFirst(stream: ByteStream, reader: FrameReader): Promise<unkno
       const frames = reader.next();
       if (frames !== undefined) return decodeMessage(frames);
     } catch (cause) {
-      throw new HandshakeError(`the other end does not speak Dask's protocol: ${messageOf(cause)}`, { cause });
+      throw new HandshakeError(`the other end does not speak Dask's protocol: ${messageOf(cause)}`, {
+        cause,
+      });
     }
   }
 }
@@ -156,7 +158,10 @@ class StreamComm implements Comm {
       } catch (error) {
         throw this.#fail(`Link to "${this.peerAddress}" broke: ${messageOf(error)}`, error);
       }
-      if (chunk === null) throw this.#fail(`Link to "${this.peerAddress}" was closed by the peer`);
+      if (chunk === null) {
+        const where = this.#reader.isInside ? " in the middle of a message" : "";
+        throw this.#fail(`Link to "${this.peerAddress}" was closed by the peer${where}`);
+      }
       frames = this.#framesOf(chunk);
     }
     return frames;

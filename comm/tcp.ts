@@ -11,6 +11,12 @@ import { systemClock } from "./clock.ts";
 const READ_BYTES_MIN = 16 * 1024;
 const READ_BYTES_MAX = 256 * 1024;
 
+/**
+ * How long a peer has to end its side after we ended ours. Closing the socket while it still holds unread bytes would
+ * reset the link, and the peer could lose what we sent last.
+ */
+const LINGER_MS = 1000;
+
 /** Where to dial. */
 export interface TcpDialOptions {
   /** Name or address of the peer. */
@@ -114,6 +120,7 @@ class TcpStream implements ByteStream {
   readonly remoteAddr: SocketAddress;
   readonly #conn: Deno.TcpConn;
   #buffer = new Uint8Array(READ_BYTES_MIN);
+  #reading: Promise<number | null> | undefined = undefined;
   /** Ends when everything written so far is handed to the system. */
   #tail: Promise<void> = Promise.resolve();
   #pendingWrites = 0;
@@ -137,9 +144,12 @@ class TcpStream implements ByteStream {
     const buffer = this.#buffer;
     let count: number | null;
     try {
-      count = await this.#conn.read(buffer);
+      this.#reading = this.#conn.read(buffer);
+      count = await this.#reading;
     } catch (error) {
       throw this.#ended ?? this.#fail(error);
+    } finally {
+      this.#reading = undefined;
     }
     if (count === null) return null;
     if (count === buffer.length && count < READ_BYTES_MAX) this.#buffer = new Uint8Array(count * 4);
@@ -203,13 +213,26 @@ class TcpStream implements ByteStream {
     try {
       await this.#tail;
       await this.#conn.closeWrite();
+      await this.#linger();
     } catch {
       // The peer was faster; there is nobody to tell.
     }
     this.#drop();
   }
 
+  async #linger(): Promise<void> {
+    const timer = setTimeout(() => this.#drop(), LINGER_MS);
+    try {
+      await this.#reading;
+      const waste = new Uint8Array(READ_BYTES_MIN);
+      while (await this.#conn.read(waste) !== null);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   abort(): void {
+    // Also cuts short a close that lingers.
     this.#ended ??= new Error("Connection was aborted by this side");
     this.#drop();
   }

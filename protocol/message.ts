@@ -7,7 +7,7 @@
 
 import type { Compression } from "./compression.ts";
 import { Decoder, type PayloadSource } from "./msgpack_decode.ts";
-import { Encoder, encodeMsgpack, MsgpackError, type Payload } from "./msgpack_encode.ts";
+import { encodeMsgpack, Encoder, MsgpackError, type Payload } from "./msgpack_encode.ts";
 import { needsSplit, SHARD_BYTES, splitPayload } from "./payload.ts";
 import { Pickled, Serialized, type SerializedHeader } from "./serialized.ts";
 
@@ -84,7 +84,9 @@ class FramePayloads implements PayloadSource {
   payload(index: number, pickled: boolean): Payload {
     const encoded = this.#frames[index];
     if (encoded === undefined) {
-      throw new MsgpackError(`Cannot decode a message: a payload stands in frame ${index} of ${this.#frames.length}`);
+      throw new MsgpackError(
+        `Cannot decode a message: a payload stands in frame ${index} of ${this.#frames.length}`,
+      );
     }
     const header = headerDecoder.decode(encoded);
     if (typeof header !== "object" || header === null || Object.getPrototypeOf(header) !== Object.prototype) {
@@ -93,8 +95,13 @@ class FramePayloads implements PayloadSource {
     const fields = header as SerializedHeader;
     const count = fields["num-sub-frames"];
     const start = index + 1;
-    if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0 || start + count > this.#frames.length) {
-      throw new MsgpackError(`Cannot decode a message: a payload of ${String(count)} frames begins at ${start}`);
+    if (
+      typeof count !== "number" || !Number.isSafeInteger(count) || count < 0 ||
+      start + count > this.#frames.length
+    ) {
+      throw new MsgpackError(
+        `Cannot decode a message: a payload of ${String(count)} frames begins at ${start}`,
+      );
     }
     const frames = this.#frames.slice(start, start + count);
     return pickled ? new Pickled(fields, frames) : new Serialized(fields, frames);

@@ -5,4 +5,4 @@
  */
 
 export { decodeMsgpack, Decoder, type PayloadSource } from "./msgpack_decode.ts";
-export { Encoder, encodeMsgpack, encodePlain, MsgpackError } from "./msgpack_encode.ts";
+export { encodeMsgpack, encodePlain, Encoder, MsgpackError } from "./msgpack_encode.ts";

@@ -296,7 +296,9 @@ export class Encoder {
   }
 
   #bigint(value: bigint): void {
-    if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) return this.#number(Number(value));
+    if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) {
+      return this.#number(Number(value));
+    }
     if (BigInt.asUintN(64, value) !== value && BigInt.asIntN(64, value) !== value) {
       throw new MsgpackError(`Cannot encode a message: integer ${value} needs more than 64 bit`);
     }
@@ -410,7 +412,9 @@ const shared = new Encoder(false);
 export function encodeMsgpack(value: unknown): Uint8Array<ArrayBuffer> {
   shared.begin();
   shared.value(value);
-  if (shared.payloads.length > 0) throw new MsgpackError("Cannot encode: a payload needs a message around it");
+  if (shared.payloads.length > 0) {
+    throw new MsgpackError("Cannot encode: a payload needs a message around it");
+  }
   return shared.end();
 }
 

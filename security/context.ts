@@ -95,7 +95,7 @@ const EXPIRY_WARNING_DAYS = 7;
 const DAY_MS = 86_400_000;
 
 /** How an X.509 v3 certificate is made by somebody who has a v1 one. */
-const MAKE_V3 = 'openssl x509 -req -in ROLE.csr -CA ca.pem -CAkey ca-key.pem -days 365 -out ROLE.pem ' +
+const MAKE_V3 = "openssl x509 -req -in ROLE.csr -CA ca.pem -CAkey ca-key.pem -days 365 -out ROLE.pem " +
   '-extfile <(printf "basicConstraints=critical,CA:FALSE\\nkeyUsage=critical,digitalSignature,keyEncipherment\\n' +
   'extendedKeyUsage=serverAuth,clientAuth\\n")';
 
@@ -139,10 +139,14 @@ function required(security: Security, field: keyof Security, role: TlsRole): str
   );
 }
 
-async function loadCa(value: string): Promise<{ pems: readonly string[]; certificates: readonly Certificate[] }> {
+async function loadCa(
+  value: string,
+): Promise<{ pems: readonly string[]; certificates: readonly Certificate[] }> {
   const source = await readPems("tlsCaFile", value);
   if (source.certificates.length === 0) {
-    throw new SecurityError(`${source.label} holds no certificate: it must be the PEM text of the trusted CA`);
+    throw new SecurityError(
+      `${source.label} holds no certificate: it must be the PEM text of the trusted CA`,
+    );
   }
   const certificates = source.certificates.map((pem) => parse(pem, source));
   const now = Date.now();
@@ -156,7 +160,9 @@ async function loadCa(value: string): Promise<{ pems: readonly string[]; certifi
 function ownCertificate(source: Source): Certificate {
   const [first] = source.certificates;
   if (first === undefined) {
-    throw new SecurityError(`${source.label} holds no certificate: it must be PEM text ("-----BEGIN CERTIFICATE-----")`);
+    throw new SecurityError(
+      `${source.label} holds no certificate: it must be PEM text ("-----BEGIN CERTIFICATE-----")`,
+    );
   }
   return parse(first, source);
 }
@@ -234,5 +240,7 @@ function parse(pem: string, source: Source): Certificate {
 function validity(certificate: Certificate | undefined): string {
   if (certificate === undefined) return "no certificate";
   const { validFrom, validTo } = certificate;
-  return `it holds from ${validFrom.toISOString()} to ${validTo.toISOString()}, and now is ${new Date().toISOString()}`;
+  return `it holds from ${validFrom.toISOString()} to ${validTo.toISOString()}, and now is ${
+    new Date().toISOString()
+  }`;
 }

@@ -101,7 +101,9 @@ export function der(tag: number, ...parts: readonly Uint8Array[]): Uint8Array<Ar
     : length < 0x100
     ? [tag, 0x81, length]
     : [tag, 0x82, length >> 8, length & 0xff];
-  if (length > 0xffff) throw new RangeError(`DER: ${length} bytes are more than an element of a certificate has`);
+  if (length > 0xffff) {
+    throw new RangeError(`DER: ${length} bytes are more than an element of a certificate has`);
+  }
   const element = new Uint8Array(head.length + length);
   element.set(head);
   let at = head.length;
@@ -131,8 +133,9 @@ export function oidText(content: Uint8Array): string {
   for (const byte of content) {
     arc = arc * 128 + (byte & 0x7f);
     if (byte < 0x80) {
-      if (arcs.length === 0) arcs.push(Math.min(2, Math.floor(arc / 40)), arc - 40 * Math.min(2, Math.floor(arc / 40)));
-      else arcs.push(arc);
+      if (arcs.length === 0) {
+        arcs.push(Math.min(2, Math.floor(arc / 40)), arc - 40 * Math.min(2, Math.floor(arc / 40)));
+      } else arcs.push(arc);
       arc = 0;
     }
   }

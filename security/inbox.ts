@@ -10,27 +10,33 @@
 
 /** A dialled socket's buffers. Larger ones gain nothing: a TLS record has at most 16 KiB. */
 const BUFFER_BYTES = 64 * 1024;
-/** One is read while the other is filled. */
-const BUFFERS = 2;
+
+/** How many chunks wait for the reader before the socket is told to stop: one is read while the next is filled. */
+const QUEUE_LIMIT = 2;
 
 /** Chunks between a socket and its one reader. */
 export class Inbox {
-  #buffers: Uint8Array<ArrayBuffer>[] = [];
-  #filling = 0;
+  readonly #free: ArrayBufferLike[] = [];
   #chunks: Uint8Array[] = [];
   #waiting: PromiseWithResolvers<Uint8Array | null> | undefined;
-  /** The reader holds a chunk until its next call. */
-  #lent = false;
+  /** What the reader holds until its next call. */
+  #lent: Uint8Array | undefined;
   #paused = false;
   #ended = false;
   #discarding = false;
   #error: Error | undefined;
   #resume: () => void = () => {};
+  readonly #reuse: boolean;
 
-  /** What the socket calls to get a buffer to fill. */
+  /** @param reuse Whether the chunks lie in buffers from {@linkcode buffer}. */
+  constructor(reuse: boolean) {
+    this.#reuse = reuse;
+  }
+
+  /** What the socket calls to get a buffer to fill: one that nobody holds. */
   readonly buffer = (): Uint8Array => {
-    const next = this.#filling++ % BUFFERS;
-    return this.#buffers[next] ??= new Uint8Array(BUFFER_BYTES);
+    const free = this.#free.pop();
+    return free === undefined ? new Uint8Array(BUFFER_BYTES) : new Uint8Array(free);
   };
 
   /** Sets how a paused socket goes on. */
@@ -41,31 +47,32 @@ export class Inbox {
   /**
    * Takes a chunk from the socket.
    *
-   * @param limit How many chunks may be held, with the one that the reader has.
    * @returns Whether the socket may go on.
    */
-  push(chunk: Uint8Array, limit: number): boolean {
+  push(chunk: Uint8Array): boolean {
     if (this.#discarding) return true;
     const waiting = this.#waiting;
     if (waiting !== undefined) {
       this.#waiting = undefined;
-      this.#lent = true;
+      this.#lent = chunk;
       waiting.resolve(chunk);
     } else {
       this.#chunks.push(chunk);
     }
-    this.#paused = this.#chunks.length + (this.#lent ? 1 : 0) >= limit;
+    this.#paused = this.#chunks.length >= QUEUE_LIMIT;
     return !this.#paused;
   }
 
   /** Next chunk, valid until the next call; `null` at the end. */
   read(): Promise<Uint8Array | null> {
-    if (this.#waiting !== undefined) return Promise.reject(new TypeError("Two reads of a link at the same time"));
-    this.#lent = false;
+    if (this.#waiting !== undefined) {
+      return Promise.reject(new TypeError("Two reads of a link at the same time"));
+    }
+    this.#release();
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) {
-      this.#lent = true;
-      this.#wake();
+      this.#lent = chunk;
+      if (this.#chunks.length < QUEUE_LIMIT) this.#wake();
       return Promise.resolve(chunk);
     }
     if (this.#ended) return Promise.resolve(null);
@@ -97,6 +104,13 @@ export class Inbox {
     this.#wake();
   }
 
+  #release(): void {
+    const lent = this.#lent;
+    if (lent === undefined) return;
+    this.#lent = undefined;
+    if (this.#reuse && this.#free.length < QUEUE_LIMIT) this.#free.push(lent.buffer);
+  }
+
   #wake(): void {
     if (!this.#paused) return;
     this.#paused = false;
@@ -109,8 +123,3 @@ export class Inbox {
     if (waiting !== undefined) settle(waiting);
   }
 }
-
-/** How many chunks an inbox of reused buffers may hold. */
-export const LENT_LIMIT: number = BUFFERS;
-/** How many chunks an inbox of a socket's own chunks may hold. */
-export const OWN_LIMIT = 4;

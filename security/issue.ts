@@ -98,18 +98,27 @@ export function pem(kind: string, bytes: Uint8Array): string {
   return `-----BEGIN ${kind}-----\n${lines.join("\n")}\n-----END ${kind}-----\n`;
 }
 
-async function extensions(content: CertificateContent, publicKey: Uint8Array<ArrayBuffer>): Promise<Uint8Array[]> {
+async function extensions(
+  content: CertificateContent,
+  publicKey: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array[]> {
   const { ca = false, dnsNames = [], usages = ca ? [] : ["serverAuth", "clientAuth"] } = content;
   const keyId = new Uint8Array(await crypto.subtle.digest("SHA-1", publicKey));
   // keyCertSign and cRLSign, or digitalSignature: bits 5 and 6, or 0, from the left.
   const keyUsage = ca ? bitString(1, Uint8Array.of(0x06)) : bitString(7, Uint8Array.of(0x80));
   const all = [
-    extension(OID.basicConstraints, true, der(Tag.sequence, ...ca ? [der(Tag.boolean, Uint8Array.of(0xff))] : [])),
+    extension(
+      OID.basicConstraints,
+      true,
+      der(Tag.sequence, ...ca ? [der(Tag.boolean, Uint8Array.of(0xff))] : []),
+    ),
     extension(OID.keyUsage, true, keyUsage),
     extension(OID.subjectKeyIdentifier, false, der(Tag.octetString, keyId)),
   ];
   if (usages.length > 0) {
-    all.push(extension(OID.extendedKeyUsage, false, der(Tag.sequence, ...usages.map((usage) => derOid(OID[usage])))));
+    all.push(
+      extension(OID.extendedKeyUsage, false, der(Tag.sequence, ...usages.map((usage) => derOid(OID[usage])))),
+    );
   }
   if (dnsNames.length > 0) {
     const DNS_NAME = 0x82;

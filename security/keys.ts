@@ -17,7 +17,9 @@ export function normalKey(pem: string, label: string): string {
   try {
     return createPrivateKey(pem).export({ type: "pkcs8", format: "pem" }).toString();
   } catch {
-    throw new SecurityError(`${label} holds a private key that can't be read: RSA, EC and Ed25519 keys can be used`);
+    throw new SecurityError(
+      `${label} holds a private key that can't be read: RSA, EC and Ed25519 keys can be used`,
+    );
   }
 }
 

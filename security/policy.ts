@@ -36,7 +36,9 @@ export function checkPeer(
   peer: TlsPeer,
 ): TlsInfo {
   const { certificate, protocol, cipher } = facts;
-  if (certificate === undefined || certificate.length === 0) throw policyRefusal(peer, "it showed no certificate");
+  if (certificate === undefined || certificate.length === 0) {
+    throw policyRefusal(peer, "it showed no certificate");
+  }
   if (!facts.authorized) {
     throw policyRefusal(peer, 'its certificate does not lead to the CA in "tlsCaFile"');
   }
@@ -51,7 +53,10 @@ export function checkPeer(
     );
   }
   const version = VERSIONS.indexOf(protocol ?? "");
-  if (version < VERSIONS.indexOf(`TLSv${context.minVersion}`) || version > VERSIONS.indexOf(`TLSv${context.maxVersion}`)) {
+  if (
+    version < VERSIONS.indexOf(`TLSv${context.minVersion}`) ||
+    version > VERSIONS.indexOf(`TLSv${context.maxVersion}`)
+  ) {
     throw policyRefusal(peer, `${protocol ?? "no TLS version"} was negotiated, which is not allowed here`);
   }
   if (!cipherAllowed(context.ciphers, cipher)) {

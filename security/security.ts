@@ -132,7 +132,9 @@ const PAIRS = [
  */
 export function checkSecurity(record: unknown): Security {
   if (typeof record !== "object" || record === null || Array.isArray(record)) {
-    throw new SecurityError(`"security" must be a record such as { tlsCaFile, tlsClientCert }, not ${kindOf(record)}`);
+    throw new SecurityError(
+      `"security" must be a record such as { tlsCaFile, tlsClientCert }, not ${kindOf(record)}`,
+    );
   }
   const checked: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(record)) {
@@ -161,11 +163,15 @@ export function requiresEncryption(security: Security | undefined): boolean {
 function unknownField(field: string): SecurityError {
   if (Object.hasOwn(NOT_SUPPORTED, field)) {
     return new SecurityError(
-      `Security option "${field}" can't be used: ${NOT_SUPPORTED[field]} is not supported yet, and would be ignored`,
+      `Security option "${field}" can't be used: ${
+        NOT_SUPPORTED[field]
+      } is not supported yet, and would be ignored`,
     );
   }
   const guess = nearest(field, Object.keys(FIELDS));
-  const hint = guess === undefined ? `known are ${Object.keys(FIELDS).join(", ")}` : `did you mean "${guess}"?`;
+  const hint = guess === undefined
+    ? `known are ${Object.keys(FIELDS).join(", ")}`
+    : `did you mean "${guess}"?`;
   return new SecurityError(`Unknown security option "${field}": ${hint}`);
 }
 
@@ -180,9 +186,11 @@ function checkValue(field: string, kind: Kind, value: unknown): void {
   if (typeof value !== kind || value === null) {
     throw new SecurityError(`Security option "${field}" must be ${article(kind)}, not ${kindOf(value)}`);
   }
-  if (value === "") throw new SecurityError(`Security option "${field}" is empty: leave it out, or name a file`);
+  if (value === "") {
+    throw new SecurityError(`Security option "${field}" is empty: leave it out, or name a file`);
+  }
   if (field === "tlsCiphers") parseCiphers(value as string);
-  if (field === "extraConnArgs") checkConnArgs(value);
+  if (field === "extraConnArgs") checkConnArgs(value as object);
 }
 
 function checkConnArgs(args: object): void {
@@ -190,11 +198,15 @@ function checkConnArgs(args: object): void {
   for (const [name, value] of Object.entries(args)) {
     if (!known.includes(name)) {
       throw new SecurityError(
-        `Unknown connection option "extraConnArgs.${name}": only ${known.join(" and ")} can be set; none of TLS's own`,
+        `Unknown connection option "extraConnArgs.${name}": only ${
+          known.join(" and ")
+        } can be set; none of TLS's own`,
       );
     }
     if (typeof value !== "boolean" && value !== undefined) {
-      throw new SecurityError(`Connection option "extraConnArgs.${name}" must be a boolean, not ${kindOf(value)}`);
+      throw new SecurityError(
+        `Connection option "extraConnArgs.${name}" must be a boolean, not ${kindOf(value)}`,
+      );
     }
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { keyPem, type KeyPair, makeCertificate, makeKeys } from "./issue.ts";
+import { type KeyPair, keyPem, makeCertificate, makeKeys } from "./issue.ts";
 
 /** Options of `Security.temporary`. */
 export interface TemporaryOptions {

@@ -36,21 +36,31 @@ const ALERTS: readonly Rule[] = [
     ...PEER,
     reason: () => "it demands a certificate and got none: set this role's certificate and key",
   }],
-  [/UNKNOWN_?CA/i, { ...PEER, reason: ({ own }) => `it does not trust the issuer of our certificate ${own}` }],
-  [/CERTIFICATE_?EXPIRED/i, { ...PEER, reason: ({ own }) => `our certificate ${own} has expired, by its clock` }],
+  [/UNKNOWN_?CA/i, {
+    ...PEER,
+    reason: ({ own }) => `it does not trust the issuer of our certificate ${own}`,
+  }],
+  [/CERTIFICATE_?EXPIRED/i, {
+    ...PEER,
+    reason: ({ own }) => `our certificate ${own} has expired, by its clock`,
+  }],
   [/CERTIFICATE_?REVOKED/i, { ...PEER, reason: ({ own }) => `our certificate ${own} is revoked` }],
   [/(?:BAD|UNSUPPORTED)_?CERTIFICATE|CERTIFICATE_?UNKNOWN|ACCESS_?DENIED/i, {
     ...PEER,
     reason: ({ own }) => `it refused our certificate ${own}: its log has the reason`,
   }],
-  [/DECRYPT_?ERROR/i, { ...PEER, reason: ({ own }) => `it could not verify our signature for certificate ${own}` }],
+  [/DECRYPT_?ERROR/i, {
+    ...PEER,
+    reason: ({ own }) => `it could not verify our signature for certificate ${own}`,
+  }],
   [/PROTOCOL_?VERSION/i, {
     ...PEER,
     reason: () => 'no TLS version suits both: compare "tlsMinVersion" and "tlsMaxVersion"',
   }],
   [/HANDSHAKE_?FAILURE|INSUFFICIENT_?SECURITY/i, {
     ...PEER,
-    reason: () => "it found no common ground: a certificate that it demands, a cipher suite or a signature algorithm",
+    reason: () =>
+      "it found no common ground: a certificate that it demands, a cipher suite or a signature algorithm",
   }],
 ];
 
@@ -68,11 +78,20 @@ const OWN_VERDICTS: readonly Rule[] = [
   [/INVALID_PURPOSE|InvalidPurpose|extended key usage/i, {
     ...HERE,
     reason: ({ way }) =>
-      `its certificate may not be used as a ${way === "dial" ? "server's" : "client's"}: see its extended key usage`,
+      `its certificate may not be used as a ${
+        way === "dial" ? "server's" : "client's"
+      }: see its extended key usage`,
   }],
-  [/SELF_SIGNED|UNABLE_TO_GET_ISSUER|UNABLE_TO_VERIFY|UnknownIssuer|unknown ?issuer|CERT_UNTRUSTED|INVALID_CA/i, {
+  [/SELF_SIGNED|UNABLE_TO_GET_ISSUER|UnknownIssuer|CERT_UNTRUSTED|INVALID_CA/i, {
     ...HERE,
     reason: () => 'its certificate does not lead to the CA in "tlsCaFile"',
+  }],
+  // Deno's word for everything that a verification may find.
+  [/UNABLE_TO_VERIFY/i, {
+    ...HERE,
+    reason: ({ way }) =>
+      'its certificate can\'t be verified: it is not of the CA in "tlsCaFile", has expired, is not valid yet, is ' +
+      `X.509 v1, or its extended key usage is not that of a ${way === "dial" ? "server" : "client"}`,
   }],
   [/CERT_SIGNATURE_FAILURE|BadSignature|BAD_SIGNATURE|DECRYPTION_FAILED/i, {
     ...HERE,
@@ -106,8 +125,7 @@ const HANG_UP: Verdict = {
     way === "dial"
       ? `it closed the link during the TLS handshake: it is going down, or refuses our certificate ${own}; its log ` +
         "has the reason"
-      : "it closed the link during the TLS handshake, or its certificate was not accepted (of another CA, expired, or " +
-        "X.509 v1)",
+      : "it closed the link during the TLS handshake: it went away, or refuses our certificate; its log has the reason",
 };
 
 /**

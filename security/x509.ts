@@ -123,9 +123,8 @@ function readTime(reader: DerReader): Date {
 
 /** A name comes from a peer and ends up in logs: control characters may not forge a line there. */
 function escaped(value: string): string {
-  return value
-    .replaceAll(/[,+"\\<>;=]/g, "\\$&")
-    // deno-lint-ignore no-control-regex
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) =>
-      `\\${char.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`);
+  return value.replaceAll(/[,+"\\<>;=]/g, "\\$&").replaceAll(/\p{C}|[\u2028\u2029]/gu, (char) => {
+    const code = char.codePointAt(0) ?? 0;
+    return `\\${code.toString(16).padStart(2, "0").toUpperCase()}`;
+  });
 }

@@ -8,6 +8,7 @@
  */
 
 import { findings, type Rules, type SourceFile } from "./arch_rules.ts";
+import { say } from "./run.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -61,9 +62,7 @@ export async function checkCheckout(): Promise<{ files: number; problems: string
 
 if (import.meta.main) {
   const { files, problems } = await checkCheckout();
-  // deno-lint-ignore no-console
-  for (const problem of problems) console.error(problem);
-  // deno-lint-ignore no-console
-  console.log(`${files} files, ${problems.length} findings`);
+  for (const problem of problems) say(problem);
+  say(`${files} files, ${problems.length} findings`);
   Deno.exit(problems.length === 0 ? 0 : 1);
 }

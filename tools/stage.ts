@@ -8,6 +8,7 @@
  */
 
 import { root, stage } from "./package.ts";
+import { say } from "./run.ts";
 
 /** Modules that load tasks by a name that is known only when they run. */
 const loadsTasks: readonly string[] = ["worker/executor/load.ts"];
@@ -50,8 +51,9 @@ export async function checkPublish(): Promise<PublishResult> {
 /** Warnings and errors in the output of `deno publish`, without the one that is expected. */
 export function warnings(output: string): string[] {
   const found: string[] = [];
-  const blocks = output.split(/^(?=warning\[|error\[|Warning |error: )/m).slice(1);
-  for (const block of blocks) {
+  const start = /^(?=warning\[|error\[|Warning |error: )/m;
+  for (const block of output.split(start)) {
+    if (block.search(start) !== 0) continue;
     const expected = block.startsWith("warning[unanalyzable-dynamic-import]") &&
       loadsTasks.some((path) => block.includes(path));
     if (!expected) found.push(block.split("\n\n")[0]?.trim() ?? block);
@@ -61,10 +63,8 @@ export function warnings(output: string): string[] {
 
 if (import.meta.main) {
   const { files, problems, output } = await checkPublish();
-  if (problems.length > 0) await Deno.stderr.write(new TextEncoder().encode(output));
-  // deno-lint-ignore no-console
-  for (const problem of problems) console.error(problem);
-  // deno-lint-ignore no-console
-  console.log(`${files.length} files of ${root.pathname} would be published, ${problems.length} problems`);
+  if (problems.length > 0) say(output.trimEnd());
+  for (const problem of problems) say(problem);
+  say(`${files.length} files of ${root.pathname} would be published, ${problems.length} problems`);
   Deno.exit(problems.length === 0 ? 0 : 1);
 }

@@ -62,9 +62,13 @@ export class Runner {
 
   /** Hands stimuli to the state machine and does what it asks for. */
   handle(events: readonly Stimulus[]): void {
+    this.#act(() => this.#parts.state.handleStimuli(events, Date.now() / 1000));
+  }
+
+  #act(decide: () => readonly Instruction[]): void {
     if (this.#isClosed) return;
     try {
-      this.#perform(this.#parts.state.handleStimuli(events, Date.now() / 1000));
+      this.#perform(decide());
     } catch (error) {
       this.#isClosed = true; // going on with a wrong state would give wrong results
       this.#parts.onFailure(error);
@@ -144,8 +148,14 @@ export class Runner {
       this.#feedAhead.add(outcome.stop - outcome.start);
       events[i] = this.#ended(outcome);
     }
-    this.#parts.state.setExecutionSlots(this.#feedAhead.slots);
     this.handle(events);
+    this.#adjustSlots();
+  }
+
+  #adjustSlots(): void {
+    const { state } = this.#parts;
+    const { slots } = this.#feedAhead;
+    if (slots !== state.executionSlots) this.#act(() => state.setExecutionSlots(slots, Date.now() / 1000));
   }
 
   #ended(outcome: ExecutionOutcome): Stimulus {
@@ -186,12 +196,11 @@ export class Runner {
     const stimulus_id = this.stimulusId("gather-dep");
     let event: Stimulus;
     try {
-      const reply = await this.#parts.pool.getData(
+      const reply = await this.#parts.pool.rpc(
         worker,
-        keys,
-        this.#parts.state.address,
+        { op: "get_data", keys, who: this.#parts.state.address },
         signal,
-      ) as unknown as GetDataReply;
+      ) as GetDataReply;
       event = reply.status === "busy"
         ? { op: "gather-busy", worker, stimulus_id }
         : { op: "gather-success", worker, data: this.#keep(reply.data, keys), stimulus_id };

@@ -11,11 +11,16 @@ import type {
   AcquireReplicas,
   ComputeTask,
   FreeKeys,
-  RefreshWhoHas,
   RemoveReplicas,
 } from "../../messages/worker_scheduler.ts";
 import type { Machine } from "./machine.ts";
-import type { ExecuteFailure, ExecuteSuccess, ExecutionWithdrawn, GatherSuccess, Stimulus } from "./stimulus.ts";
+import type {
+  ExecuteFailure,
+  ExecuteSuccess,
+  ExecutionWithdrawn,
+  GatherSuccess,
+  Stimulus,
+} from "./stimulus.ts";
 import { State, type TaskState } from "./task_state.ts";
 import { runTransitions, sendTaskFinished } from "./transitions.ts";
 
@@ -62,7 +67,7 @@ function recommend(m: Machine, event: Stimulus): void {
     case "acquire-replicas":
       return acquireReplicas(m, event);
     case "refresh-who-has":
-      return refreshWhoHas(m, event);
+      return m.updateWhoHas(event.who_has);
     case "remove-worker":
       return removeWorker(m, event.worker);
     case "find-missing":
@@ -157,16 +162,6 @@ function acquireReplicas(m: Machine, event: AcquireReplicas): void {
     m.recommend(ts, State.FETCH);
   }
   m.updateWhoHas(event.who_has);
-}
-
-function refreshWhoHas(m: Machine, event: RefreshWhoHas): void {
-  m.updateWhoHas(event.who_has);
-  for (const name in event.who_has) {
-    const ts = m.tasks.get(name as Key);
-    if (ts === undefined) continue;
-    if (ts.state === State.MISSING && ts.whoHas.size > 0) m.recommend(ts, State.FETCH);
-    else if (ts.state === State.FETCH && ts.whoHas.size === 0) m.recommend(ts, State.MISSING);
-  }
 }
 
 function removeWorker(m: Machine, worker: Address): void {

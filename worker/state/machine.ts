@@ -200,25 +200,33 @@ export class Machine {
     if (held?.delete(ts) && held.size === 0) this.hasWhat.delete(peer);
   }
 
-  /** Takes what the scheduler says about holders as the truth (Dask: `_update_who_has`). */
+  /**
+   * Takes what the scheduler says about holders as the truth (Dask: `_update_who_has`). Ours: whatever message it came
+   * in, what can be gathered now is, and what can't any more is missing.
+   */
   updateWhoHas(whoHas: Readonly<Record<string, readonly Address[]>>): void {
     for (const key in whoHas) {
       const ts = this.tasks.get(key as Key);
       const workers = whoHas[key];
       if (ts === undefined || workers === undefined) continue;
-      // hot: per dependency. Mostly nothing changed.
-      let known = 0;
-      for (let i = 0; i < workers.length; i++) {
-        const worker = workers[i] as Address;
-        // The scheduler may still believe in a replica here whose release is on its way to it.
-        if (worker === this.address) continue;
-        if (!ts.whoHas.has(worker)) this.addHolder(ts, worker);
-        known++;
-      }
-      if (ts.whoHas.size === known) continue;
-      for (const worker of ts.whoHas) {
-        if (!workers.includes(worker)) this.removeHolder(ts, worker);
-      }
+      this.#updateHolders(ts, workers);
+      if (ts.state === State.MISSING && ts.whoHas.size > 0) this.recommend(ts, State.FETCH);
+      else if (ts.state === State.FETCH && ts.whoHas.size === 0) this.recommend(ts, State.MISSING);
+    }
+  }
+
+  #updateHolders(ts: TaskState, workers: readonly Address[]): void { // hot: per dependency. Mostly nothing changed.
+    let known = 0;
+    for (let i = 0; i < workers.length; i++) {
+      const worker = workers[i] as Address;
+      // The scheduler may still believe in a replica here whose release is on its way to it.
+      if (worker === this.address) continue;
+      if (!ts.whoHas.has(worker)) this.addHolder(ts, worker);
+      known++;
+    }
+    if (ts.whoHas.size === known) return;
+    for (const worker of ts.whoHas) {
+      if (!workers.includes(worker)) this.removeHolder(ts, worker);
     }
   }
 

@@ -6,7 +6,7 @@
 
 import { assert } from "../../internal/assert.ts";
 import type { Key } from "../../messages/common.ts";
-import { State, stateName, type StateName } from "./task_state.ts";
+import { type State, type StateName, stateName } from "./task_state.ts";
 
 /** One thing that happened to a task. */
 export interface StoryEntry {

@@ -125,13 +125,18 @@ function releasedForgotten(m: Machine, ts: TaskState): void {
 
 function waitingReady(m: Machine, ts: TaskState): void {
   assert(ts.waitingForData.size === 0, () => `Task "${ts.key}" is ready before its dependencies`);
-  if (ts.resources === null) {
-    m.setState(ts, State.READY);
-    m.ready.add(ts);
-  } else {
-    m.setState(ts, State.CONSTRAINED);
-    m.constrained.add(ts);
+  if (ts.resources !== null) {
+    m.recommend(ts, State.CONSTRAINED);
+    return;
   }
+  m.setState(ts, State.READY);
+  m.ready.add(ts);
+  m.ensureComputing();
+}
+
+function waitingConstrained(m: Machine, ts: TaskState): void {
+  m.setState(ts, State.CONSTRAINED);
+  m.constrained.add(ts);
   m.ensureComputing();
 }
 
@@ -257,7 +262,10 @@ function executingRescheduled(m: Machine, ts: TaskState): void {
 }
 
 function executingError(m: Machine, ts: TaskState, payload: Payload): void {
-  assert(payload !== null && payload.op === "execute-failure", () => `Task "${ts.key}" fails without an error`);
+  assert(
+    payload !== null && payload.op === "execute-failure",
+    () => `Task "${ts.key}" fails without an error`,
+  );
   m.setState(ts, State.ERROR);
   ts.runSpec = null;
   m.instructions.push({
@@ -390,6 +398,7 @@ const TABLE: readonly (Transition | undefined)[] = buildTable([
   [State.RELEASED, State.FORGOTTEN, releasedForgotten],
   [State.RELEASED, State.MISSING, toMissing],
   [State.RELEASED, State.WAITING, releasedWaiting],
+  [State.WAITING, State.CONSTRAINED, waitingConstrained],
   [State.WAITING, State.READY, waitingReady],
   [State.WAITING, State.RELEASED, toReleased],
 ]);

@@ -1,0 +1,217 @@
+/**
+ * Answers requests: reads maps with an `op` from comms and calls handlers. Source: `Server` in
+ * `distributed/core.py`, whose reactions to odd input it has (`tests/vectors/rpc-behaviour.json`).
+ *
+ * A stream's handler (`register-client`) takes its comm over for good, mostly by a {@linkcode BatchedSend} and by
+ * {@linkcode handleStream}. Any other handler that writes by itself returns {@linkcode DONT_REPLY}.
+ *
+ * @module
+ */
+
+import { getLogger, type Logger } from "../config/logging.ts";
+import { TaskGroup } from "../internal/task_group.ts";
+import { isRecord, type RawMessage } from "../messages/common.ts";
+import { errorReply } from "../protocol/remote_error.ts";
+import type { Comm, Listener } from "./comm.ts";
+import { CommClosed, messageOf } from "./errors.ts";
+import { listen, type ListenOptions } from "./listen.ts";
+
+/** What a handler returns if nothing is to be written. */
+export const DONT_REPLY: unique symbol = Symbol("dont_reply");
+
+/**
+ * Answers one operation: gets the whole request, returns the reply, or a promise of it. Nothing means nil. What it
+ * throws becomes an error reply.
+ */
+export type Handler = (request: RawMessage, comm: Comm, signal: AbortSignal) => unknown;
+
+/** Handlers by operation, in wire spelling. */
+export type Handlers = Readonly<Record<string, Handler>>;
+
+/**
+ * Turns a comm into a stream, and serves it until it ends; the server closes the comm then. What it throws becomes an
+ * error reply if the comm is still open and the request wanted one.
+ */
+export type StreamHandler = (request: RawMessage, comm: Comm, signal: AbortSignal) => Promise<void>;
+
+/** What a {@linkcode Server} does, and how much. */
+export interface ServerOptions {
+  /** Name of the role, for the log and for errors, such as `"Scheduler"`. */
+  readonly name: string;
+  /** What it answers; `close` is always answered. */
+  readonly handlers: Handlers;
+  /** What turns a comm into a stream. */
+  readonly streams?: Readonly<Record<string, StreamHandler>> | undefined;
+  /** Operations that are refused although there is a handler (`distributed.scheduler.blocked-handlers`). */
+  readonly blockedHandlers?: readonly string[] | undefined;
+  /** Comms at once; more are dropped. Default 8192. */
+  readonly maxComms?: number | undefined;
+}
+
+const COMMS_MAX = 8192;
+
+/** Serves comms. It owns them, and everything that runs for them. */
+export class Server implements AsyncDisposable {
+  readonly #name: string;
+  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #streams: ReadonlyMap<string, StreamHandler>;
+  readonly #blocked: ReadonlySet<string>;
+  readonly #maxComms: number;
+  readonly #logger: Logger;
+  readonly #listeners: Listener[] = [];
+  readonly #comms = new Set<Comm>();
+  readonly #tasks: TaskGroup;
+  #closing: Promise<void> | undefined = undefined;
+
+  /** A server that has nobody to serve yet. */
+  constructor(options: ServerOptions) {
+    this.#name = options.name;
+    this.#handlers = new Map(Object.entries(options.handlers));
+    this.#streams = new Map(Object.entries(options.streams ?? {}));
+    this.#blocked = new Set(options.blockedHandlers);
+    this.#maxComms = options.maxComms ?? COMMS_MAX;
+    this.#logger = getLogger("distributed.core");
+    this.#tasks = new TaskGroup({
+      onError: (error) => this.#logger.error(`${this.#name}: a connection failed: ${messageOf(error)}`),
+    });
+  }
+
+  /** Comms that are served now. */
+  comms(): ReadonlySet<Comm> {
+    return this.#comms;
+  }
+
+  /** The comms that are served now. */
+  get openComms(): Iterable<Comm> {
+    return this.#comms;
+  }
+
+  /** Listens, and serves who comes. The listener is closed with the server, or before by the caller. */
+  async listen(address: string, options: Omit<ListenOptions, "onComm"> = {}): Promise<Listener> {
+    this.#tasks.signal.throwIfAborted();
+    const listener = await listen(address, { ...options, onComm: (comm) => this.serve(comm) });
+    if (this.#closing !== undefined) {
+      await listener.close();
+      throw new TypeError(`Cannot listen on "${address}": the ${this.#name} is closed`);
+    }
+    this.#listeners.push(listener);
+    return listener;
+  }
+
+  /** Takes over a comm and answers its requests until it ends. */
+  serve(comm: Comm): void {
+    if (this.#comms.size >= this.#maxComms) {
+      this.#logger.warning(
+        `${this.#name} dropped a connection from ${comm.peerAddress}: ${this.#maxComms} are open`,
+      );
+      comm.abort();
+      return;
+    }
+    if (!this.#tasks.add(() => this.#handleComm(comm))) comm.abort();
+  }
+
+  async #handleComm(comm: Comm): Promise<void> {
+    this.#comms.add(comm);
+    try {
+      while (await this.#handleOne(comm));
+      await comm.close();
+    } catch (error) {
+      comm.abort();
+      if (!(error instanceof CommClosed)) throw error;
+    } finally {
+      this.#comms.delete(comm);
+    }
+  }
+
+  /** Reads and answers one request; false when the comm is to be closed. */
+  async #handleOne(comm: Comm): Promise<boolean> {
+    let request: unknown;
+    try {
+      request = await comm.read();
+    } catch (error) {
+      if (error instanceof CommClosed) return false;
+      // It was framed well, and means nothing: the next one may be better.
+      await comm.write(errorReply(error));
+      return true;
+    }
+    if (!isRecord(request) || !Object.hasOwn(request, "op")) {
+      this.#logger.warning(
+        `${this.#name} dropped the connection from ${comm.peerAddress}: not a request with "op"`,
+      );
+      comm.abort();
+      return false;
+    }
+    const wantsReply = !Object.hasOwn(request, "reply") || Boolean(request["reply"]);
+    if (request["op"] === "close") {
+      if (wantsReply) await comm.write("OK");
+      return false;
+    }
+    const result = await this.#dispatch(request, comm);
+    if (comm.closed) return false;
+    if (wantsReply && result !== DONT_REPLY) await this.#reply(comm, result);
+    return !request["close"];
+  }
+
+  async #dispatch(request: RawMessage, comm: Comm): Promise<unknown> {
+    const { op } = request as { readonly op: unknown };
+    const { signal } = this.#tasks;
+    try {
+      if (typeof op !== "string") return this.#unknown(`a ${typeof op}`, comm);
+      if (this.#blocked.has(op)) throw new Error(blockedText(op, this.#name));
+      const handler = this.#handlers.get(op);
+      if (handler !== undefined) return await handler(request, comm, signal);
+      const stream = this.#streams.get(op);
+      if (stream === undefined) return this.#unknown(`"${op}"`, comm);
+      await stream(request, comm, signal);
+      await comm.close();
+      return DONT_REPLY;
+    } catch (error) {
+      if (error instanceof CommClosed && comm.closed) throw error;
+      this.#logger.warning(
+        `${this.#name} failed to handle "${String(op)}" of ${comm.peerAddress}: ${messageOf(error)}`,
+      );
+      return errorReply(error);
+    }
+  }
+
+  /** Dask answers nil, which its peers know; ours are told. */
+  #unknown(what: string, comm: Comm): unknown {
+    this.#logger.warning(`${this.#name} has no handler ${what}, which ${comm.peerAddress} asked for`);
+    if (comm.peerInfo.javascript === undefined) return null;
+    return errorReply(new Error(`Unknown operation ${what} for a ${this.#name}`));
+  }
+
+  async #reply(comm: Comm, result: unknown): Promise<void> {
+    try {
+      await comm.write(result ?? null);
+    } catch (error) {
+      if (error instanceof CommClosed) throw error;
+      await comm.write(errorReply(error));
+    }
+  }
+
+  /**
+   * Stops listening, aborts all comms, and waits until nothing runs for them. Idempotent. A handler that ends its own
+   * server must not await this.
+   */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#tasks.abort();
+    for (const comm of this.#comms) comm.abort();
+    await this.#tasks.close();
+  }
+
+  /** As {@linkcode close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Dask's text. */
+function blockedText(op: string, name: string): string {
+  return `The '${op}' handler has been explicitly disallowed in ${name}, possibly due to security concerns.`;
+}

@@ -1,0 +1,345 @@
+/**
+ * The scheduler's shell: a listener, the streams of clients and workers, and timers. What it knows and decides is
+ * in `scheduler/state/`.
+ *
+ * @module
+ */
+
+import { formatAddress } from "../comm/address.ts";
+import { BatchedSend } from "../comm/batched.ts";
+import type { Comm, Listener } from "../comm/comm.ts";
+import { resolveAddress } from "../comm/host.ts";
+import { type LinkFacts, linksOf } from "../comm/links.ts";
+import type { LinkOptions } from "../comm/link_options.ts";
+import { ConnectionPool } from "../comm/pool.ts";
+import { linkOptions } from "../comm/secure.ts";
+import { DONT_REPLY, Server } from "../comm/server.ts";
+import { handleStream } from "../comm/stream.ts";
+import { getLogger } from "../config/logging.ts";
+import { type ClientStreamMessage, parseClientStreamMessage } from "../messages/client_scheduler.ts";
+import {
+  type Address,
+  checkKeys,
+  type ClientId,
+  type Key,
+  MessageError,
+  type RawMessage,
+} from "../messages/common.ts";
+import type { GatherReply, HeartbeatWorkerReply, RegisterWorker, SchedulerIdentity } from "../messages/rpc.ts";
+import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/worker_scheduler.ts";
+import { encodeErrorBytes } from "../protocol/remote_error.ts";
+import { asksForTls, type Security } from "../security/security.ts";
+import { gatherFromWorkers } from "./gather.ts";
+import { schedulerIdentity } from "./identity.ts";
+import { parseMetrics, parseRegisterClient, parseRegisterWorker } from "./registration.ts";
+import { SchedulerState } from "./state/scheduler_state.ts";
+
+const logger = getLogger("distributed.scheduler");
+
+/** Port that schedulers listen on if nothing else is said. */
+const DEFAULT_PORT = 8786;
+/** Milliseconds between looks at the idle time-out, as in Dask. */
+const IDLE_CHECK_MS = 250;
+
+/** Options of {@linkcode Scheduler.start}. */
+export interface SchedulerOptions {
+  /** Name or address to listen on. Default: all interfaces. */
+  host?: string;
+  /** Port to listen on, 0 for any. Default: 8786. */
+  port?: number;
+  /** Scheme of the address. Default: `"tls"` if `security` has certificates, else `"tcp"`. */
+  protocol?: "tcp" | "tls";
+  /** Certificates and policy. */
+  security?: Security;
+  /** Closes after that long without unfinished tasks: milliseconds. Default: never. */
+  idleTimeout?: number;
+  /** Checks the whole state after each stimulus; slow, for tests. Default: false. */
+  validate?: boolean;
+}
+
+/**
+ * Places tasks on workers. Source: https://distributed.dask.org/en/stable/scheduling-state.html
+ *
+ * ```ts ignore
+ * await using scheduler = await Scheduler.start({ host: "127.0.0.1", port: 0, security });
+ * console.log(scheduler.address); // tls://127.0.0.1:40112
+ * ```
+ */
+export class Scheduler implements AsyncDisposable {
+  /** `Scheduler-<uuid>`. */
+  readonly id: string = `Scheduler-${crypto.randomUUID()}`;
+  /** Resolves when it ended, by `close` or by itself; rejects if it failed. */
+  readonly finished: Promise<void>;
+  #finish: PromiseWithResolvers<void> = Promise.withResolvers();
+  #state: SchedulerState;
+  #server: Server;
+  #pool: ConnectionPool;
+  #listener: Listener | undefined;
+  #clients = new Map<ClientId, BatchedSend>();
+  #workers = new Map<Address, BatchedSend>();
+  #registrations = new Map<Address, RegisterWorker>();
+  #started = Date.now() / 1000;
+  #idleSince = Date.now();
+  #idleTimer: ReturnType<typeof setInterval> | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: SchedulerOptions, links: LinkOptions) {
+    this.finished = this.#finish.promise;
+    this.finished.catch(() => {}); // whoever waits for it sees it
+    this.#state = new SchedulerState({ validate: options.validate ?? false, encodeError: encodeErrorBytes });
+    this.#pool = new ConnectionPool(links);
+    this.#server = new Server({
+      name: "Scheduler",
+      handlers: {
+        identity: (request) => this.#identity(request),
+        gather: (request) => this.#gather(checkKeys(request, "keys")),
+        who_has: (request) => this.#whoHas(request),
+        has_what: (request) => this.#hasWhat(request),
+        ncores: () => Object.fromEntries(Array.from(this.#state.workers, ([a, ws]) => [a, ws.nthreads])),
+        heartbeat_worker: (request) => this.#heartbeatWorker(request),
+        links: () => this.links(),
+        unregister: (request) => this.#unregister(request),
+        terminate: () => this.#terminate(),
+        "register-client": (request, comm) => this.#serveClient(request, comm),
+        "register-worker": (request, comm) => this.#serveWorker(request, comm),
+      },
+    });
+    const { idleTimeout } = options;
+    if (idleTimeout !== undefined) {
+      this.#idleTimer = setInterval(() => this.#checkIdle(idleTimeout), IDLE_CHECK_MS);
+    }
+  }
+
+  /**
+   * Starts a scheduler.
+   *
+   * @throws {SecurityError} If certificates can't be used, or `requireEncryption` forbids the scheme.
+   * @throws {Deno.errors.AddrInUse} If the port is taken.
+   */
+  static async start(options: SchedulerOptions = {}): Promise<Scheduler> {
+    const { security, host = "", port = DEFAULT_PORT } = options;
+    const protocol = options.protocol ?? (security !== undefined && asksForTls(security) ? "tls" : "tcp");
+    const links = await linkOptions(security, "scheduler");
+    const scheduler = new Scheduler(options, links);
+    try {
+      scheduler.#listener = await scheduler.#server.listen(formatAddress(protocol, host, port), links);
+    } catch (error) {
+      await scheduler.close();
+      throw error;
+    }
+    logger.info(`State start`);
+    logger.info(`  Scheduler at: ${scheduler.address.padStart(26)}`);
+    return scheduler;
+  }
+
+  /** Contact address, such as `tls://10.0.0.5:8786`. */
+  get address(): Address {
+    return this.#listener?.contactAddress ?? "" as Address;
+  }
+
+  /** What `identity` answers: itself and its workers. */
+  identity(): SchedulerIdentity {
+    return this.#identity({ n_workers: -1 });
+  }
+
+  /** Open links of this scheduler. */
+  links(): LinkFacts[] {
+    return linksOf(this.#server.openComms, this.#pool.openComms);
+  }
+
+  /** Tells clients and workers goodbye and ends. Idempotent. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** Same as {@linkcode Scheduler.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#idleTimer);
+    if (this.#listener !== undefined) logger.info("Scheduler closing");
+    await this.#listener?.close();
+    for (const stream of this.#workers.values()) {
+      if (!stream.closed) stream.send({ op: "close", reason: "scheduler-close" });
+    }
+    for (const stream of this.#clients.values()) if (!stream.closed) stream.send({ op: "stream-closed" });
+    await Promise.all([...this.#workers.values(), ...this.#clients.values()].map((stream) => stream.close()));
+    await this.#server.close();
+    await this.#pool.close();
+    this.#finish.resolve();
+  }
+
+  /** A bug: going on would give wrong results. */
+  #fail(error: unknown): void {
+    logger.error(`Scheduler failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
+    this.#finish.reject(error);
+    void this.close().catch(() => {});
+  }
+
+  /** Runs a stimulus, and sends what came of it. */
+  #stimulate(stimulus: (now: number) => void): void {
+    if (this.#closing !== undefined) return;
+    try {
+      stimulus(Date.now() / 1000);
+    } catch (error) {
+      if (error instanceof MessageError) throw error;
+      this.#fail(error);
+      return;
+    }
+    this.#flush();
+  }
+
+  #flush(): void {
+    const { toWorker, toClient } = this.#state.takeOutbox();
+    for (const [address, messages] of toWorker) sendAll(this.#workers.get(address), messages);
+    for (const [id, messages] of toClient) sendAll(this.#clients.get(id), messages);
+  }
+
+  async #serveClient(request: RawMessage, comm: Comm): Promise<unknown> {
+    const client = parseRegisterClient(request);
+    if (this.#clients.has(client)) throw new MessageError(`Cannot register client "${client}": it is connected`);
+    const stream = new BatchedSend(comm);
+    this.#clients.set(client, stream);
+    logger.info(`Receive client connection: ${client}`);
+    try {
+      stream.send({ op: "stream-start", warning: "", error: "" });
+      this.#stimulate((now) => this.#state.addClient(client, now));
+      await handleStream(comm, (batch) => {
+        const messages: ClientStreamMessage[] = batch.map(parseClientStreamMessage);
+        this.#stimulate((now) => {
+          for (const message of messages) this.#state.handleClientMessage(client, message, now);
+        });
+      });
+    } finally {
+      this.#clients.delete(client);
+      logger.info(`Remove client ${client}`);
+      this.#stimulate((now) => this.#state.removeClient(client, now));
+      await stream.close();
+    }
+    return DONT_REPLY;
+  }
+
+  async #serveWorker(request: RawMessage, comm: Comm): Promise<unknown> {
+    const registration = parseRegisterWorker(request);
+    const address = await resolveAddress(registration.address);
+    const refusal = this.#refusal(address, registration.name);
+    if (refusal !== undefined) {
+      logger.warning(`Refused worker ${address}: ${refusal}`);
+      await comm.write({ status: "error", message: refusal, time: Date.now() / 1000 });
+      return DONT_REPLY;
+    }
+    // The reply is a message of its own and must be the first: the stream begins behind it.
+    const reply = comm.write({
+      status: "OK",
+      time: Date.now() / 1000,
+      "heartbeat-interval": this.#heartbeatInterval(),
+      "worker-plugins": {},
+    });
+    const stream = new BatchedSend(comm);
+    this.#workers.set(address, stream);
+    this.#registrations.set(address, registration);
+    logger.info(`Register worker addr: ${address} name: ${registration.name}`);
+    try {
+      this.#stimulate((now) => this.#state.addWorker({ ...registration, address }, now));
+      await reply;
+      await handleStream(comm, (batch) => {
+        const messages: WorkerStreamMessage[] = batch.map(parseWorkerStreamMessage);
+        this.#stimulate((now) => {
+          for (const message of messages) this.#state.handleWorkerMessage(address, message, now);
+        });
+      });
+    } finally {
+      this.#workers.delete(address);
+      this.#registrations.delete(address);
+      logger.info(`Remove worker addr: ${address} name: ${registration.name}`);
+      this.#stimulate((now) => this.#state.removeWorker(address, now, `worker-stream-ended-${now}`));
+      await stream.close();
+    }
+    return DONT_REPLY;
+  }
+
+  #refusal(address: Address, name: string): string | undefined {
+    if (this.#workers.has(address)) return `Worker already exists ${address}`;
+    for (const worker of this.#state.workers.values()) if (worker.name === name) return `name taken, ${name}`;
+    return undefined;
+  }
+
+  /** Seconds between heartbeats: more workers, longer pauses (`heartbeat_interval`). */
+  #heartbeatInterval(): number {
+    const n = this.#state.workers.size;
+    return n <= 10 ? 0.5 : n < 50 ? 1 : n < 200 ? 2 : n / 200 + 1;
+  }
+
+  #heartbeatWorker(request: RawMessage): HeartbeatWorkerReply {
+    const { address } = request as { address?: Address };
+    if (address === undefined || !this.#workers.has(address)) return { status: "missing" };
+    const metrics = parseMetrics(request);
+    this.#stimulate((now) => this.#state.heartbeat(address, metrics, now));
+    return { status: "OK", time: Date.now() / 1000, "heartbeat-interval": this.#heartbeatInterval() };
+  }
+
+  #identity(request: RawMessage): SchedulerIdentity {
+    const { n_workers: nWorkers } = request;
+    return schedulerIdentity(this.#state, {
+      id: this.id,
+      address: this.address,
+      started: this.#started,
+      registrations: this.#registrations,
+    }, typeof nWorkers === "number" ? nWorkers : -1);
+  }
+
+  #holders(key: Key): Address[] {
+    const holders = this.#state.tasks.get(key)?.whoHas;
+    return holders === undefined ? [] : Array.from(holders, (worker) => worker.address);
+  }
+
+  #whoHas(request: RawMessage): Record<string, Address[]> {
+    const keys = request["keys"] === null || request["keys"] === undefined
+      ? [...this.#state.tasks.keys()]
+      : checkKeys(request, "keys");
+    return Object.fromEntries(keys.map((key) => [key, this.#holders(key)]));
+  }
+
+  #hasWhat(request: RawMessage): Record<string, Key[]> {
+    const { workers } = request;
+    const wanted = Array.isArray(workers) ? workers as Address[] : [...this.#state.workers.keys()];
+    return Object.fromEntries(wanted.map((address) => {
+      const held = this.#state.workers.get(address)?.hasWhat ?? [];
+      return [address, Array.from(held, (task) => task.key)];
+    }));
+  }
+
+  async #gather(keys: readonly Key[]): Promise<GatherReply> {
+    return await gatherFromWorkers(keys, (key) => this.#holders(key), this.#pool);
+  }
+
+  /** A worker says goodbye; its stream ends right after. */
+  #unregister(request: RawMessage): null {
+    const { address } = request as { address?: Address };
+    if (address !== undefined && this.#workers.has(address)) {
+      this.#stimulate((now) => this.#state.removeWorker(address, now, `unregister-${now}`, { expected: true }));
+    }
+    return null;
+  }
+
+  #terminate(): string {
+    setTimeout(() => void this.close().catch(() => {}), 0); // after the answer
+    return "OK";
+  }
+
+  #checkIdle(timeout: number): void {
+    if (!this.#state.isIdle) {
+      this.#idleSince = Date.now();
+    } else if (Date.now() - this.#idleSince >= timeout) {
+      logger.info(`Scheduler closing after being idle for ${timeout / 1000} s`);
+      void this.close().catch(() => {});
+    }
+  }
+}
+
+function sendAll(stream: BatchedSend | undefined, messages: readonly unknown[]): void {
+  if (stream === undefined || stream.closed) return; // its end is being handled
+  for (let i = 0; i < messages.length; i++) stream.send(messages[i]); // hot: per message
+}

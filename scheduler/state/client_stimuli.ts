@@ -1,0 +1,147 @@
+/**
+ * What clients say, apart from graphs (`distributed/scheduler.py`, `client_desires_keys`, `stimulus_cancel`, …).
+ *
+ * @module
+ */
+
+import type { CancelKeys } from "../../messages/client_scheduler.ts";
+import type { ClientId, FunctionHash, Key } from "../../messages/common.ts";
+import { ClientState } from "./client_state.ts";
+import { releaseBody } from "./functions.ts";
+import { wantTask } from "./graph.ts";
+import type { Machine } from "./machine.ts";
+import { reportTask } from "./reports.ts";
+import { ERRED, FORGOTTEN, RELEASED, type TaskState, WAITING } from "./task_state.ts";
+import { fillSlots, runTransitions } from "./transitions.ts";
+
+const UNKNOWN_KEY = "unknown key";
+
+/** Registers a client; one of the same name that is still here is forgotten first. */
+export function addClient(m: Machine, id: ClientId): void {
+  removeClient(m, id);
+  m.clients.set(id, new ClientState(id, m.now));
+}
+
+/** Forgets a client and all it wanted. Does nothing if it is not known. */
+export function removeClient(m: Machine, id: ClientId): void {
+  const cs = m.clients.get(id);
+  if (cs === undefined) return;
+  m.clients.delete(id);
+  for (const ts of [...cs.wantsWhat]) releaseTask(m, cs, ts);
+  runTransitions(m);
+  for (const group of [...cs.functions]) releaseBody(m, group, cs);
+  fillSlots(m);
+}
+
+/** A client wants keys that others submitted. Dask leaves it waiting for one that nobody knows; we tell it. */
+export function desireKeys(m: Machine, cs: ClientState, keys: readonly Key[]): void {
+  for (const key of keys) {
+    const ts = m.tasks.get(key);
+    if (ts === undefined) {
+      m.outbox.cancelKey(cs, key, UNKNOWN_KEY);
+      continue;
+    }
+    wantTask(cs, ts);
+    if (ts.state === RELEASED) m.recommendations.add(ts, WAITING);
+    reportTask(m, ts, cs);
+  }
+  runTransitions(m);
+  fillSlots(m);
+}
+
+/** A client wants keys no longer. */
+export function releaseKeys(m: Machine, cs: ClientState, keys: readonly Key[]): void {
+  for (const key of keys) {
+    const ts = m.tasks.get(key);
+    if (ts !== undefined && cs.wantsWhat.has(ts)) releaseTask(m, cs, ts);
+  }
+  runTransitions(m);
+  fillSlots(m);
+}
+
+/** `_client_releases_keys` */
+function releaseTask(m: Machine, cs: ClientState, ts: TaskState): void {
+  cs.wantsWhat.delete(ts);
+  ts.whoWants.delete(cs);
+  if (ts.whoWants.size > 0) return;
+  if (ts.dependents.size === 0) m.recommendations.add(ts, FORGOTTEN);
+  else if (ts.state !== ERRED && ts.waiters.size === 0) m.recommendations.add(ts, RELEASED);
+}
+
+/** A client tells what it will name no longer. */
+export function releaseFunctions(m: Machine, cs: ClientState, hashes: readonly FunctionHash[]): void {
+  for (const hash of hashes) {
+    const group = m.groups.get(hash);
+    if (group !== undefined) releaseBody(m, group, cs);
+  }
+}
+
+/** A client asks what became of a key. */
+export function reportKey(m: Machine, cs: ClientState, key: Key): void {
+  const ts = m.tasks.get(key);
+  if (ts !== undefined) reportTask(m, ts, cs);
+  else m.outbox.cancelKey(cs, key, UNKNOWN_KEY);
+}
+
+/**
+ * A client gives keys up, and with them what depends on them. Without `force` that ends where another client wants
+ * something. Those who wanted a cancelled key are told.
+ */
+export function cancelKeys(m: Machine, cs: ClientState, message: CancelKeys): void {
+  const cancelled = new Set<TaskState>();
+  const stack: TaskState[] = [];
+  for (const key of message.keys) {
+    const ts = m.tasks.get(key);
+    if (ts !== undefined) stack.push(ts);
+  }
+  const keys = new Map<ClientState, Key[]>([[cs, []]]);
+  for (let ts = stack.pop(); ts !== undefined; ts = stack.pop()) {
+    if (cancelled.has(ts) || !(message.force || isWantedOnlyBy(ts, cs))) continue;
+    cancelled.add(ts);
+    for (const dts of ts.dependents) stack.push(dts);
+    for (const wanter of ts.whoWants) {
+      const wanted = keys.get(wanter);
+      if (wanted === undefined) keys.set(wanter, [ts.key]);
+      else wanted.push(ts.key);
+    }
+  }
+  for (const [wanter, wanted] of keys) {
+    if (wanted.length === 0) continue;
+    releaseKeys(m, wanter, wanted);
+    m.outbox.tellClient(wanter, {
+      op: "cancelled-keys",
+      keys: wanted,
+      reason: message.reason,
+      msg: message.msg,
+    });
+  }
+}
+
+/** Nobody else wants it; a task in between, that nobody wants, counts. */
+function isWantedOnlyBy(ts: TaskState, cs: ClientState): boolean {
+  return ts.whoWants.size === 0 || (ts.whoWants.size === 1 && ts.whoWants.has(cs));
+}
+
+/** Runs failed tasks again, beginning with those whose failure failed them. Returns the keys that run again. */
+export function retryKeys(m: Machine, keys: readonly Key[]): Key[] {
+  const seen = new Set<TaskState>();
+  const stack: TaskState[] = [];
+  for (const key of keys) {
+    const ts = m.tasks.get(key);
+    if (ts !== undefined && ts.state === ERRED) stack.push(ts);
+  }
+  for (let ts = stack.pop(); ts !== undefined; ts = stack.pop()) {
+    if (seen.has(ts)) continue;
+    seen.add(ts);
+    let isRoot = true;
+    for (const dts of ts.dependencies) {
+      if (dts.state !== ERRED) continue;
+      isRoot = false;
+      stack.push(dts);
+    }
+    if (isRoot) m.recommendations.add(ts, WAITING);
+  }
+  runTransitions(m);
+  fillSlots(m);
+  return [...seen].map((ts) => ts.key);
+}

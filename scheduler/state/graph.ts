@@ -1,0 +1,192 @@
+/**
+ * Taking a client's graph in (`distributed/scheduler.py`, `update_graph`).
+ *
+ * A message holds what the program submitted in one turn, so a task that can't run must not take the others down, as
+ * it does in Dask: only it and what depends on it are refused.
+ *
+ * @module
+ */
+
+import type { GraphAnnotations, UpdateGraph } from "../../messages/client_scheduler.ts";
+import type { FunctionHash, Key } from "../../messages/common.ts";
+import type { RunSpec } from "../../messages/run_spec.ts";
+import type { ClientState } from "./client_state.ts";
+import { addBody, dropUnusedGroup } from "./functions.ts";
+import type { Machine } from "./machine.ts";
+import { GraphRow, orderRows } from "./order.ts";
+import { reportTask } from "./reports.ts";
+import type { TaskGroup } from "./task_group.ts";
+import { comparePriority, ERRED, RELEASED, TaskState, WAITING } from "./task_state.ts";
+import { fillSlots, runTransitions } from "./transitions.ts";
+
+const NO_ANNOTATIONS: Readonly<Record<string, never>> = Object.freeze({});
+
+/** The tasks that a graph is about. */
+export interface GraphTasks {
+  /** Tasks that it brought, in the order of their keys in the message. */
+  readonly created: readonly TaskState[];
+  /** Tasks that were known before; their old definition stands. */
+  readonly known: readonly TaskState[];
+}
+
+/** Handles `update-graph`: all keys are wanted by the sender. */
+export function updateGraph(m: Machine, cs: ClientState, message: UpdateGraph): void {
+  const tasks = addTasks(m, cs, message);
+  for (const ts of tasks.created) wantTask(cs, ts);
+  for (const ts of tasks.known) wantTask(cs, ts);
+  startTasks(m, cs, tasks);
+}
+
+/** Notes that a client wants a task. */
+export function wantTask(cs: ClientState, ts: TaskState): void {
+  ts.addWanter(cs);
+  cs.wantsWhat.add(ts);
+}
+
+/** Makes the tasks of a graph, released and wanted by nobody yet. */
+export function addTasks(m: Machine, cs: ClientState, message: UpdateGraph): GraphTasks {
+  const touched: TaskGroup[] = [];
+  const known: TaskState[] = [];
+  takeBodies(m, cs, message, touched);
+  const rows = collectRows(m, message, touched, known);
+  if (linkRows(m, rows)) {
+    orderRows(rows.values());
+  } else {
+    let order = 0;
+    for (const row of rows.values()) row.order = order++;
+  }
+  const created = createTasks(m, cs, rows, message);
+  for (const group of touched) dropUnusedGroup(m, group);
+  return { created, known };
+}
+
+function takeBodies(m: Machine, cs: ClientState, message: UpdateGraph, touched: TaskGroup[]): void {
+  const names = new Map<FunctionHash, Key>();
+  for (const { function: hash, tasks } of message.groups) {
+    const key = tasks[0]?.[0];
+    if (key !== undefined && !names.has(hash)) names.set(hash, key);
+  }
+  for (const name in message.functions) {
+    const hash = name as FunctionHash;
+    const body = message.functions[hash];
+    if (body === undefined) continue;
+    const group = m.group(hash, names.get(hash) ?? hash as string as Key);
+    addBody(group, body, cs);
+    touched.push(group);
+  }
+}
+
+/** Rows of tasks that are new. */
+function collectRows(
+  m: Machine,
+  message: UpdateGraph,
+  touched: TaskGroup[],
+  known: TaskState[],
+): Map<Key, GraphRow> {
+  const rows = new Map<Key, GraphRow>();
+  for (const { function: hash, tasks } of message.groups) {
+    const first = tasks[0];
+    if (first === undefined) continue;
+    const group = m.group(hash, first[0]);
+    touched.push(group);
+    const refusal = group.body === null ? "unknown function" : "";
+    for (const row of tasks) {
+      const ts = m.tasks.get(row[0]);
+      if (ts !== undefined) known.push(ts);
+      else if (!rows.has(row[0])) rows.set(row[0], new GraphRow(hash, row, refusal));
+    }
+  }
+  return rows;
+}
+
+/** Links rows to the rows that they refer to. Returns whether there is anything to be ordered or refused. */
+function linkRows(m: Machine, rows: Map<Key, GraphRow>): boolean {
+  let linked = false;
+  for (const row of rows.values()) {
+    for (const [key] of row.row[2]) {
+      const dependency = rows.get(key);
+      if (dependency !== undefined) {
+        row.dependencies.push(dependency);
+        dependency.hasDependents = true;
+        linked = true;
+      } else if (!m.tasks.has(key)) {
+        row.refusal ||= "lost dependencies";
+      }
+    }
+  }
+  return linked;
+}
+
+function createTasks(
+  m: Machine,
+  cs: ClientState,
+  rows: Map<Key, GraphRow>,
+  message: UpdateGraph,
+): TaskState[] {
+  if (m.generationTime + message.fifo_timeout < m.now) {
+    m.generation++;
+    m.generationTime = m.now;
+  }
+  const { annotations } = message;
+  const userPriority = -(annotations.priority ?? 0) + 0; // + 0: no negative zero
+  const sent = isEmpty(annotations) ? NO_ANNOTATIONS : { ...annotations };
+  const created: TaskState[] = [];
+  for (const row of rows.values()) {
+    if (row.refusal !== "") {
+      m.outbox.cancelKey(cs, row.key, row.refusal);
+      continue;
+    }
+    const spec: RunSpec = [row.hash, row.row[1], row.row[2]];
+    const priority = [userPriority, m.generation, row.order];
+    const ts = new TaskState(row.key, spec, m.group(row.hash, row.key), priority, m.sequence++, sent);
+    annotate(ts, annotations);
+    m.tasks.set(row.key, ts);
+    created.push(ts);
+  }
+  for (const ts of created) {
+    for (const [key] of ts.runSpec[2]) {
+      const dts = m.tasks.get(key);
+      if (dts !== undefined) ts.addDependency(dts);
+    }
+  }
+  return created;
+}
+
+function isEmpty(annotations: GraphAnnotations): boolean {
+  for (const _ in annotations) return false;
+  return true;
+}
+
+function annotate(ts: TaskState, annotations: GraphAnnotations): void {
+  ts.retries = annotations.retries ?? 0;
+  const { workers } = annotations;
+  if (workers !== undefined && workers.length > 0) ts.restrictions = workers;
+  ts.looseRestrictions = annotations.allow_other_workers ?? false;
+}
+
+/** Begins to work on the wanted tasks, and reports those whose fate is known. */
+export function startTasks(m: Machine, cs: ClientState, { created, known }: GraphTasks): void {
+  const wanted: TaskState[] = [];
+  for (const ts of created) if (ts.whoWants.size > 0) wanted.push(ts);
+  for (const ts of known) if (ts.state === RELEASED && ts.whoWants.size > 0) wanted.push(ts);
+  wanted.sort(comparePriority);
+  // The last recommendation is the first to be followed.
+  for (let i = wanted.length - 1; i >= 0; i--) {
+    const ts = wanted[i];
+    if (ts !== undefined) m.recommendations.add(ts, WAITING);
+  }
+  for (const ts of created) blameDependencies(m, ts);
+  runTransitions(m);
+  fillSlots(m);
+  for (const ts of known) reportTask(m, ts, cs);
+}
+
+/** A task whose dependency has failed has failed too. */
+function blameDependencies(m: Machine, ts: TaskState): void {
+  for (const dts of ts.dependencies) {
+    if (dts.exceptionBlame === null) continue;
+    ts.exceptionBlame = dts.exceptionBlame;
+    m.recommendations.add(ts, ERRED);
+    return;
+  }
+}

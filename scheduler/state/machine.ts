@@ -1,0 +1,172 @@
+/**
+ * The data of the state machine, which the modules of this folder work on.
+ *
+ * @module
+ */
+
+import type { Address, ClientId, FunctionHash, Key } from "../../messages/common.ts";
+import { Heap } from "../../internal/heap.ts";
+import type { ClientState } from "./client_state.ts";
+import { OutboxBuilder } from "./outbox.ts";
+import { Recommendations } from "./recommendations.ts";
+import { Story } from "./story.ts";
+import { TaskGroup } from "./task_group.ts";
+import { type ErrorPayload, runsBefore, type TaskState } from "./task_state.ts";
+import type { WorkerState } from "./worker_state.ts";
+import { keySplit } from "./key_split.ts";
+
+/** What can be set; the names follow Dask's configuration. */
+export interface SchedulerStateOptions {
+  /** Whether every task that changed is checked after each stimulus. Default false. */
+  readonly validate?: boolean;
+  /**
+   * Root-ish tasks that a worker gets per thread, the others stay queued (`worker-saturation`). `Infinity` turns
+   * queuing off. Default 1.1.
+   */
+  readonly workerSaturation?: number;
+  /**
+   * Seconds of work that a worker may hold beyond `workerSaturation` if its tasks are known to be short. 0 turns
+   * it off. Default 0.1. See `placement.ts`, `isWorkerFull`.
+   */
+  readonly workerQueueTime?: number;
+  /** Seconds that a task takes while no one has run, by the function part of its key. */
+  readonly defaultTaskDurations?: Readonly<Record<string, number>>;
+  /** Workers that may die while running a task before it is given up (`allowed-failures`). Default 3. */
+  readonly allowedFailures?: number;
+  /** Fails the machine after so many transitions, for tests that look for endless loops. Default 0: never. */
+  readonly transitionCounterMax?: number;
+  /** Transitions that are remembered for stories. Default 16384. */
+  readonly transitionLogLength?: number;
+  /** Bytes per second between workers, until measured. Default 100 MB/s. */
+  readonly bandwidth?: number;
+  /** Encodes an error that the scheduler gives to a task. Default: its message. */
+  readonly encodeError?: (error: Error) => ErrorPayload;
+}
+
+/** Durations of functions that have no tasks now are kept for so many. */
+const REMEMBERED_DURATIONS = 4096;
+
+/** All that the scheduler knows. */
+export class Machine {
+  /** See {@linkcode SchedulerStateOptions.validate}. */
+  readonly validate: boolean;
+  /** See {@linkcode SchedulerStateOptions.workerSaturation}. */
+  readonly workerSaturation: number;
+  /** See {@linkcode SchedulerStateOptions.workerQueueTime}. */
+  readonly workerQueueTime: number;
+  /** See {@linkcode SchedulerStateOptions.defaultTaskDurations}. */
+  readonly defaultTaskDurations: Readonly<Record<string, number>>;
+  /** See {@linkcode SchedulerStateOptions.allowedFailures}. */
+  readonly allowedFailures: number;
+  /** See {@linkcode SchedulerStateOptions.transitionCounterMax}. */
+  readonly transitionCounterMax: number;
+  /** See {@linkcode SchedulerStateOptions.encodeError}. */
+  readonly encodeError: (error: Error) => ErrorPayload;
+
+  /** Tasks that are not forgotten. */
+  readonly tasks: Map<Key, TaskState> = new Map();
+  /** Registered workers. */
+  readonly workers: Map<Address, WorkerState> = new Map();
+  /** Registered clients. */
+  readonly clients: Map<ClientId, ClientState> = new Map();
+  /** Functions that have tasks or a body. */
+  readonly groups: Map<FunctionHash, TaskGroup> = new Map();
+
+  /** Workers by address, with and without scheme, by name and by host: what a restriction may say. */
+  readonly workersByName: Map<string, Set<WorkerState>> = new Map();
+  /** Workers in the order of their addresses. */
+  sortedWorkers: WorkerState[] = [];
+  /** Workers that take tasks. */
+  readonly running: Set<WorkerState> = new Set();
+  /** Running workers that lack work. */
+  readonly idle: Set<WorkerState> = new Set();
+  /** Running workers that take another root-ish task (Dask's `idle_task_count`). */
+  readonly notFull: Set<WorkerState> = new Set();
+  /** Running workers that have more than their share. */
+  readonly saturated: Set<WorkerState> = new Set();
+  /** Ready tasks for which all workers are full. */
+  readonly queued: Heap<TaskState> = new Heap(runsBefore);
+  /** Ready tasks that no worker may run. */
+  readonly unrunnable: Set<TaskState> = new Set();
+  /** Functions that workers are busy with. */
+  readonly activeGroups: Set<TaskGroup> = new Set();
+  /** Durations of functions without tasks, the one used last at the end. */
+  readonly #durations: Map<FunctionHash, number> = new Map();
+
+  /** Threads of all workers. */
+  totalNthreads = 0;
+  /** Bytes that all workers must fetch. */
+  networkBytes = 0;
+  /** Bytes per second between workers. */
+  bandwidth: number;
+  /** Assignments of tasks to workers so far. */
+  placements = 0;
+  /** Number of the last assignment. */
+  runId = 0;
+  /** Grows with every task made. */
+  sequence = 0;
+  /** Number of the last graph, or bunch of graphs. */
+  generation = 0;
+  /** When `generation` grew last. */
+  generationTime = -Infinity;
+  /** Transitions so far. */
+  transitionCounter = 0;
+
+  /** Transitions to be made. */
+  readonly recommendations: Recommendations = new Recommendations();
+  /** Messages to be sent. */
+  readonly outbox: OutboxBuilder = new OutboxBuilder();
+  /** Transitions that were made. */
+  readonly story: Story;
+  /** Tasks to be checked at the end of the stimulus. */
+  readonly touched: Set<TaskState> = new Set();
+
+  /** Time of the stimulus that is being handled, in seconds since the epoch. */
+  now = 0;
+  /** What the stimulus is called. */
+  stimulusId = "";
+
+  /** Makes an empty machine. */
+  constructor(options: SchedulerStateOptions) {
+    this.validate = options.validate ?? false;
+    this.workerSaturation = options.workerSaturation ?? 1.1;
+    this.workerQueueTime = options.workerQueueTime ?? 0.1;
+    this.defaultTaskDurations = options.defaultTaskDurations ?? {};
+    this.allowedFailures = options.allowedFailures ?? 3;
+    this.transitionCounterMax = options.transitionCounterMax ?? 0;
+    this.bandwidth = options.bandwidth ?? 100e6;
+    this.encodeError = options.encodeError ?? ((error) => error.message);
+    this.story = new Story(options.transitionLogLength ?? 16384);
+  }
+
+  /** Notes what is about to be handled. */
+  begin(stimulusId: string, now: number): void {
+    this.stimulusId = stimulusId;
+    this.now = now;
+  }
+
+  /** The group of a function; made if it is not known, and named after `key`. */
+  group(hash: FunctionHash, key: Key): TaskGroup {
+    const known = this.groups.get(hash);
+    if (known !== undefined) return known;
+    const name = keySplit(key);
+    const preset = Object.hasOwn(this.defaultTaskDurations, name) ? this.defaultTaskDurations[name] : undefined;
+    const group = new TaskGroup(hash, name, this.#durations.get(hash) ?? preset ?? -1);
+    this.groups.set(hash, group);
+    return group;
+  }
+
+  /** Forgets a group that has neither tasks nor owners, except how long its tasks took. */
+  dropGroup(group: TaskGroup): void {
+    this.groups.delete(group.hash);
+    this.#durations.delete(group.hash);
+    if (group.durationAverage < 0) return;
+    this.#durations.set(group.hash, group.durationAverage);
+    if (this.#durations.size > REMEMBERED_DURATIONS) {
+      for (const oldest of this.#durations.keys()) {
+        this.#durations.delete(oldest);
+        break;
+      }
+    }
+  }
+}

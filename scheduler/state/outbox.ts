@@ -1,0 +1,76 @@
+/**
+ * Messages that the state machine wants sent, in the order that each receiver must see them.
+ *
+ * @module
+ */
+
+import type { CancelledKeys, ClientReport } from "../../messages/client_scheduler.ts";
+import type { Address, ClientId, Key } from "../../messages/common.ts";
+import type { FreeKeys, WorkerCommand } from "../../messages/worker_scheduler.ts";
+import type { ClientState } from "./client_state.ts";
+import type { WorkerState } from "./worker_state.ts";
+
+/** Messages by receiver. A receiver may have been removed meanwhile; what is said to it is a farewell. */
+export interface Outbox {
+  /** To workers. */
+  readonly toWorker: Map<Address, WorkerCommand[]>;
+  /** To clients. */
+  readonly toClient: Map<ClientId, ClientReport[]>;
+}
+
+/** Collects messages until the shell takes them. */
+export class OutboxBuilder {
+  #workers: WorkerState[] = [];
+  #clients: ClientState[] = [];
+
+  /** Says something to a worker. */
+  tellWorker(ws: WorkerState, command: WorkerCommand): void {
+    if (ws.outbox.length === 0) this.#workers.push(ws);
+    ws.outbox.push(command);
+  }
+
+  /** Says something to a client. */
+  tellClient(cs: ClientState, report: ClientReport): void {
+    if (cs.outbox.length === 0) this.#clients.push(cs);
+    cs.outbox.push(report);
+  }
+
+  /** Tells a worker to free a key; one message for all that a stimulus frees in a row. */
+  freeKey(ws: WorkerState, key: Key, stimulusId: string): void {
+    const last = ws.outbox[ws.outbox.length - 1];
+    if (last !== undefined && last.op === "free-keys" && last.stimulus_id === stimulusId) {
+      (last as FreeKeys & { readonly keys: Key[] }).keys.push(key);
+    } else {
+      this.tellWorker(ws, { op: "free-keys", keys: [key], stimulus_id: stimulusId });
+    }
+  }
+
+  /** Tells a client that a key will never be computed; one message for all with the same reason in a row. */
+  cancelKey(cs: ClientState, key: Key, reason: string): void {
+    const last = cs.outbox[cs.outbox.length - 1];
+    if (last !== undefined && last.op === "cancelled-keys" && last.reason === reason) {
+      (last as CancelledKeys & { readonly keys: Key[] }).keys.push(key);
+    } else {
+      this.tellClient(cs, { op: "cancelled-keys", keys: [key], reason });
+    }
+  }
+
+  /** Hands over what was collected, and begins anew. */
+  take(): Outbox {
+    const toWorker = new Map<Address, WorkerCommand[]>();
+    for (const ws of this.#workers) {
+      const earlier = toWorker.get(ws.address); // the address may have been reused by a new worker
+      toWorker.set(ws.address, earlier === undefined ? ws.outbox : earlier.concat(ws.outbox));
+      ws.outbox = [];
+    }
+    const toClient = new Map<ClientId, ClientReport[]>();
+    for (const cs of this.#clients) {
+      const earlier = toClient.get(cs.id);
+      toClient.set(cs.id, earlier === undefined ? cs.outbox : earlier.concat(cs.outbox));
+      cs.outbox = [];
+    }
+    this.#workers = [];
+    this.#clients = [];
+    return { toWorker, toClient };
+  }
+}

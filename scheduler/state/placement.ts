@@ -1,0 +1,220 @@
+/**
+ * Which worker gets a task (`distributed/scheduler.py`, `decide_worker*`, `check_idle_saturated`).
+ *
+ * @module
+ */
+
+import type { Machine } from "./machine.ts";
+import { ROOTISH_DEPENDENCIES } from "./task_group.ts";
+import { RELEASED, type TaskState, WAITING } from "./task_state.ts";
+import type { WorkerState } from "./worker_state.ts";
+
+/** With so many workers, one is picked by turns and not by its load. */
+const MANY_WORKERS = 20;
+
+/** Short tasks that a worker holds per thread at most, however short they are. */
+const MAX_SHORT_TASKS_PER_THREAD = 256;
+
+/** Whether `ts` has few inputs and many siblings, so that it must not be sent before there is room. */
+export function isRootish(m: Machine, ts: TaskState): boolean {
+  if (ts.restrictions !== null) return false;
+  const { size, dependencies } = ts.group;
+  if (size <= m.totalNthreads * 2 || dependencies.size >= ROOTISH_DEPENDENCIES) return false;
+  if (dependencies.size === 0) return true;
+  let tasks = 0;
+  for (const group of dependencies) tasks += group.size;
+  return tasks < ROOTISH_DEPENDENCIES;
+}
+
+/** Seconds of work that a worker has, transfers included. */
+export function occupancy(m: Machine, ws: WorkerState): number {
+  let seconds = 0;
+  for (const [group, count] of ws.groupCounts) seconds += group.duration * count;
+  return seconds + ws.networkBytes / m.bandwidth;
+}
+
+/** Seconds of work that all workers have. */
+export function totalOccupancy(m: Machine): number {
+  let seconds = 0;
+  for (const group of m.activeGroups) seconds += group.duration * group.processing;
+  return seconds + m.networkBytes / m.bandwidth;
+}
+
+/**
+ * Whether a worker takes no further root-ish task. Dask's rule is `ceil(saturation × nthreads)` tasks. Between the end
+ * of a short task and the arrival of the next lies a round trip, so by that rule threads that run tasks of 100 µs
+ * mostly wait. So a worker may hold more, as long as all of it is known to be done within `workerQueueTime`: too
+ * soon for the reasons to hold tasks back (memory, workers that join, tasks downstream that should go first). A task
+ * of unknown or long duration fills one thread; so the first ones go out by Dask's rule, and teach the duration.
+ */
+export function isWorkerFull(m: Machine, ws: WorkerState): boolean {
+  if (m.workerSaturation === Infinity) return false;
+  const { busy, nthreads } = ws;
+  if (busy < Math.max(Math.ceil(m.workerSaturation * nthreads), 1)) return false;
+  if (m.workerQueueTime <= 0 || busy >= nthreads * MAX_SHORT_TASKS_PER_THREAD) return true;
+  let seconds = 0;
+  for (const [group, count] of ws.groupCounts) seconds += Math.min(group.duration, m.workerQueueTime) * count;
+  return seconds >= nthreads * m.workerQueueTime;
+}
+
+/** Sorts a worker into idle, saturated, full. To be called after its load changed. */
+export function checkIdleSaturated(m: Machine, ws: WorkerState): void {
+  if (ws.status !== "running" || !m.running.has(ws)) {
+    m.saturated.delete(ws);
+    m.idle.delete(ws);
+    m.notFull.delete(ws);
+    return;
+  }
+  const tasks = ws.processing.size;
+  if (tasks < ws.nthreads) {
+    m.saturated.delete(ws);
+    m.idle.add(ws);
+  } else {
+    compareWithOthers(m, ws, tasks);
+  }
+  if (isWorkerFull(m, ws)) m.notFull.delete(ws);
+  else m.notFull.add(ws);
+}
+
+function compareWithOthers(m: Machine, ws: WorkerState, tasks: number): void {
+  const own = occupancy(m, ws);
+  const average = totalOccupancy(m) / m.totalNthreads;
+  m.saturated.delete(ws);
+  if (own < ws.nthreads * average / 2) {
+    m.idle.add(ws);
+    return;
+  }
+  m.idle.delete(ws);
+  if (tasks > ws.nthreads) {
+    const pending = own * (tasks - ws.nthreads) / (tasks * ws.nthreads);
+    if (pending > 0.4 && pending > 1.9 * average) m.saturated.add(ws);
+  }
+}
+
+/** A worker for a root-ish task; `null` if all are full. */
+export function decideWorkerRootish(m: Machine, ts: TaskState): WorkerState | null {
+  if (m.workerSaturation === Infinity) return decideWorkerBySiblings(m, ts);
+  let best: WorkerState | null = null;
+  let load = Infinity;
+  for (const ws of m.notFull) {
+    const own = ws.processing.size / ws.nthreads;
+    if (own >= load) continue;
+    // Durations may have grown since this worker was looked at.
+    if (m.workerQueueTime > 0 && isWorkerFull(m, ws)) {
+      m.notFull.delete(ws);
+    } else {
+      best = ws;
+      load = own;
+    }
+  }
+  return best;
+}
+
+/** Without queuing, siblings go to the same worker (`decide_worker_rootish_queuing_disabled`). */
+function decideWorkerBySiblings(m: Machine, ts: TaskState): WorkerState | null {
+  const pool = m.idle.size > 0 ? m.idle : m.running;
+  if (pool.size === 0) return null;
+  const { group } = ts;
+  let ws = group.lastWorker;
+  if (ws === null || group.lastWorkerTasksLeft === 0 || !m.running.has(ws)) {
+    ws = best(m, ts, pool);
+    if (ws === null) return null;
+    group.lastWorkerTasksLeft = Math.floor(group.size / m.totalNthreads * ws.nthreads);
+  }
+  const left = (group.counts[RELEASED] ?? 0) + (group.counts[WAITING] ?? 0);
+  group.lastWorker = left > 1 ? ws : null;
+  group.lastWorkerTasksLeft--;
+  return ws;
+}
+
+/** A worker for a task that is not root-ish; `null` if none may run it. */
+export function decideWorkerNonRootish(m: Machine, ts: TaskState): WorkerState | null {
+  if (m.running.size === 0) return null;
+  let valid = validWorkers(m, ts);
+  if (valid === null && m.running.size < m.workers.size) valid = m.running;
+  if (ts.dependencies.size > 0 || valid !== null) return decideWorker(m, ts, valid);
+  return m.sortedWorkers.length < MANY_WORKERS ? leastOccupied(m) : byTurns(m);
+}
+
+/** Running workers that the restrictions allow, `null` for all. */
+export function validWorkers(m: Machine, ts: TaskState): Set<WorkerState> | null {
+  if (ts.restrictions === null) return null;
+  const valid = new Set<WorkerState>();
+  for (const name of ts.restrictions) {
+    for (const ws of m.workersByName.get(name) ?? []) {
+      if (m.running.has(ws)) valid.add(ws);
+    }
+  }
+  return valid;
+}
+
+/** A holder of dependencies if possible, and among several candidates the one that would begin first. */
+function decideWorker(m: Machine, ts: TaskState, valid: Set<WorkerState> | null): WorkerState | null {
+  let only: WorkerState | null = null;
+  let several: Set<WorkerState> | null = null;
+  for (const dts of ts.dependencies) {
+    for (const ws of dts.whoHas) {
+      if (ws === only || !m.running.has(ws) || (valid !== null && !valid.has(ws))) continue;
+      if (only === null) only = ws;
+      else (several ??= new Set([only])).add(ws);
+    }
+  }
+  if (several !== null) return best(m, ts, several);
+  if (only !== null) return only;
+  if (valid === null) return best(m, ts, m.running);
+  if (valid.size > 0) return best(m, ts, valid);
+  return ts.looseRestrictions ? decideWorker(m, ts, null) : null;
+}
+
+/** The worker that would begin first, then the one that holds least (`worker_objective`). */
+function best(m: Machine, ts: TaskState, candidates: Set<WorkerState>): WorkerState | null {
+  let found: WorkerState | null = null;
+  let foundStart = Infinity;
+  for (const ws of candidates) {
+    const start = candidates.size === 1 ? 0 : occupancy(m, ws) / ws.nthreads + communicationCost(m, ts, ws);
+    if (found === null || start < foundStart || (start === foundStart && ws.nbytes < found.nbytes)) {
+      found = ws;
+      foundStart = start;
+    }
+  }
+  return found;
+}
+
+/** Seconds to fetch the dependencies that the worker lacks. */
+function communicationCost(m: Machine, ts: TaskState, ws: WorkerState): number {
+  let nbytes = 0;
+  for (const dts of ts.dependencies) {
+    if (!ws.hasWhat.has(dts)) nbytes += dts.size;
+  }
+  return nbytes / m.bandwidth;
+}
+
+/** The idle worker with least work; those without any take turns. */
+function leastOccupied(m: Machine): WorkerState | null {
+  const pool = m.idle.size > 0 ? m.sortedWorkers.filter((ws) => m.idle.has(ws)) : m.sortedWorkers;
+  let found: WorkerState | null = null;
+  let least = Infinity;
+  for (const ws of pool) {
+    const own = occupancy(m, ws);
+    if (own < least) {
+      found = ws;
+      least = own;
+    }
+  }
+  if (least > 0) return found;
+  for (let i = 0; i < pool.length; i++) {
+    const ws = pool[(i + m.placements) % pool.length];
+    if (ws !== undefined && occupancy(m, ws) === 0) return ws;
+  }
+  return found;
+}
+
+/** The next idle worker, or the next one if none is. */
+function byTurns(m: Machine): WorkerState | null {
+  const pool = m.sortedWorkers;
+  for (let i = 0; i < pool.length; i++) {
+    const ws = pool[(i + m.placements) % pool.length];
+    if (ws !== undefined && (m.idle.size === 0 || m.idle.has(ws))) return ws;
+  }
+  return null;
+}

@@ -1,0 +1,105 @@
+/**
+ * Who holds and who needs which result, and who is busy with what: the accounting between tasks and workers
+ * (`distributed/scheduler.py`, `WorkerState.add_to_processing` and its neighbours).
+ *
+ * @module
+ */
+
+import type { Machine } from "./machine.ts";
+import { checkIdleSaturated } from "./placement.ts";
+import type { TaskState } from "./task_state.ts";
+import type { WorkerState } from "./worker_state.ts";
+
+/** A worker got a copy of a result. */
+export function addReplica(m: Machine, ts: TaskState, ws: WorkerState): void {
+  if (ws.hasWhat.has(ts)) return;
+  if (ws.needsWhat.delete(ts)) subtractNetwork(m, ws, ts.size);
+  ts.addHolder(ws);
+  ws.nbytes += ts.size;
+  ws.hasWhat.add(ts);
+}
+
+/** A worker no longer has a copy. */
+export function removeReplica(ts: TaskState, ws: WorkerState): void {
+  if (!ws.hasWhat.delete(ts)) return;
+  ws.nbytes -= ts.size;
+  ts.whoHas.delete(ws);
+}
+
+/** All holders are told to free a result, and count as having done so. */
+export function freeReplicas(m: Machine, ts: TaskState): void {
+  for (const ws of ts.whoHas) {
+    m.outbox.freeKey(ws, ts.key, m.stimulusId);
+    ws.nbytes -= ts.size;
+    ws.hasWhat.delete(ts);
+  }
+  ts.clearHolders();
+}
+
+/** A worker is about to be told to run a task. */
+export function addToProcessing(m: Machine, ts: TaskState, ws: WorkerState): void {
+  ws.processing.add(ts);
+  ts.processingOn = ws;
+  countTask(m, ts, ws);
+  for (const dts of ts.dependencies) {
+    if (ws.hasWhat.has(dts)) continue;
+    const needed = ws.needsWhat.get(dts) ?? 0;
+    ws.needsWhat.set(dts, needed + 1);
+    if (needed === 0) {
+      ws.networkBytes += dts.size;
+      m.networkBytes += dts.size;
+    }
+  }
+  checkIdleSaturated(m, ws);
+}
+
+/** A task left the thread pool of its worker, and goes on running. */
+export function addToLongRunning(m: Machine, ts: TaskState, ws: WorkerState): void {
+  if (ws.longRunning.has(ts)) return;
+  ws.longRunning.add(ts);
+  discountTask(m, ts, ws);
+  checkIdleSaturated(m, ws);
+}
+
+/** A task's worker is no longer busy with it. Returns the worker, or `null` if it is gone. */
+export function exitProcessing(m: Machine, ts: TaskState): WorkerState | null {
+  const ws = ts.processingOn;
+  if (ws === null) return null;
+  ts.processingOn = null;
+  ws.processing.delete(ts);
+  if (!ws.longRunning.delete(ts)) discountTask(m, ts, ws);
+  for (const dts of ts.dependencies) {
+    const needed = ws.needsWhat.get(dts);
+    if (needed === undefined) continue;
+    if (needed > 1) {
+      ws.needsWhat.set(dts, needed - 1);
+    } else {
+      ws.needsWhat.delete(dts);
+      subtractNetwork(m, ws, dts.size);
+    }
+  }
+  if (m.workers.get(ws.address) !== ws) return null;
+  checkIdleSaturated(m, ws);
+  return ws;
+}
+
+function countTask(m: Machine, ts: TaskState, ws: WorkerState): void {
+  const { group } = ts;
+  ws.groupCounts.set(group, (ws.groupCounts.get(group) ?? 0) + 1);
+  if (group.processing++ === 0) m.activeGroups.add(group);
+}
+
+function discountTask(m: Machine, ts: TaskState, ws: WorkerState): void {
+  const { group } = ts;
+  const count = (ws.groupCounts.get(group) ?? 0) - 1;
+  if (count > 0) ws.groupCounts.set(group, count);
+  else ws.groupCounts.delete(group);
+  if (--group.processing === 0) m.activeGroups.delete(group);
+}
+
+/** Sizes may have changed since they were added: never below zero, and nothing is left when nothing is needed. */
+function subtractNetwork(m: Machine, ws: WorkerState, nbytes: number): void {
+  const amount = ws.needsWhat.size === 0 ? ws.networkBytes : Math.min(nbytes, ws.networkBytes);
+  ws.networkBytes -= amount;
+  m.networkBytes -= amount;
+}

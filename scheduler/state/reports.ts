@@ -1,0 +1,78 @@
+/**
+ * What clients and workers are told about a task.
+ *
+ * @module
+ */
+
+import type { Address } from "../../messages/common.ts";
+import type { ClientReport } from "../../messages/client_scheduler.ts";
+import { assert } from "../../internal/assert.ts";
+import type { ClientState } from "./client_state.ts";
+import { registerFunction } from "./functions.ts";
+import type { Machine } from "./machine.ts";
+import { ERRED, MEMORY, type TaskState } from "./task_state.ts";
+import type { WorkerState } from "./worker_state.ts";
+
+const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
+
+/** Tells a worker to run a task, and first the function if it is new to it (`_task_to_msg`). */
+export function sendTask(m: Machine, ts: TaskState, ws: WorkerState): void {
+  registerFunction(m, ts.group, ws);
+  ts.runId = ++m.runId;
+  let whoHas: Readonly<Record<string, readonly Address[]>> = NOTHING;
+  let nbytes: Readonly<Record<string, number>> = NOTHING;
+  if (ts.dependencies.size > 0) {
+    // Without prototypes, as a key may have any name.
+    const byKey: Record<string, readonly Address[]> = Object.create(null);
+    const sizes: Record<string, number> = Object.create(null);
+    for (const dts of ts.dependencies) {
+      byKey[dts.key] = holders(dts);
+      sizes[dts.key] = dts.nbytes;
+    }
+    whoHas = byKey;
+    nbytes = sizes;
+  }
+  m.outbox.tellWorker(ws, {
+    op: "compute-task",
+    key: ts.key,
+    run_id: ts.runId,
+    priority: ts.priority,
+    stimulus_id: m.stimulusId,
+    who_has: whoHas,
+    nbytes,
+    run_spec: ts.runSpec,
+    resource_restrictions: null,
+    actor: false,
+    annotations: ts.annotations,
+    span_id: null,
+    inline_result: ts.whoWants.size > 0,
+  });
+}
+
+/** Addresses of those who hold the result. */
+export function holders(ts: TaskState): Address[] {
+  const addresses: Address[] = [];
+  for (const ws of ts.whoHas) addresses.push(ws.address);
+  return addresses;
+}
+
+/** Tells everyone who wants the task. */
+export function tellWanters(m: Machine, ts: TaskState, report: ClientReport): void {
+  for (const cs of ts.whoWants) m.outbox.tellClient(cs, report);
+}
+
+/** The news that a task failed (`task-erred`). */
+export function erredReport(ts: TaskState): ClientReport {
+  const failed = ts.exceptionBlame;
+  assert(failed !== null, () => `Task "${ts.key}" is erred, and no task is to blame`);
+  return { op: "task-erred", key: ts.key, exception: failed.exception, traceback: failed.traceback };
+}
+
+/** Tells a client what became of a task, if something did (`report_on_key`). */
+export function reportTask(m: Machine, ts: TaskState, cs: ClientState): void {
+  if (ts.state === MEMORY) {
+    m.outbox.tellClient(cs, { op: "key-in-memory", key: ts.key, type: ts.type, workers: holders(ts) });
+  } else if (ts.state === ERRED) {
+    m.outbox.tellClient(cs, erredReport(ts));
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Transitions that begin, undo or end the work on a task.
+ *
+ * @module
+ */
+
+import { assert } from "../../internal/assert.ts";
+import { dropUnusedGroup } from "./functions.ts";
+import type { Machine } from "./machine.ts";
+import { exitProcessing, freeReplicas } from "./replicas.ts";
+import { erredReport, tellWanters } from "./reports.ts";
+import {
+  ERRED,
+  FORGOTTEN,
+  MEMORY,
+  NO_TASKS,
+  NO_WORKER,
+  PROCESSING,
+  QUEUED,
+  RELEASED,
+  type TaskState,
+  WAITING,
+} from "./task_state.ts";
+
+/** Begins to work on a task: its dependencies first. */
+export function releasedWaiting(m: Machine, ts: TaskState): void {
+  if (ts.hasLostDependencies) {
+    m.recommendations.add(ts, FORGOTTEN);
+    return;
+  }
+  ts.setState(WAITING);
+  for (const dts of ts.dependencies) {
+    if (dts.whoHas.size === 0) ts.addWaitingOn(dts);
+    // One that is released learns of its waiters when it becomes waiting itself.
+    if (dts.state === RELEASED) m.recommendations.add(dts, WAITING);
+    else dts.addWaiter(ts);
+  }
+  for (const dts of ts.dependents) {
+    if (dts.state === WAITING) ts.addWaiter(dts);
+  }
+  if (ts.waitingOn.size === 0) m.recommendations.add(ts, PROCESSING);
+}
+
+/** Stops waiting for dependencies. */
+export function waitingReleased(m: Machine, ts: TaskState): void {
+  dropDependencies(m, ts);
+  ts.waitingOn = NO_TASKS;
+  ts.setState(RELEASED);
+  if (ts.hasLostDependencies) m.recommendations.add(ts, FORGOTTEN);
+  else if (ts.exceptionBlame === null && ts.needed) m.recommendations.add(ts, WAITING);
+  else ts.waiters = NO_TASKS;
+}
+
+/** Takes a ready task out of the queue, or from those that no worker may run. */
+export function unplacedReleased(m: Machine, ts: TaskState): void {
+  leaveQueues(m, ts);
+  released(m, ts);
+}
+
+/** Takes a task away from its worker. */
+export function processingReleased(m: Machine, ts: TaskState): void {
+  const ws = exitProcessing(m, ts);
+  if (ws !== null) m.outbox.freeKey(ws, ts.key, m.stimulusId);
+  released(m, ts);
+}
+
+function leaveQueues(m: Machine, ts: TaskState): void {
+  if (ts.state === QUEUED) m.queued.remove(ts);
+  else m.unrunnable.delete(ts);
+}
+
+/** `_propagate_released` */
+function released(m: Machine, ts: TaskState): void {
+  ts.setState(RELEASED);
+  if (ts.hasLostDependencies) {
+    m.recommendations.add(ts, FORGOTTEN);
+  } else if (ts.needed) {
+    m.recommendations.add(ts, WAITING);
+    return;
+  }
+  for (const dts of ts.dependencies) {
+    if (dts.state === RELEASED) continue;
+    dts.waiters.delete(ts);
+    if (!dts.needed) m.recommendations.add(dts, RELEASED);
+  }
+  ts.waiters = NO_TASKS;
+}
+
+/** Leaves the waiters of the dependencies, which are released if nobody else needs them. */
+function dropDependencies(m: Machine, ts: TaskState): void {
+  for (const dts of ts.dependencies) {
+    if (dts.waiters.delete(ts) && !dts.needed) m.recommendations.add(dts, RELEASED);
+  }
+}
+
+/** Frees a result, or notes that the last copy is gone. */
+export function memoryReleased(m: Machine, ts: TaskState): void {
+  freeReplicas(m, ts);
+  ts.setState(RELEASED);
+  if (ts.whoWants.size > 0) tellWanters(m, ts, { op: "lost-data", key: ts.key });
+  if (ts.hasLostDependencies) m.recommendations.add(ts, FORGOTTEN);
+  else if (ts.needed && !hasErredDependency(ts)) m.recommendations.add(ts, WAITING);
+  for (const dts of ts.waiters) {
+    if (dts.state === NO_WORKER || dts.state === PROCESSING || dts.state === QUEUED) {
+      m.recommendations.add(dts, WAITING);
+    } else if (dts.state === WAITING) {
+      dts.addWaitingOn(ts);
+    }
+  }
+}
+
+function hasErredDependency(ts: TaskState): boolean {
+  for (const dts of ts.dependencies) {
+    if (dts.state === ERRED) return true;
+  }
+  return false;
+}
+
+/** Fails a task because a dependency failed. */
+export function releasedErred(m: Machine, ts: TaskState): void {
+  const failed = ts.exceptionBlame;
+  assert(failed !== null, () => `Task "${ts.key}" fails, and no task is to blame`);
+  ts.setState(ERRED);
+  for (const dts of ts.dependents) {
+    if (dts.whoHas.size > 0) continue;
+    dts.exceptionBlame = failed;
+    m.recommendations.add(dts, ERRED);
+  }
+  if (ts.whoWants.size > 0) tellWanters(m, ts, erredReport(ts));
+}
+
+/** Fails a task that was sent to a worker; its error, or the task to blame, is in it already. */
+export function processingErred(m: Machine, ts: TaskState): void {
+  exitProcessing(m, ts);
+  failed(m, ts);
+}
+
+/** Fails a task that waited for a worker. */
+export function unplacedErred(m: Machine, ts: TaskState): void {
+  leaveQueues(m, ts);
+  failed(m, ts);
+}
+
+/** `_propagate_erred` */
+function failed(m: Machine, ts: TaskState): void {
+  const blame = ts.exceptionBlame;
+  assert(blame !== null, () => `Task "${ts.key}" fails, and no task is to blame`);
+  ts.setState(ERRED);
+  for (const dts of ts.waiters) {
+    dts.exceptionBlame = blame;
+    m.recommendations.add(dts, ERRED);
+  }
+  for (const dts of ts.dependencies) {
+    dts.waiters.delete(ts);
+    if (!dts.needed) m.recommendations.add(dts, RELEASED);
+  }
+  ts.waiters = NO_TASKS;
+  if (ts.whoWants.size > 0) tellWanters(m, ts, erredReport(ts));
+}
+
+/** Makes a failed task ready for another try; those that failed by it follow. */
+export function erredReleased(m: Machine, ts: TaskState): void {
+  ts.exception = null;
+  ts.traceback = null;
+  ts.exceptionBlame = null;
+  for (const dts of ts.dependents) {
+    if (dts.state === ERRED) m.recommendations.add(dts, WAITING);
+  }
+  for (const address of ts.erredOn ?? []) {
+    const ws = m.workers.get(address);
+    if (ws !== undefined) m.outbox.freeKey(ws, ts.key, m.stimulusId);
+  }
+  ts.erredOn = null;
+  if (ts.whoWants.size > 0) tellWanters(m, ts, { op: "task-retried", key: ts.key });
+  ts.setState(RELEASED);
+}
+
+/** Forgets a task, and with it dependents that it leaves without input and dependencies that nobody needs. */
+export function forget(m: Machine, ts: TaskState): void {
+  assert(
+    ts.hasLostDependencies || (!ts.needed && ts.dependents.size === 0),
+    () => `Task "${ts.key}" is to be forgotten, and is needed`,
+  );
+  ts.setState(FORGOTTEN);
+  for (const dts of ts.dependents) {
+    dts.hasLostDependencies = true;
+    dts.dependencies.delete(ts);
+    dts.waitingOn.delete(ts);
+    if (dts.state !== MEMORY && dts.state !== ERRED) m.recommendations.add(dts, FORGOTTEN);
+  }
+  ts.dependents = NO_TASKS;
+  ts.waiters = NO_TASKS;
+  for (const dts of ts.dependencies) {
+    dts.dependents.delete(ts);
+    dts.waiters.delete(ts);
+    if (dts.dependents.size === 0 && dts.whoWants.size === 0) m.recommendations.add(dts, FORGOTTEN);
+  }
+  ts.dependencies = NO_TASKS;
+  ts.waitingOn = NO_TASKS;
+  freeReplicas(m, ts);
+  removeTask(m, ts);
+}
+
+/** `_remove_key`, and the news for those who still wanted it. */
+function removeTask(m: Machine, ts: TaskState): void {
+  for (const cs of ts.whoWants) {
+    cs.wantsWhat.delete(ts);
+    m.outbox.cancelKey(cs, ts.key, "already forgotten");
+  }
+  ts.clearWanters();
+  m.tasks.delete(ts.key);
+  ts.exceptionBlame = null;
+  if (ts.group.taskCount === 0) dropUnusedGroup(m, ts.group);
+}

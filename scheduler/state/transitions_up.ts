@@ -1,0 +1,129 @@
+/**
+ * Transitions towards a result: placing a task, and taking its result in.
+ *
+ * @module
+ */
+
+import type { TaskFinished } from "../../messages/worker_scheduler.ts";
+import type { KeyInMemory } from "../../messages/client_scheduler.ts";
+import { InputsTooLarge } from "./errors.ts";
+import type { Machine } from "./machine.ts";
+import { decideWorkerNonRootish, decideWorkerRootish, isRootish } from "./placement.ts";
+import { addReplica, addToProcessing, exitProcessing } from "./replicas.ts";
+import { holders, sendTask, tellWanters } from "./reports.ts";
+import {
+  comparePriority,
+  ERRED,
+  MEMORY,
+  NO_WORKER,
+  PROCESSING,
+  QUEUED,
+  RELEASED,
+  type TaskState,
+} from "./task_state.ts";
+import type { WorkerState } from "./worker_state.ts";
+
+/** Sends a ready task to a worker, or recommends where it is to wait for one. */
+export function waitingProcessing(m: Machine, ts: TaskState): void {
+  if (isRootish(m, ts)) {
+    const ws = decideWorkerRootish(m, ts);
+    if (ws !== null) place(m, ts, ws);
+    else m.recommendations.add(ts, m.workerSaturation === Infinity ? NO_WORKER : QUEUED);
+  } else {
+    const ws = decideWorkerNonRootish(m, ts);
+    if (ws !== null) place(m, ts, ws);
+    else m.recommendations.add(ts, NO_WORKER);
+  }
+}
+
+/** Lets a ready task wait for a worker with room. */
+export function waitingQueued(m: Machine, ts: TaskState): void {
+  ts.setState(QUEUED);
+  m.queued.push(ts);
+}
+
+/** Lets a ready task wait for a worker that may run it. */
+export function waitingNoWorker(m: Machine, ts: TaskState): void {
+  ts.setState(NO_WORKER);
+  m.unrunnable.add(ts);
+}
+
+/** Sends a queued task if a worker has room. */
+export function queuedProcessing(m: Machine, ts: TaskState): void {
+  const ws = decideWorkerRootish(m, ts);
+  if (ws === null) return;
+  m.queued.remove(ts);
+  place(m, ts, ws);
+}
+
+/** Sends a task if a worker may run it now. */
+export function noWorkerProcessing(m: Machine, ts: TaskState): void {
+  const ws = decideWorkerNonRootish(m, ts);
+  if (ws === null) return;
+  m.unrunnable.delete(ts);
+  place(m, ts, ws);
+}
+
+function place(m: Machine, ts: TaskState, ws: WorkerState): void {
+  ts.setState(PROCESSING);
+  addToProcessing(m, ts, ws);
+  m.placements++;
+  if (ws.memoryLimit > 0 && ts.dependencies.size > 0) {
+    let nbytes = 0;
+    for (const dts of ts.dependencies) nbytes += Math.max(dts.nbytes, 0);
+    if (nbytes > ws.memoryLimit) {
+      ts.exception = m.encodeError(new InputsTooLarge(ts.key, nbytes, ws.address, ws.memoryLimit));
+      ts.traceback = null;
+      ts.exceptionBlame = ts;
+      m.recommendations.add(ts, ERRED);
+      return;
+    }
+  }
+  sendTask(m, ts, ws);
+}
+
+/** The worker of a task has its result (`_transition_processing_memory`, `_add_to_memory`). */
+export function processingMemory(m: Machine, ts: TaskState, ws: WorkerState, message: TaskFinished): void {
+  for (const step of message.startstops) {
+    if (step.action === "compute") ts.group.addDuration(step.stop - step.start);
+  }
+  ts.setNbytes(message.nbytes);
+  exitProcessing(m, ts);
+  addReplica(m, ts, ws);
+  recommendDependents(m, ts);
+  for (const dts of ts.dependencies) {
+    dts.waiters.delete(ts);
+    if (!dts.needed) m.recommendations.add(dts, RELEASED);
+  }
+  ts.type = message.type;
+  ts.setState(MEMORY);
+  if (!ts.needed) m.recommendations.add(ts, RELEASED);
+  else if (ts.whoWants.size > 0) tellWanters(m, ts, inMemoryReport(ts, message.result));
+}
+
+/** Dependents that are ready now; the most urgent is recommended last, and so runs first. */
+function recommendDependents(m: Machine, ts: TaskState): void {
+  let ready: TaskState | null = null;
+  let several: TaskState[] | null = null;
+  for (const dts of ts.dependents) {
+    if (!dts.waitingOn.delete(ts) || dts.waitingOn.size > 0) continue;
+    if (ready === null) ready = dts;
+    else (several ??= [ready]).push(dts);
+  }
+  if (several !== null) {
+    several.sort(comparePriority);
+    for (let i = several.length - 1; i >= 0; i--) {
+      const dts = several[i];
+      if (dts !== undefined) m.recommendations.add(dts, PROCESSING);
+    }
+  } else if (ready !== null) {
+    m.recommendations.add(ready, PROCESSING);
+  }
+}
+
+function inMemoryReport(ts: TaskState, result: Uint8Array | undefined): KeyInMemory {
+  const workers = holders(ts);
+  return result === undefined
+    ? { op: "key-in-memory", key: ts.key, type: ts.type, workers }
+    : { op: "key-in-memory", key: ts.key, type: ts.type, workers, result };
+}

@@ -1,0 +1,259 @@
+/**
+ * Mutually authenticated links on `node:tls`, the one TLS of Deno that verifies client certificates and trusts a
+ * single CA (docs/decisions/0001-tls-on-node-tls.md).
+ *
+ * Invariant: `rejectUnauthorized` is true on both sides, the CA list is ours alone, and a stream is handed out only
+ * after `policy.ts` accepted the peer, before a byte was read or written.
+ *
+ * @module
+ */
+
+import { connect, type ConnectionOptions, createServer, type TlsOptions, type TLSSocket } from "node:tls";
+import { lookup } from "node:dns/promises";
+import { type AddressInfo, isIP, type Socket } from "node:net";
+import type { ByteStream } from "../comm/byte_stream.ts";
+import type { TlsInfo } from "../comm/comm.ts";
+import { TlsContext } from "./context.ts";
+import { TlsRefusedError } from "./errors.ts";
+import { orAborted } from "../internal/deadline.ts";
+import { Inbox } from "./inbox.ts";
+import { NodeStream } from "./node_stream.ts";
+import { checkPeer } from "./policy.ts";
+import { asRefusal, codeOf, hungUp, type TlsPeer } from "./tls_errors.ts";
+import type { TlsDialOptions, TlsListener, TlsListenOptions, TlsTransport } from "./tls_transport.ts";
+import { nameText } from "./x509.ts";
+
+/** Time a peer has for the TLS handshake unless the listener says otherwise. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** The transport of every `tls://` link. */
+export const nodeTls: TlsTransport = { dial, listen };
+
+interface OnRead {
+  readonly buffer: () => Uint8Array;
+  readonly callback: (length: number, buffer: Uint8Array) => boolean;
+}
+
+function tlsOptions(context: TlsContext): ConnectionOptions & TlsOptions {
+  const { ca, cert, key } = TlsContext.material(context);
+  return {
+    ca: [...ca],
+    cert,
+    key,
+    minVersion: `TLSv${context.minVersion}`,
+    maxVersion: `TLSv${context.maxVersion}`,
+    rejectUnauthorized: true,
+  };
+}
+
+function own(context: TlsContext): string {
+  return `"${nameText(context.certificate.subject)}"`;
+}
+
+async function dial(options: TlsDialOptions): Promise<ByteStream> {
+  const { hostname, port, context, signal } = options;
+  signal?.throwIfAborted();
+  const peer: TlsPeer = { way: "dial", address: hostPort(hostname, port), own: own(context) };
+  let failure: unknown;
+  for (const address of await addressesOf(hostname, peer, signal)) {
+    try {
+      return await dialAddress(address, options, peer);
+    } catch (error) {
+      failure = error;
+      // The next address is for those where nobody listens, not for those that refuse us.
+      if (error instanceof TlsRefusedError || signal?.aborted === true) throw error;
+    }
+  }
+  throw failure;
+}
+
+/** IP addresses of a name. Dialling by address is what keeps the name out of the handshake (SNI), as in Dask. */
+async function addressesOf(
+  hostname: string,
+  peer: TlsPeer,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  if (isIP(hostname) !== 0) return [hostname];
+  try {
+    const found = await orAborted(lookup(hostname, { all: true }), signal);
+    return found.map(({ address }) => address);
+  } catch (cause) {
+    if (signal?.aborted === true) throw cause;
+    throw connectError(peer, cause);
+  }
+}
+
+async function dialAddress(host: string, options: TlsDialOptions, peer: TlsPeer): Promise<ByteStream> {
+  const { context, signal } = options;
+  const inbox = new Inbox(true);
+  const { promise, resolve, reject } = Promise.withResolvers<ByteStream>();
+  const socket = connect(dialOptions(host, options.port, context, inbox));
+  const abort = () => {
+    reject(signal?.reason);
+    socket.destroy();
+  };
+  let connected = false;
+  const failed = (error: Error) =>
+    reject(connected ? asRefusal(error, peer, "handshake") : connectError(peer, error));
+  const closed = () => reject(hungUp(peer));
+  socket.once("connect", () => connected = true);
+  socket.on("error", failed);
+  socket.on("close", closed);
+  socket.once("secureConnect", () => {
+    try {
+      const stream = handOut(socket, inbox, context, peer);
+      socket.off("error", failed);
+      socket.off("close", closed);
+      resolve(stream);
+    } catch (error) {
+      reject(error);
+      socket.destroy();
+    }
+  });
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    return await promise;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function dialOptions(host: string, port: number, context: TlsContext, inbox: Inbox): ConnectionOptions {
+  const options: ConnectionOptions & { onread: OnRead } = {
+    ...tlsOptions(context),
+    host,
+    port,
+    onread: {
+      buffer: inbox.buffer,
+      callback: (length, buffer) => inbox.push(buffer.subarray(0, length)),
+    },
+    // Dask's rule: the dedicated CA is the trust. Names and addresses are not compared.
+    checkServerIdentity: () => undefined,
+  };
+  return options;
+}
+
+/** No connection at all; `code` is the operating system's. */
+function connectError(peer: TlsPeer, cause: unknown): Error {
+  const error = cause instanceof Error ? cause : new Error(String(cause));
+  const told = new Error(`Cannot connect to "${peer.address}": ${error.message}`, { cause });
+  return Object.assign(told, { code: codeOf(error) });
+}
+
+/** The only place that makes a stream. */
+function handOut(socket: TLSSocket, inbox: Inbox, context: TlsContext, peer: TlsPeer): NodeStream {
+  const tls = facts(socket, context, peer);
+  socket.setNoDelay(context.noDelay);
+  socket.setKeepAlive(context.keepAlive, 10_000);
+  inbox.onResume(() => socket.resume());
+  return new NodeStream(socket, inbox, tls, peer);
+}
+
+function facts(socket: TLSSocket, context: TlsContext, peer: TlsPeer): TlsInfo {
+  const raw: unknown = socket.getPeerCertificate()?.raw;
+  return checkPeer(
+    {
+      authorized: socket.authorized,
+      certificate: raw instanceof Uint8Array ? raw : undefined,
+      protocol: socket.getProtocol(),
+      cipher: socket.getCipher()?.name ?? "",
+    },
+    context,
+    peer,
+  );
+}
+
+async function listen(options: TlsListenOptions): Promise<TlsListener> {
+  const { context, onRefused } = options;
+  // Sockets whose handshake is under way, and where they come from: a refused one has forgotten it.
+  const handshakes = new Map<unknown, { readonly raw: Socket; readonly address: string }>();
+  const peerOf = (address: string): TlsPeer => ({ way: "accept", address, own: own(context) });
+  const server = createServer({
+    ...tlsOptions(context),
+    requestCert: true,
+    handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
+  });
+  let closing = false;
+  const refuse = (address: string, error: Error) => {
+    if (!closing) onRefused(asRefusal(error, peerOf(address), "handshake"), address);
+  };
+
+  server.on("connection", (raw: Socket) => {
+    const address = hostPort(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0);
+    handshakes.set(raw, { raw, address });
+    raw.on("error", () => {}); // `tlsClientError` tells it
+  });
+  server.on("secureConnection", (socket: TLSSocket) => {
+    handshakes.delete(rawOf(socket));
+    const address = hostPort(socket.remoteAddress ?? "unknown", socket.remotePort ?? 0);
+    const inbox = new Inbox(false);
+    let stream: NodeStream;
+    try {
+      stream = handOut(socket, inbox, context, peerOf(address));
+    } catch (error) {
+      socket.on("error", () => {}); // it is gone, whatever it still says
+      socket.destroy();
+      refuse(address, error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    socket.on("data", (chunk: Uint8Array) => {
+      if (!inbox.push(chunk)) socket.pause();
+    });
+    options.onConnection(stream);
+  });
+  server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+    const raw = rawOf(socket);
+    const address = handshakes.get(raw)?.address ?? "unknown";
+    handshakes.delete(raw);
+    socket.on("error", () => {});
+    socket.destroy(); // a handshake time-out leaves it open
+    refuse(address, verdict(socket) ?? error);
+  });
+  await bound(server, options);
+  // Out of file descriptors, say: the listener goes on.
+  server.on("error", (error: Error) => refuse("unknown", error));
+  const { address, port } = server.address() as AddressInfo;
+  return {
+    addr: { hostname: address, port },
+    close(): Promise<void> {
+      if (closing) return Promise.resolve();
+      closing = true;
+      server.close(); // its callback waits for accepted links, which live on
+      for (const { raw } of handshakes.values()) raw.destroy();
+      handshakes.clear();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** The TCP socket below; Node does not document the field, so its absence costs no more than an address in a log. */
+function rawOf(socket: TLSSocket): unknown {
+  return "_parent" in socket ? socket._parent : undefined;
+}
+
+/** Why our verification refused a client, which `node:tls` tells beside an error that says "socket hang up". */
+function verdict(socket: TLSSocket): Error | undefined {
+  const code: unknown = socket.authorizationError;
+  if (typeof code !== "string" && !(code instanceof Error)) return undefined;
+  return Object.assign(new Error("Client certificate refused"), { code: String(code) });
+}
+
+function bound(
+  server: ReturnType<typeof createServer>,
+  { hostname, port }: Pick<TlsListenOptions, "hostname" | "port">,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const failed = (cause: Error) => {
+    reject(new Error(`Cannot listen on "${hostPort(hostname, port)}": ${cause.message}`, { cause }));
+  };
+  server.once("error", failed);
+  server.listen({ host: hostname, port }, () => {
+    server.off("error", failed);
+    resolve();
+  });
+  return promise;
+}
+
+function hostPort(hostname: string, port: number): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}

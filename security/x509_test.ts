@@ -1,0 +1,66 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { X509Certificate } from "node:crypto";
+import { expired, TestCa } from "../testing/pki.ts";
+import { derOid, DerReader, oidText } from "./der.ts";
+import { fingerprint256, nameText, parseCertificate } from "./x509.ts";
+
+Deno.test("parseCertificate reads what node:crypto reads", async () => {
+  const ca = await TestCa.make("the ca");
+  const { cert } = await ca.issue("worker-1", {
+    subject: [["O", "acme"], ["OU", "lab"], ["CN", "worker-1"]],
+  });
+  const theirs = new X509Certificate(cert);
+  const ours = parseCertificate(cert);
+  assertEquals(ours.version, 3);
+  assertEquals(nameText(ours.subject), "CN=worker-1,OU=lab,O=acme");
+  assertEquals(theirs.subject, "O=acme\nOU=lab\nCN=worker-1");
+  assertEquals(nameText(ours.issuer), "CN=the ca");
+  assertEquals(fingerprint256(ours.raw), theirs.fingerprint256);
+  assertEquals(ours.validTo, new Date(theirs.validTo));
+  assertEquals(ours.validFrom, new Date(theirs.validFrom));
+});
+
+Deno.test("parseCertificate reads dates beyond 2050, where their form changes", async () => {
+  const ca = await TestCa.make();
+  const validTo = new Date("2061-02-03T04:05:06Z");
+  const { cert } = await ca.issue("x", { validTo });
+  assertEquals(parseCertificate(cert).validTo, validTo);
+  assertEquals(new Date(new X509Certificate(cert).validTo), validTo);
+});
+
+Deno.test("parseCertificate tells v1 from v3", async () => {
+  const ca = await TestCa.make();
+  assertEquals(parseCertificate((await ca.issue("x", { version: 1 })).cert).version, 1);
+  assertEquals(parseCertificate((await ca.issue("x", expired())).cert).version, 3);
+});
+
+Deno.test("parseCertificate refuses what is cut off, at every byte", async () => {
+  const { raw } = parseCertificate((await TestCa.make()).pem);
+  for (let length = 0; length < raw.length; length++) {
+    assertThrows(() => parseCertificate(raw.subarray(0, length)), SyntaxError);
+  }
+});
+
+Deno.test("nameText escapes what could be read as another attribute or forge a line of a log", () => {
+  assertEquals(nameText([["O", "a,CN=b"], ["CN", 'x\nERROR "y"']]), 'CN=x\\0AERROR \\"y\\",O=a\\,CN\\=b');
+  assertEquals(nameText([["CN", "\u001b[31m\u202e"]]), "CN=\\1B[31m\\202E");
+});
+
+Deno.test("makeCertificate's signatures verify, and its extensions are read by node:crypto", async () => {
+  const ca = await TestCa.make();
+  // r and s have a leading zero now and then: enough rounds to see both forms.
+  for (let round = 0; round < 20; round++) {
+    const { cert } = await ca.issue("x", { dnsNames: ["localhost"] });
+    const leaf = new X509Certificate(cert);
+    const root = new X509Certificate(ca.pem);
+    assertEquals(leaf.verify(root.publicKey), true);
+    assertEquals([leaf.ca, root.ca], [false, true]);
+    assertEquals(leaf.subjectAltName, "DNS:localhost");
+  }
+});
+
+Deno.test("derOid and oidText are each other's inverse", () => {
+  for (const oid of ["2.5.4.3", "1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.1", "1.3.6.1.5.5.7.3.1"]) {
+    assertEquals(oidText(new DerReader(derOid(oid)).next().content), oid);
+  }
+});

@@ -1,0 +1,81 @@
+/**
+ * Takes what the scheduler says on a worker's stream apart: tasks and data go to the state machine, in batches;
+ * function bodies to the threads; the rest to the worker.
+ *
+ * @module
+ */
+
+import { unreachable } from "../internal/assert.ts";
+import type { FunctionHash, WorkerStatus } from "../messages/common.ts";
+import type { WorkerCommand } from "../messages/worker_scheduler.ts";
+import type { Runner } from "./runner.ts";
+import type { Stimulus } from "./state/stimulus.ts";
+
+/** What a worker does itself. */
+export interface CommandEffects {
+  /** The scheduler wants it to end. */
+  readonly onClose: (reason: string) => void;
+  /** The scheduler changed its status, which it has to confirm. */
+  readonly onStatus: (status: WorkerStatus) => void;
+}
+
+/** Dispatches commands in order. */
+export class Commands {
+  #runner: Runner;
+  #effects: CommandEffects;
+
+  constructor(runner: Runner, effects: CommandEffects) {
+    this.#runner = runner;
+    this.#effects = effects;
+  }
+
+  /** Handles one batch. */
+  handle(batch: readonly WorkerCommand[]): void {
+    let events: Stimulus[] = [];
+    const flush = () => {
+      if (events.length > 0) this.#runner.handle(events);
+      events = [];
+    };
+    for (const command of batch) { // hot: per task
+      switch (command.op) {
+        case "compute-task":
+        case "free-keys":
+        case "acquire-replicas":
+        case "remove-replicas":
+        case "refresh-who-has":
+        case "remove-worker":
+          events.push(command);
+          break;
+        case "register-functions":
+          for (const hash of Object.keys(command.functions) as FunctionHash[]) {
+            const body = command.functions[hash];
+            if (body !== undefined) this.#runner.executor.addFunction(hash, body);
+          }
+          break;
+        case "free-functions":
+          flush(); // tasks before it may still name them
+          for (const hash of command.functions) this.#runner.executor.removeFunction(hash);
+          break;
+        case "worker-status-change":
+          flush();
+          this.#changeStatus(command.status);
+          break;
+        case "close":
+          flush();
+          this.#effects.onClose(command.reason);
+          break;
+        case "close-stream":
+          break; // the stream's reader ends
+        default:
+          unreachable(command);
+      }
+    }
+    flush();
+  }
+
+  #changeStatus(status: WorkerStatus): void {
+    const op = status === "running" ? "unpause" : "pause";
+    this.#runner.handle([{ op, stimulus_id: this.#runner.stimulusId(op) }]);
+    this.#effects.onStatus(status);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * What a worker answers to peers, clients and the scheduler.
+ *
+ * @module
+ */
+
+import { sameHost } from "../comm/host.ts";
+import type { Comm } from "../comm/comm.ts";
+import type { LinkFacts } from "../comm/links.ts";
+import { DONT_REPLY, type Handlers } from "../comm/server.ts";
+import { type Address, checkKeys, MessageError, type RawMessage } from "../messages/common.ts";
+import type { Serialized } from "../protocol/serialized.ts";
+import type { DataStore } from "./store.ts";
+
+/** Peers that are sent data at once (`distributed.worker.connections.incoming`); twice as many on the same host. */
+const TRANSFERS_MAX = 10;
+
+/** What the handlers need of their worker. */
+export interface ServedWorker {
+  /** Contact address. */
+  readonly address: Address;
+  /** Unique in the cluster. */
+  readonly name: string;
+  /** Tasks at once. */
+  readonly nthreads: number;
+  /** Whom it works for. */
+  readonly schedulerAddress: Address;
+  /** Open links. */
+  links(): LinkFacts[];
+  /** Ends it once the answer is on its way. */
+  closeSoon(): void;
+}
+
+/** Handlers by operation. `worker` gives nothing while it starts. */
+export function workerHandlers(store: DataStore, worker: () => ServedWorker | undefined): Handlers {
+  const started = (): ServedWorker => {
+    const found = worker();
+    if (found === undefined) throw new MessageError("This worker is still starting");
+    return found;
+  };
+  const data = new DataServer(store);
+  return {
+    get_data: (request, comm) => data.serve(request, comm),
+    keys: () => [...store.keys()],
+    identity: () => {
+      const { name, schedulerAddress, nthreads } = started();
+      return { type: "Worker", id: name, scheduler: schedulerAddress, nthreads, memory_limit: null };
+    },
+    links: () => started().links(),
+    ping: () => new TextEncoder().encode("pong"),
+    terminate: () => {
+      queueMicrotask(() => started().closeSoon());
+      return "OK";
+    },
+  };
+}
+
+/** Sends results, to so many peers at a time. */
+class DataServer {
+  #store: DataStore;
+  #transfers = 0;
+
+  constructor(store: DataStore) {
+    this.#store = store;
+  }
+
+  /** The reply, then the asker's `"OK"`: until then its transfer counts. */
+  async serve(request: RawMessage, comm: Comm): Promise<unknown> {
+    const keys = checkKeys(request, "keys");
+    const limit = sameHost(comm.localAddress, comm.peerAddress) ? 2 * TRANSFERS_MAX : TRANSFERS_MAX;
+    if (this.#transfers >= limit) return { status: "busy" };
+    this.#transfers++;
+    try {
+      const data: Record<string, Serialized> = {};
+      for (const key of keys) {
+        const value = this.#store.get(key);
+        if (value !== undefined) data[key] = value;
+      }
+      await comm.write({ status: "OK", data });
+      const answer = await comm.read();
+      if (answer !== "OK") throw new MessageError(`Expected "OK" after get_data`);
+      return DONT_REPLY;
+    } finally {
+      this.#transfers--;
+    }
+  }
+}

@@ -1,0 +1,385 @@
+/**
+ * The worker's shell: a listener for peers, the stream to the scheduler, threads and timers. What it knows and
+ * decides is in `worker/state/`.
+ *
+ * @module
+ */
+
+import { addressHost, formatAddress, normalizeAddress, parseAddress } from "../comm/address.ts";
+import { BatchedSend } from "../comm/batched.ts";
+import type { Comm, Listener } from "../comm/comm.ts";
+import { connect } from "../comm/connect.ts";
+import { CommTimeoutError, DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
+import { type LinkFacts, linksOf } from "../comm/links.ts";
+import type { LinkOptions } from "../comm/link_options.ts";
+import { listen } from "../comm/listen.ts";
+import { ConnectionPool } from "../comm/pool.ts";
+import { linkOptions } from "../comm/secure.ts";
+import { Server } from "../comm/server.ts";
+import { handleStream } from "../comm/stream.ts";
+import { getLogger } from "../config/logging.ts";
+import { Deadline, orAborted } from "../internal/deadline.ts";
+import { TaskGroup } from "../internal/task_group.ts";
+import { type Address, isRecord, type Key } from "../messages/common.ts";
+import type { HeartbeatWorkerReply, RegisterWorkerReply } from "../messages/rpc.ts";
+import { parseWorkerCommand } from "../messages/worker_scheduler.ts";
+import type { Security } from "../security/security.ts";
+import { Commands } from "./commands.ts";
+import { ThreadExecutor } from "./executor/threads.ts";
+import { workerHandlers } from "./handlers.ts";
+import { Metrics } from "./metrics.ts";
+import { Runner } from "./runner.ts";
+import { WorkerState } from "./state/worker_state.ts";
+import { DataStore } from "./store.ts";
+
+const logger = getLogger("distributed.worker");
+
+/** Seconds between heartbeats until the scheduler says otherwise. */
+const FIRST_HEARTBEAT = 1;
+/** Milliseconds between signs of life on the stream (`Worker._setup_logging`, `keep-alive`). */
+const KEEP_ALIVE_MS = 60_000;
+/** Milliseconds that one try to reach the scheduler may take; then it is said, and tried again. */
+const CONNECT_TRY_MS = 30_000;
+/** Milliseconds that a goodbye to the scheduler may take. */
+const GOODBYE_MS = 2000;
+
+/** Options of {@linkcode Worker.start}. */
+export interface WorkerOptions {
+  /** Tasks at once. Default: the number of cores. */
+  nthreads?: number;
+  /** Unique in the cluster. Default: the worker's address. */
+  name?: string;
+  /** Name or address to listen on. Default: the one that leads to the scheduler. */
+  host?: string;
+  /** Port to listen on, or a range to choose from. Default: any. */
+  port?: number | readonly [from: number, to: number];
+  /** Scheme of the worker's address. Default: the scheduler's. */
+  protocol?: "tcp" | "tls";
+  /** Certificates and policy. */
+  security?: Security;
+  /** Gives up if no scheduler answers that long: milliseconds. Default: never. */
+  deathTimeout?: number;
+  /** Gives up starting when aborted. */
+  signal?: AbortSignal;
+  /** Checks the whole state after each stimulus; slow, for tests. Default: false. */
+  validate?: boolean;
+}
+
+/**
+ * Runs tasks in threads and keeps their results. Source: https://distributed.dask.org/en/stable/worker.html
+ *
+ * ```ts ignore
+ * await using worker = await Worker.start("tls://10.0.0.5:8786", { nthreads: 4, security });
+ * await worker.finished;
+ * ```
+ */
+export class Worker implements AsyncDisposable {
+  /** Where peers dial it, such as `tls://10.0.0.6:40113`. */
+  readonly address: Address;
+  /** Unique in the cluster. */
+  readonly name: string;
+  /** Tasks at once. */
+  readonly nthreads: number;
+  /** Resolves when it ended, by `close` or because the scheduler is gone; rejects if it failed. */
+  readonly finished: Promise<void>;
+  #finish: PromiseWithResolvers<void> = Promise.withResolvers();
+  #comm: Comm;
+  #stream: BatchedSend;
+  #listener: Listener;
+  #server: Server;
+  #pool: ConnectionPool;
+  #group = new TaskGroup({ onError: (error) => this.#fail(error) });
+  #store: DataStore;
+  #state: WorkerState;
+  #runner: Runner;
+  #metrics = new Metrics();
+  #keepAlive: ReturnType<typeof setInterval> | undefined;
+  #heartbeatTimer: ReturnType<typeof setTimeout> | undefined;
+  #heartbeatSeconds = FIRST_HEARTBEAT;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: WorkerOptions, comm: Comm, links: LinkOptions, parts: Parts) {
+    this.finished = this.#finish.promise;
+    this.finished.catch(() => {}); // whoever waits for it sees it
+    this.#comm = comm;
+    this.#stream = new BatchedSend(comm);
+    this.#listener = parts.listener;
+    this.#server = parts.server;
+    this.#store = parts.store;
+    this.#pool = new ConnectionPool(links);
+    this.address = parts.listener.contactAddress;
+    this.name = options.name ?? this.address;
+    this.nthreads = options.nthreads ?? navigator.hardwareConcurrency;
+    this.#state = new WorkerState({
+      address: this.address,
+      nthreads: this.nthreads,
+      validate: options.validate ?? false,
+    });
+    this.#runner = new Runner({
+      state: this.#state,
+      store: this.#store,
+      pool: this.#pool,
+      group: this.#group,
+      send: (message) => {
+        if (!this.#stream.closed) this.#stream.send(message); // else its end is being handled
+      },
+      startExecutor: (onOutcomes) => new ThreadExecutor({ nthreads: this.nthreads, onOutcomes }),
+      onFailure: (error) => this.#fail(error),
+    });
+  }
+
+  /**
+   * Starts a worker and registers it with the scheduler at `address`.
+   *
+   * @throws {CommAuthError} If either side refuses the other's certificate.
+   * @throws {TimeoutError} If no scheduler answered within `deathTimeout`.
+   * @throws {SecurityError} If certificates can't be used, or `requireEncryption` forbids the scheme.
+   */
+  static async start(address: string, options: WorkerOptions = {}): Promise<Worker> {
+    const links = await linkOptions(options.security, "worker");
+    const scheduler = normalizeAddress(address);
+    using deadline = new Deadline(
+      { signal: options.signal, timeout: options.deathTimeout },
+      (ms) => new TimeoutError(`No scheduler answered at "${scheduler}" within ${ms / 1000} s`),
+    );
+    await using stack = new AsyncDisposableStack();
+    const comm = await reachScheduler(scheduler, links, deadline.signal);
+    stack.defer(() => comm.abort());
+    const store = new DataStore();
+    let worker: Worker | undefined;
+    const server = stack.use(
+      new Server({ name: "Worker", handlers: workerHandlers(store, () => worker) }),
+    );
+    const listener = await listenForPeers(server, comm, links, options);
+    worker = stack.use(new Worker(options, comm, links, { store, server, listener }));
+    await worker.#register(deadline.signal);
+    stack.move();
+    worker.#run();
+    return worker;
+  }
+
+  /** Address of the scheduler, as it was dialled. */
+  get schedulerAddress(): Address {
+    return this.#comm.peerAddress;
+  }
+
+  /** Open links of this worker. */
+  links(): LinkFacts[] {
+    return linksOf(this.#server.openComms, [this.#comm, ...this.#pool.openComms]);
+  }
+
+  /** Leaves the cluster and ends; tasks that run are not waited for. Idempotent. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** Same as {@linkcode Worker.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #register(signal: AbortSignal | undefined): Promise<void> {
+    await this.#comm.write({
+      op: "register-worker",
+      reply: false,
+      address: this.address,
+      status: "init",
+      nthreads: this.nthreads,
+      name: this.name,
+      now: Date.now() / 1000,
+      resources: {},
+      memory_limit: null,
+      local_directory: "",
+      services: {},
+      nanny: null,
+      pid: Deno.pid,
+      versions: { host: {}, packages: {} },
+      metrics: this.#metrics.sample(0, {}),
+      extra: { runtime: "deno" },
+      stimulus_id: `worker-connect-${this.name}`,
+      server_id: `Worker-${crypto.randomUUID()}`,
+    });
+    const answer = await orAborted(this.#comm.read(), signal);
+    const reply = (isRecord(answer) ? answer : {}) as Partial<RegisterWorkerReply>;
+    if (reply.status !== "OK") {
+      const why = reply.message ?? "it is no scheduler, or does not take workers of this kind";
+      throw new DistributedError("REGISTER", `Cannot register with "${this.#comm.peerAddress}": ${why}`);
+    }
+    this.#heartbeatSeconds = reply["heartbeat-interval"] ?? FIRST_HEARTBEAT;
+    logger.info(`      Start worker at: ${this.address.padStart(26)}`);
+    logger.info(`          Worker name: ${this.name.padStart(26)}`);
+    logger.info(`              Threads: ${String(this.nthreads).padStart(26)}`);
+    logger.info(`        Registered to: ${this.#comm.peerAddress.padStart(26)}`);
+  }
+
+  #run(): void {
+    this.#stream.send({
+      op: "worker-status-change",
+      status: "running",
+      stimulus_id: `worker-status-change-${this.name}`,
+    });
+    this.#keepAlive = setInterval(() => {
+      if (!this.#stream.closed) this.#stream.send({ op: "keep-alive" });
+    }, KEEP_ALIVE_MS);
+    this.#group.add(() => this.#read());
+    this.#scheduleHeartbeat();
+  }
+
+  async #read(): Promise<void> {
+    const commands = new Commands(this.#runner, {
+      onClose: (reason) => {
+        logger.info(`Told to close: ${reason}`);
+        this.closeSoon();
+      },
+      onStatus: (status) => {
+        if (this.#stream.closed) return;
+        this.#stream.send({ op: "worker-status-change", status, stimulus_id: `worker-status-change-${this.name}` });
+      },
+    });
+    try {
+      await handleStream(this.#comm, (messages) => commands.handle(messages.map(parseWorkerCommand)));
+      if (this.#closing === undefined) logger.info("Connection to scheduler broken. Closing");
+    } catch (error) {
+      logger.error(`Closing: the scheduler said something unusable: ${messageOf(error)}`);
+    }
+    this.closeSoon();
+  }
+
+  /** As {@linkcode Worker.close}, for callers that the closing waits for. */
+  closeSoon(): void {
+    this.close().catch((error) => logger.error(`Closing failed: ${messageOf(error)}`));
+  }
+
+  #scheduleHeartbeat(): void {
+    if (this.#closing !== undefined) return;
+    this.#heartbeatTimer = setTimeout(() => {
+      this.#group.add(async (signal) => {
+        await this.#heartbeat(signal);
+        this.#scheduleHeartbeat();
+      });
+    }, this.#heartbeatSeconds * 1000);
+  }
+
+  async #heartbeat(signal: AbortSignal): Promise<void> {
+    if (this.#state.hasMissing) {
+      this.#runner.handle([{ op: "find-missing", stimulus_id: this.#runner.stimulusId("find-missing") }]);
+    }
+    const now = Date.now() / 1000;
+    try {
+      const reply = await this.#pool.rpc(this.#comm.peerAddress, {
+        op: "heartbeat_worker",
+        address: this.address,
+        now,
+        metrics: this.#metrics.sample(this.#store.nbytes, this.#state.counts()),
+        executing: this.#executing(),
+        extensions: {},
+      }, signal) as HeartbeatWorkerReply;
+      if (reply.status === "missing") {
+        logger.error("The scheduler does not know this worker. Closing");
+        this.closeSoon();
+        return;
+      }
+      this.#heartbeatSeconds = reply["heartbeat-interval"] ?? this.#heartbeatSeconds;
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.warning(`Heartbeat failed: ${messageOf(error)}`); // the stream tells if the scheduler is gone
+    }
+  }
+
+  #executing(): Record<Key, number> {
+    const executing: Record<Key, number> = {};
+    for (const key of this.#state.executingKeys()) executing[key] = 0;
+    return executing;
+  }
+
+  /** A bug: going on would give wrong results. */
+  #fail(error: unknown): void {
+    logger.error(`Worker failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
+    this.#finish.reject(error);
+    this.closeSoon();
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#keepAlive);
+    clearTimeout(this.#heartbeatTimer);
+    logger.info(`Stopping worker at ${this.address}`);
+    this.#runner.close();
+    await this.#listener.close();
+    await this.#sayGoodbye();
+    this.#group.abort();
+    this.#comm.abort();
+    await this.#runner.executor.close();
+    await this.#server.close();
+    await this.#pool.close();
+    await this.#group.idle();
+    this.#finish.resolve();
+  }
+
+  /** So that the scheduler does not take it for a crash. */
+  async #sayGoodbye(): Promise<void> {
+    if (this.#comm.closed) return;
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(new TimeoutError("No answer to a goodbye")), GOODBYE_MS);
+    try {
+      await this.#pool.rpc(this.#comm.peerAddress, {
+        op: "unregister",
+        address: this.address,
+        stimulus_id: `worker-close-${this.name}`,
+      }, controller.signal);
+      this.#stream.send({ op: "close-stream" });
+      await orAborted(this.#stream.close(), controller.signal);
+    } catch (error) {
+      logger.debug(`Goodbye to the scheduler failed: ${messageOf(error)}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+interface Parts {
+  readonly store: DataStore;
+  readonly server: Server;
+  readonly listener: Listener;
+}
+
+/** Dials the scheduler until it answers, as Dask's workers do. A refused certificate is final. */
+async function reachScheduler(
+  address: Address,
+  links: LinkOptions,
+  signal: AbortSignal | undefined,
+): Promise<Comm> {
+  for (;;) {
+    logger.info(`Waiting to connect to: ${address.padStart(26)}`);
+    try {
+      return await connect(address, { ...links, signal, timeout: CONNECT_TRY_MS });
+    } catch (error) {
+      if (!(error instanceof CommTimeoutError)) throw error;
+      logger.warning(error.message);
+    }
+  }
+}
+
+/** Listens on the first free port of the range, on the host that leads to the scheduler if none is given. */
+async function listenForPeers(
+  server: Server,
+  comm: Comm,
+  links: LinkOptions,
+  options: WorkerOptions,
+): Promise<Listener> {
+  const { port = 0 } = options;
+  const [from, to] = typeof port === "number" ? [port, port] : port;
+  const scheme = options.protocol ?? parseAddress(comm.peerAddress).scheme;
+  const localHost = addressHost(comm.localAddress);
+  for (let candidate = from;; candidate++) {
+    try {
+      const address = formatAddress(scheme, options.host ?? localHost, candidate);
+      return await server.listen(address, { ...links, contactHost: localHost });
+    } catch (error) {
+      if (candidate >= to || !isAddressInUse(error)) throw error;
+    }
+  }
+}
+
+function isAddressInUse(error: unknown): boolean {
+  return error instanceof Deno.errors.AddrInUse || (error as { code?: unknown }).code === "EADDRINUSE";
+}
