@@ -8,18 +8,18 @@
 import { BatchedSend } from "../comm/batched.ts";
 import type { Comm } from "../comm/comm.ts";
 import { connect } from "../comm/connect.ts";
-import { type LinkFacts, linksOf } from "../comm/links.ts";
+import { linksOf } from "../comm/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
 import { ConnectionPool } from "../comm/pool.ts";
 import { handleStream } from "../comm/stream.ts";
 import { getLogger } from "../config/logging.ts";
-import { Deadline, orAborted } from "../internal/deadline.ts";
+import { Deadline, type DeadlineOptions, orAborted } from "../internal/deadline.ts";
 import { parseTimedelta } from "../internal/units.ts";
 import { type GraphAnnotations, parseClientReport } from "../messages/client_scheduler.ts";
 import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
-import type { SchedulerIdentity } from "../messages/rpc.ts";
+import type { LinkFacts, SchedulerIdentity } from "../messages/rpc.ts";
 import { decodeError } from "../protocol/remote_error.ts";
 import { serializeArguments } from "../protocol/values.ts";
 import type { Security } from "../security/security.ts";
@@ -131,7 +131,7 @@ export class Client implements Submitter, AsyncDisposable {
   async links(address?: Address, options?: WaitOptions): Promise<LinkFacts[]> {
     if (address === undefined) return linksOf([], [this.#comm, ...this.#pool.openComms]);
     using deadline = this.#deadline(options, `links of ${address}`);
-    return await this.#pool.rpc(address, { op: "links" }, deadline.signal) as LinkFacts[];
+    return await this.#pool.call(address, { op: "links" }, deadline.signal) as LinkFacts[];
   }
 
   /**
@@ -184,12 +184,7 @@ export class Client implements Submitter, AsyncDisposable {
   /** What the scheduler says about itself and its workers. */
   async schedulerInfo(options?: WaitOptions): Promise<SchedulerIdentity> {
     using deadline = this.#deadline(options, "scheduler's identity");
-    const reply = await this.#pool.rpc(
-      this.schedulerAddress,
-      { op: "identity", n_workers: -1 },
-      deadline.signal,
-    );
-    return reply as unknown as SchedulerIdentity;
+    return await this.#identity(deadline.signal);
   }
 
   /** Addresses of the workers that hold the results of `futures`, by key. */
@@ -199,7 +194,7 @@ export class Client implements Submitter, AsyncDisposable {
   ): Promise<Record<Key, Address[]>> {
     const keys = [...futures].map((future) => future.key);
     using deadline = this.#deadline(options, "who_has");
-    const reply = await this.#pool.rpc(this.schedulerAddress, { op: "who_has", keys }, deadline.signal);
+    const reply = await this.#pool.call(this.schedulerAddress, { op: "who_has", keys }, deadline.signal);
     return reply as Record<Key, Address[]>;
   }
 
@@ -211,7 +206,7 @@ export class Client implements Submitter, AsyncDisposable {
   async waitForWorkers(count: number, options?: WaitOptions): Promise<void> {
     using deadline = this.#deadline(options, `${count} workers`);
     for (;;) {
-      const info = await this.schedulerInfo({ signal: deadline.signal });
+      const info = await this.#identity(deadline.signal);
       const running = Object.values(info.workers).filter((worker) => worker.status === "running");
       if (running.length >= count) return;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -232,6 +227,11 @@ export class Client implements Submitter, AsyncDisposable {
   /** Same as {@linkcode Client.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #identity(signal: AbortSignal | undefined): Promise<SchedulerIdentity> {
+    const request = { op: "identity", n_workers: -1 };
+    return await this.#pool.call(this.schedulerAddress, request, signal) as SchedulerIdentity;
   }
 
   #submit(fn: FunctionBody & { readonly name: string }, given: readonly unknown[]): Future<unknown> {
@@ -298,7 +298,7 @@ export class Client implements Submitter, AsyncDisposable {
     this.#state.disconnect(this.#lost.message);
   }
 
-  async #waitFor(states: readonly KeyState[], options: WaitOptions | undefined): Promise<void> {
+  async #waitFor(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<void> {
     let pending = 0;
     const { promise, resolve } = Promise.withResolvers<void>();
     const onEnd = () => {
@@ -318,7 +318,7 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   /** Values of states that ended. A result that was lost on the way is waited for again. */
-  async #fetch(states: readonly KeyState[], options: WaitOptions | undefined): Promise<unknown[]> {
+  async #fetch(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<unknown[]> {
     using deadline = this.#deadline(options, describe(states));
     const fetched: Fetched = new Map();
     for (;;) {
@@ -336,9 +336,8 @@ export class Client implements Submitter, AsyncDisposable {
     return this.#lost ?? new CancelledError(state.key, state.reason);
   }
 
-  #deadline(options: WaitOptions | Deadline | undefined, what: string): Deadline {
-    const limits = options instanceof Deadline ? { signal: options.signal } : options;
-    return new Deadline(limits, (ms) => new TimeoutError(`Gave up waiting for ${what} after ${ms} ms`));
+  #deadline(options: DeadlineOptions | undefined, what: string): Deadline {
+    return new Deadline(options, (ms) => new TimeoutError(`Gave up waiting for ${what} after ${ms} ms`));
   }
 
   async #close(): Promise<void> {

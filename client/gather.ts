@@ -63,7 +63,7 @@ export class Gatherer {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     try {
-      const reply = await this.#pool.rpc(worker, { op: "get_data", keys, who: null }, signal) as GetDataReply;
+      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal) as GetDataReply;
       if (reply.status === "OK") take(reply.data, wanted, fetched);
     } catch (error) {
       if (!(error instanceof CommClosed)) throw error;
@@ -76,7 +76,7 @@ export class Gatherer {
     fetched: Fetched,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const reply = await this.#pool.rpc(
+    const reply = await this.#pool.call(
       this.#scheduler,
       { op: "gather", keys: [...wanted.keys()] },
       signal,

@@ -159,14 +159,16 @@ class InprocComm implements Comm {
     this.#reader = undefined;
     const { peer } = this;
     if (peer === undefined) return;
-    peer.#peerGone();
+    peer.#peerGone(how === "aborted" ? this.#ended : undefined);
     this.#room?.reject(peer.#peerEnded);
     this.#room = undefined;
   }
 
-  #peerGone(): void {
+  /** @param aborted What its writes that wait reject with; after a close they are done, for we have the messages. */
+  #peerGone(aborted: CommClosed | undefined): void {
     if (this.#peerEnded !== undefined) return;
     this.#peerEnded = this.#closedBy("the peer");
+    if (aborted !== undefined) this.#room?.reject(aborted);
     this.#giveRoom();
     if (this.#reader === undefined) return;
     this.#ended = this.#peerEnded;

@@ -4,18 +4,8 @@
  * @module
  */
 
-import type { Address } from "../messages/common.ts";
-import type { Comm, TlsInfo } from "./comm.ts";
-
-/** One open link of a role. */
-export interface LinkFacts {
-  /** The other end: the address that was dialled, or the ephemeral one of who dialled. */
-  readonly peer: Address;
-  /** Whether this role dialled. */
-  readonly dialled: boolean;
-  /** TLS facts, absent on other schemes. */
-  readonly tls?: TlsInfo;
-}
+import type { LinkFacts } from "../messages/rpc.ts";
+import type { Comm } from "./comm.ts";
 
 /** Facts of comms that were accepted and dialled. */
 export function linksOf(accepted: Iterable<Comm>, dialled: Iterable<Comm>): LinkFacts[] {

@@ -9,10 +9,11 @@
 
 import { orAborted } from "../internal/deadline.ts";
 import type { Address } from "../messages/common.ts";
+import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
 import type { Comm } from "./comm.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { CommClosed, RpcError } from "./errors.ts";
-import { callWith, type Request } from "./rpc.ts";
+import { callWith } from "./rpc.ts";
 
 /** Dask's limit for clients and workers. */
 const LINKS_MAX = 512;
@@ -72,12 +73,16 @@ export class ConnectionPool implements AsyncDisposable {
    * @throws {CommClosed} If the link broke, or the pool is closed. Whether the request was handled is not known.
    * @throws {CommAuthError | CommTimeoutError} If there is no link.
    */
-  async call(address: Address, request: Request, signal?: AbortSignal): Promise<unknown> {
+  async call<Op extends string>(
+    address: Address,
+    request: { readonly op: Op } & RequestOf<Op>,
+    signal?: AbortSignal,
+  ): Promise<ReplyOf<Op>> {
     const link = await this.#acquire(address, signal);
     try {
       const reply = await callWith(link.comm, request, signal, () => link.next);
       this.#release(link);
-      return reply;
+      return reply as ReplyOf<Op>;
     } catch (error) {
       // An error reply leaves the link as it was; anything else leaves it in the middle of something.
       if (isErrorReply(error)) this.#release(link);

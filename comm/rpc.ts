@@ -7,15 +7,13 @@
 
 import { orAborted } from "../internal/deadline.ts";
 import { isRecord, type RawMessage } from "../messages/common.ts";
+import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
 import { decodeError, type RemoteErrorInfo } from "../protocol/remote_error.ts";
 import type { Comm } from "./comm.ts";
 import { RpcError } from "./errors.ts";
 
-/** A request: an operation and its fields, in wire spelling. */
-export interface Request {
-  /** Operation. */
-  readonly op: string;
-}
+/** A request whose operation does not matter here. */
+type Request = { readonly op: string };
 
 /**
  * Asks and waits for the answer. A comm carries one request at a time.
@@ -27,8 +25,12 @@ export interface Request {
  * @throws {RpcError} If the other end says that the handler failed.
  * @throws {CommClosed} If the link ended.
  */
-export async function call(comm: Comm, request: Request, signal?: AbortSignal): Promise<unknown> {
-  return await callWith(comm, request, signal, () => comm.read());
+export async function call<Op extends string>(
+  comm: Comm,
+  request: { readonly op: Op } & RequestOf<Op>,
+  signal?: AbortSignal,
+): Promise<ReplyOf<Op>> {
+  return await callWith(comm, request, signal, () => comm.read()) as ReplyOf<Op>;
 }
 
 /** As {@linkcode call}, for a reader that waits already; for `pool.ts`. */

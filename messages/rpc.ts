@@ -166,6 +166,30 @@ export interface Gather {
   readonly keys: readonly Key[];
 }
 
+/** Worker → scheduler: leaves on purpose. */
+export interface Unregister {
+  /** Operation. */
+  readonly op: "unregister";
+  /** Who. */
+  readonly address: Address;
+  /** What caused it. */
+  readonly stimulus_id: string;
+}
+
+/** Anybody → scheduler: what it is, and its workers. */
+export interface Identity {
+  /** Operation. */
+  readonly op: "identity";
+  /** List so many workers at most; -1 for all. */
+  readonly n_workers?: number;
+}
+
+/** Ours, anybody → scheduler or worker: its open links. */
+export interface Links {
+  /** Operation. */
+  readonly op: "links";
+}
+
 /** Answer to {@linkcode Gather}; keys of an error are those that nobody gave. */
 export type GatherReply =
   | { readonly status: "OK"; readonly data: Readonly<Record<string, Serialized>> }
@@ -229,4 +253,54 @@ export interface SchedulerIdentity {
   readonly total_memory: number;
   /** Workers by address, at most as many as were asked for. */
   readonly workers: Readonly<Record<string, WorkerIdentity>>;
+}
+
+/** Operations by name: what is asked and what is answered. */
+export interface RpcOperations {
+  /** Results of a worker. */
+  "get_data": { request: GetData; reply: GetDataReply };
+  /** Results by way of the scheduler. */
+  "gather": { request: Gather; reply: GatherReply };
+  /** Holders of results. */
+  "who_has": { request: WhoHas; reply: Readonly<Record<Key, Address[]>> };
+  /** Scheduler and workers. */
+  "identity": { request: Identity; reply: SchedulerIdentity };
+  /** Sign of life. */
+  "heartbeat_worker": { request: HeartbeatWorker; reply: HeartbeatWorkerReply };
+  /** Goodbye. */
+  "unregister": { request: Unregister; reply: null };
+  /** Open links. */
+  "links": { request: Links; reply: LinkFacts[] };
+}
+
+/** Any request: an operation and its fields. */
+export interface AnyRequest {
+  /** Operation. */
+  readonly op: string;
+  /** Fields, in wire spelling. */
+  readonly [field: string]: unknown;
+}
+
+/** What may be asked by an operation. */
+export type RequestOf<Op extends string> = Op extends keyof RpcOperations ? RpcOperations[Op]["request"]
+  : AnyRequest;
+
+/** What is answered to an operation, if the other end keeps to the protocol. */
+export type ReplyOf<Op extends string> = Op extends keyof RpcOperations ? RpcOperations[Op]["reply"] : unknown;
+
+/** One open link of a role. */
+export interface LinkFacts {
+  /** The other end: the address that was dialled, or the ephemeral one of who dialled. */
+  readonly peer: Address;
+  /** Whether this role dialled. */
+  readonly dialled: boolean;
+  /** TLS facts, absent on other schemes. */
+  readonly tls?: {
+    /** `"TLSv1.2"` or `"TLSv1.3"`. */
+    readonly protocol: string;
+    /** OpenSSL's name of the negotiated suite. */
+    readonly cipher: string;
+    /** The other end's certificate: subject, issuer and SHA-256. */
+    readonly peer: { readonly subject: string; readonly issuer: string; readonly fingerprint256: string };
+  };
 }

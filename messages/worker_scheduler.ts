@@ -121,6 +121,34 @@ export interface Reschedule {
   readonly stimulus_id: string;
 }
 
+/** Worker → scheduler: a task left the pool of threads, and goes on running. */
+export interface LongRunning {
+  /** Operation. */
+  readonly op: "long-running";
+  /** Key. */
+  readonly key: Key;
+  /** Echo of {@linkcode ComputeTask.run_id}. */
+  readonly run_id: number;
+  /** Seconds that it ran in the pool, or nothing if that was told before. */
+  readonly compute_duration: number | null;
+  /** What caused it. */
+  readonly stimulus_id: string;
+}
+
+/** Worker → scheduler: this task left the thread pool and goes on without a thread of its own. */
+export interface LongRunning {
+  /** Operation. */
+  readonly op: "long-running";
+  /** Key. */
+  readonly key: Key;
+  /** Echo of {@linkcode ComputeTask.run_id}. */
+  readonly run_id: number;
+  /** Seconds that it ran in the pool, or nothing if not known. */
+  readonly compute_duration: number | null;
+  /** What caused it. */
+  readonly stimulus_id: string;
+}
+
 /** Worker → scheduler: nobody I know of has these. */
 export interface RequestRefreshWhoHas {
   /** Operation. */
@@ -164,6 +192,7 @@ export type WorkerStreamMessage =
   | AddKeys
   | ReleaseWorkerData
   | Reschedule
+  | LongRunning
   | RequestRefreshWhoHas
   | WorkerStatusChange
   | KeepAlive
@@ -324,6 +353,11 @@ export function parseWorkerStreamMessage(message: RawMessage): WorkerStreamMessa
     case "release-worker-data":
     case "reschedule":
       checkKey(message, "key");
+      break;
+    case "long-running":
+      checkKey(message, "key");
+      checkNumber(message, "run_id");
+      if (message["compute_duration"] !== null) checkNumber(message, "compute_duration");
       break;
     case "add-keys":
     case "request-refresh-who-has":

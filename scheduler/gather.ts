@@ -16,11 +16,11 @@ const logger = getLogger("distributed.scheduler");
 /**
  * Collects `keys` from their holders, other holders if one can't be reached.
  *
- * @param holders Who holds a key now; nobody if it is unknown.
+ * @param holders Who holds which key now; nobody holds one that is unknown.
  */
 export async function gatherFromWorkers(
   keys: readonly Key[],
-  holders: (key: Key) => readonly Address[],
+  holders: (keys: readonly Key[]) => ReadonlyMap<Key, readonly Address[]>,
   pool: ConnectionPool,
 ): Promise<GatherReply> {
   const data: Record<string, Serialized> = {};
@@ -29,8 +29,8 @@ export async function gatherFromWorkers(
   let missing = new Set(keys);
   while (missing.size > 0) {
     const byWorker = new Map<Address, Key[]>();
-    for (const key of missing) {
-      const worker = holders(key).find((address) => !unreachable.has(address));
+    for (const [key, addresses] of holders([...missing])) {
+      const worker = addresses.find((address) => !unreachable.has(address));
       if (worker === undefined) failed.push(key);
       else byWorker.set(worker, [...byWorker.get(worker) ?? [], key]);
     }
@@ -57,7 +57,7 @@ async function getData(
   pool: ConnectionPool,
 ): Promise<Readonly<Record<string, unknown>>> {
   try {
-    const reply = await pool.rpc(worker, { op: "get_data", keys, who: null }) as GetDataReply;
+    const reply = await pool.call(worker, { op: "get_data", keys, who: null }) as GetDataReply;
     return reply.status === "OK" ? reply.data : {};
   } catch (error) {
     if (error instanceof CommClosed || error instanceof CommAuthError || error instanceof TimeoutError) {

@@ -9,7 +9,7 @@ import { formatAddress } from "../comm/address.ts";
 import { BatchedSend } from "../comm/batched.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
 import { resolveAddress } from "../comm/host.ts";
-import { type LinkFacts, linksOf } from "../comm/links.ts";
+import { linksOf } from "../comm/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { ConnectionPool } from "../comm/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
@@ -19,15 +19,17 @@ import { getLogger } from "../config/logging.ts";
 import { type ClientStreamMessage, parseClientStreamMessage } from "../messages/client_scheduler.ts";
 import {
   type Address,
+  checkAddress,
   checkKeys,
+  checkRecord,
   type ClientId,
   type Key,
   MessageError,
   type RawMessage,
 } from "../messages/common.ts";
-import type { GatherReply, HeartbeatWorkerReply, RegisterWorker, SchedulerIdentity } from "../messages/rpc.ts";
+import type { GatherReply, HeartbeatWorkerReply, LinkFacts, RegisterWorker, SchedulerIdentity } from "../messages/rpc.ts";
 import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/worker_scheduler.ts";
-import { encodeErrorBytes } from "../protocol/remote_error.ts";
+import { encodeError } from "../protocol/remote_error.ts";
 import { asksForTls, type Security } from "../security/security.ts";
 import { gatherFromWorkers } from "./gather.ts";
 import { schedulerIdentity } from "./identity.ts";
@@ -86,7 +88,7 @@ export class Scheduler implements AsyncDisposable {
   private constructor(options: SchedulerOptions, links: LinkOptions) {
     this.finished = this.#finish.promise;
     this.finished.catch(() => {}); // whoever waits for it sees it
-    this.#state = new SchedulerState({ validate: options.validate ?? false, encodeError: encodeErrorBytes });
+    this.#state = new SchedulerState({ validate: options.validate ?? false, encodeError });
     this.#pool = new ConnectionPool(links);
     this.#server = new Server({
       name: "Scheduler",
@@ -234,7 +236,7 @@ export class Scheduler implements AsyncDisposable {
     const reply = comm.write({
       status: "OK",
       time: Date.now() / 1000,
-      "heartbeat-interval": this.#heartbeatInterval(),
+      "heartbeat-interval": this.#state.heartbeatInterval,
       "worker-plugins": {},
     });
     const stream = new BatchedSend(comm);
@@ -254,7 +256,7 @@ export class Scheduler implements AsyncDisposable {
       this.#workers.delete(address);
       this.#registrations.delete(address);
       logger.info(`Remove worker addr: ${address} name: ${registration.name}`);
-      this.#stimulate((now) => this.#state.removeWorker(address, now, `worker-stream-ended-${now}`));
+      this.#stimulate((now) => this.#state.removeWorker(address, { now }));
       await stream.close();
     }
     return DONT_REPLY;
@@ -266,18 +268,15 @@ export class Scheduler implements AsyncDisposable {
     return undefined;
   }
 
-  /** Seconds between heartbeats: more workers, longer pauses (`heartbeat_interval`). */
-  #heartbeatInterval(): number {
-    const n = this.#state.workers.size;
-    return n <= 10 ? 0.5 : n < 50 ? 1 : n < 200 ? 2 : n / 200 + 1;
-  }
-
   #heartbeatWorker(request: RawMessage): HeartbeatWorkerReply {
-    const { address } = request as { address?: Address };
-    if (address === undefined || !this.#workers.has(address)) return { status: "missing" };
+    const address = checkAddress(request, "address");
+    const executing = checkRecord(request, "executing") as Readonly<Record<string, number>>;
     const metrics = parseMetrics(request);
-    this.#stimulate((now) => this.#state.heartbeat(address, metrics, now));
-    return { status: "OK", time: Date.now() / 1000, "heartbeat-interval": this.#heartbeatInterval() };
+    let reply: HeartbeatWorkerReply = { status: "missing" };
+    this.#stimulate((now) => {
+      reply = this.#state.heartbeat(address, metrics, executing, now);
+    });
+    return reply;
   }
 
   #identity(request: RawMessage): SchedulerIdentity {
@@ -290,36 +289,25 @@ export class Scheduler implements AsyncDisposable {
     }, typeof nWorkers === "number" ? nWorkers : -1);
   }
 
-  #holders(key: Key): Address[] {
-    const holders = this.#state.tasks.get(key)?.whoHas;
-    return holders === undefined ? [] : Array.from(holders, (worker) => worker.address);
-  }
-
   #whoHas(request: RawMessage): Record<string, Address[]> {
-    const keys = request["keys"] === null || request["keys"] === undefined
-      ? [...this.#state.tasks.keys()]
-      : checkKeys(request, "keys");
-    return Object.fromEntries(keys.map((key) => [key, this.#holders(key)]));
+    const isAll = request["keys"] === null || request["keys"] === undefined;
+    return Object.fromEntries(this.#state.whoHas(isAll ? null : checkKeys(request, "keys")));
   }
 
   #hasWhat(request: RawMessage): Record<string, Key[]> {
     const { workers } = request;
-    const wanted = Array.isArray(workers) ? workers as Address[] : [...this.#state.workers.keys()];
-    return Object.fromEntries(wanted.map((address) => {
-      const held = this.#state.workers.get(address)?.hasWhat ?? [];
-      return [address, Array.from(held, (task) => task.key)];
-    }));
+    return Object.fromEntries(this.#state.hasWhat(Array.isArray(workers) ? workers as Address[] : null));
   }
 
   async #gather(keys: readonly Key[]): Promise<GatherReply> {
-    return await gatherFromWorkers(keys, (key) => this.#holders(key), this.#pool);
+    return await gatherFromWorkers(keys, (wanted) => this.#state.whoHas(wanted), this.#pool);
   }
 
   /** A worker says goodbye; its stream ends right after. */
   #unregister(request: RawMessage): null {
-    const { address } = request as { address?: Address };
-    if (address !== undefined && this.#workers.has(address)) {
-      this.#stimulate((now) => this.#state.removeWorker(address, now, `unregister-${now}`, { expected: true }));
+    const address = checkAddress(request, "address");
+    if (this.#workers.has(address)) {
+      this.#stimulate((now) => this.#state.removeWorker(address, { now, expected: true }));
     }
     return null;
   }

@@ -69,18 +69,24 @@ export class NodeStream implements ByteStream {
 
   #send(chunks: readonly Uint8Array[], done: (error?: Error | null) => void): void {
     const socket = this.#socket;
-    const [first] = chunks;
-    if (first === undefined) return void queueMicrotask(done);
-    if (chunks.length === 1) return void socket.write(first, done);
+    // Deno fails a write of no bytes (EPERM), so empty chunks must not get through.
     let length = 0;
-    for (let i = 0; i < chunks.length; i++) length += chunks[i]?.length ?? 0;
+    let last = -1;
+    for (let i = 0; i < chunks.length; i++) {
+      const size = chunks[i]?.length ?? 0;
+      length += size;
+      if (size > 0) last = i;
+    }
+    const end = chunks[last];
+    if (end === undefined) return void queueMicrotask(done);
+    if (end.length === length) return void socket.write(end, done);
     if (length <= COALESCE_BYTES) return void socket.write(joined(chunks, length), done);
     socket.cork();
-    for (let i = 0; i < chunks.length - 1; i++) {
+    for (let i = 0; i < last; i++) {
       const chunk = chunks[i];
-      if (chunk !== undefined) socket.write(chunk);
+      if (chunk !== undefined && chunk.length > 0) socket.write(chunk);
     }
-    socket.write(chunks[chunks.length - 1] ?? first, done);
+    socket.write(end, done);
     socket.uncork();
   }
 

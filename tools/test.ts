@@ -1,6 +1,6 @@
 /**
- * Everything that must hold before a change goes in: format, lint, types, documentation of the public API,
- * layers, what would be published, and the tests.
+ * Everything that must hold before a change goes in: format, lint, types, those of the README's programs,
+ * documentation of the public API, layers, what would be published, and the tests.
  *
  * Run with `deno task test`; words after it choose steps, as in `deno task test lint types`.
  *
@@ -60,6 +60,7 @@ const steps: readonly Step[] = [
   command("format", "fmt", "--check"),
   command("lint", "lint"),
   command("types", "check"),
+  command("readme", "check", "--doc-only", "README.md"),
   ["docs", documentation],
   ["layers", async () => found((await checkCheckout()).problems)],
   ["publish", publish],

@@ -6,9 +6,10 @@
 
 import { sameHost } from "../comm/host.ts";
 import type { Comm } from "../comm/comm.ts";
-import type { LinkFacts } from "../comm/links.ts";
+
 import { DONT_REPLY, type Handlers } from "../comm/server.ts";
 import { type Address, checkKeys, MessageError, type RawMessage } from "../messages/common.ts";
+import type { LinkFacts } from "../messages/rpc.ts";
 import type { Serialized } from "../protocol/serialized.ts";
 import type { DataStore } from "./store.ts";
 

@@ -11,7 +11,7 @@ import type { TaskGroup } from "../internal/task_group.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { GetDataReply } from "../messages/rpc.ts";
 import { Serialized } from "../protocol/serialized.ts";
-import { pickleText } from "../protocol/pickle.ts";
+import { encodePickle } from "../protocol/pickle_encode.ts";
 import type { ExecutionOutcome, ExecutionRequest, Executor } from "./executor/executor.ts";
 import { FeedAhead } from "./feed_ahead.ts";
 import type { Execute, GatherDep, Instruction, SchedulerMessage } from "./state/instruction.ts";
@@ -53,6 +53,8 @@ export class Runner {
   #timers = new Set<ReturnType<typeof setTimeout>>();
   #isClosed = false;
   #stimulusCount = 0;
+  /** When each task that is with a thread was handed over, in seconds since the epoch. */
+  #handedAt = new Map<Key, number>();
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -73,6 +75,14 @@ export class Runner {
       this.#isClosed = true; // going on with a wrong state would give wrong results
       this.#parts.onFailure(error);
     }
+  }
+
+  /** For how many seconds each wanted task has been with a thread. */
+  executing(): Record<Key, number> {
+    const now = Date.now() / 1000;
+    const seconds: Record<Key, number> = {};
+    for (const key of this.#parts.state.executingKeys()) seconds[key] = now - (this.#handedAt.get(key) ?? now);
+    return seconds;
   }
 
   /** A name for something that this shell caused. */
@@ -99,6 +109,7 @@ export class Runner {
           if (requests.length > 0) this.executor.execute(requests);
           requests = [];
           if (this.executor.withdraw(instruction.key)) {
+            this.#handedAt.delete(instruction.key);
             (withdrawn ??= []).push({
               op: "execution-withdrawn",
               key: instruction.key,
@@ -130,6 +141,7 @@ export class Runner {
       if (value === undefined) throw new Error(`Result of "${dependency}" is not here, but "${key}" needs it`);
       values.push([dependency, value]);
     }
+    this.#handedAt.set(key, Date.now() / 1000);
     return {
       key,
       runId: run_id,
@@ -145,6 +157,7 @@ export class Runner {
     const events = new Array<Stimulus>(batch.length);
     for (let i = 0; i < batch.length; i++) { // hot: per task
       const outcome = batch[i] as ExecutionOutcome;
+      this.#handedAt.delete(outcome.key);
       this.#feedAhead.add(outcome.stop - outcome.start);
       events[i] = this.#ended(outcome);
     }
@@ -196,7 +209,7 @@ export class Runner {
     const stimulus_id = this.stimulusId("gather-dep");
     let event: Stimulus;
     try {
-      const reply = await this.#parts.pool.rpc(
+      const reply = await this.#parts.pool.call(
         worker,
         { op: "get_data", keys, who: this.#parts.state.address },
         signal,
@@ -248,7 +261,7 @@ const pickledNames = new Map<string, Uint8Array>();
 function pickledName(typename: string): Uint8Array {
   let pickled = pickledNames.get(typename);
   if (pickled === undefined) {
-    pickled = pickleText(typename);
+    pickled = encodePickle(typename);
     if (pickledNames.size < 1000) pickledNames.set(typename, pickled);
   }
   return pickled;

@@ -10,7 +10,7 @@ import { BatchedSend } from "../comm/batched.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
 import { connect } from "../comm/connect.ts";
 import { CommTimeoutError, DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
-import { type LinkFacts, linksOf } from "../comm/links.ts";
+import { linksOf } from "../comm/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { listen } from "../comm/listen.ts";
 import { ConnectionPool } from "../comm/pool.ts";
@@ -20,8 +20,8 @@ import { handleStream } from "../comm/stream.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline, orAborted } from "../internal/deadline.ts";
 import { TaskGroup } from "../internal/task_group.ts";
-import { type Address, isRecord, type Key } from "../messages/common.ts";
-import type { HeartbeatWorkerReply, RegisterWorkerReply } from "../messages/rpc.ts";
+import { type Address, isRecord } from "../messages/common.ts";
+import type { HeartbeatWorkerReply, LinkFacts, RegisterWorkerReply } from "../messages/rpc.ts";
 import { parseWorkerCommand } from "../messages/worker_scheduler.ts";
 import type { Security } from "../security/security.ts";
 import { Commands } from "./commands.ts";
@@ -266,12 +266,12 @@ export class Worker implements AsyncDisposable {
     }
     const now = Date.now() / 1000;
     try {
-      const reply = await this.#pool.rpc(this.#comm.peerAddress, {
+      const reply = await this.#pool.call(this.#comm.peerAddress, {
         op: "heartbeat_worker",
         address: this.address,
         now,
         metrics: this.#metrics.sample(this.#store.nbytes, this.#state.counts()),
-        executing: this.#executing(),
+        executing: this.#runner.executing(),
         extensions: {},
       }, signal) as HeartbeatWorkerReply;
       if (reply.status === "missing") {
@@ -284,12 +284,6 @@ export class Worker implements AsyncDisposable {
       if (signal.aborted) return;
       logger.warning(`Heartbeat failed: ${messageOf(error)}`); // the stream tells if the scheduler is gone
     }
-  }
-
-  #executing(): Record<Key, number> {
-    const executing: Record<Key, number> = {};
-    for (const key of this.#state.executingKeys()) executing[key] = 0;
-    return executing;
   }
 
   /** A bug: going on would give wrong results. */
@@ -321,7 +315,7 @@ export class Worker implements AsyncDisposable {
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(new TimeoutError("No answer to a goodbye")), GOODBYE_MS);
     try {
-      await this.#pool.rpc(this.#comm.peerAddress, {
+      await this.#pool.call(this.#comm.peerAddress, {
         op: "unregister",
         address: this.address,
         stimulus_id: `worker-close-${this.name}`,

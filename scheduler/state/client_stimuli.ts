@@ -94,9 +94,14 @@ export function cancelKeys(m: Machine, cs: ClientState, message: CancelKeys): vo
     const ts = m.tasks.get(key);
     if (ts !== undefined) stack.push(ts);
   }
+  const named = new Set(stack);
   const keys = new Map<ClientState, Key[]>([[cs, []]]);
   for (let ts = stack.pop(); ts !== undefined; ts = stack.pop()) {
-    if (cancelled.has(ts) || !(message.force || isWantedOnlyBy(ts, cs))) continue;
+    if (cancelled.has(ts)) continue;
+    if (!message.force && !isWantedOnlyBy(ts, cs)) {
+      if (cs.wantsWhat.has(ts) && named.has(ts)) keys.get(cs)?.push(ts.key); // goes on for the others
+      continue;
+    }
     cancelled.add(ts);
     for (const dts of ts.dependents) stack.push(dts);
     for (const wanter of ts.whoWants) {

@@ -150,7 +150,9 @@ export class Machine {
     const known = this.groups.get(hash);
     if (known !== undefined) return known;
     const name = keySplit(key);
-    const preset = Object.hasOwn(this.defaultTaskDurations, name) ? this.defaultTaskDurations[name] : undefined;
+    const preset = Object.hasOwn(this.defaultTaskDurations, name)
+      ? this.defaultTaskDurations[name]
+      : undefined;
     const group = new TaskGroup(hash, name, this.#durations.get(hash) ?? preset ?? -1);
     this.groups.set(hash, group);
     return group;

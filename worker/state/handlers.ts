@@ -34,7 +34,15 @@ export function handleStimulus(m: Machine, event: Stimulus, now: number): void {
   m.addedKeys = null;
   recommend(m, event);
   runTransitions(m);
-  if (event.op === "free-keys" || event.op === "remove-replicas") refetchNeeded(m, event.keys);
+  if (event.op === "execute-success") dropUnwanted(m, event.key);
+  else if (event.op === "gather-success") {
+    for (const key of event.data.keys()) dropUnwanted(m, key);
+  }
+}
+
+/** The shell stored a result before anyone could know whether it is wanted, or was asked for at all. */
+function dropUnwanted(m: Machine, key: Key): void {
+  if (m.tasks.get(key)?.state !== State.MEMORY) m.instructions.push({ op: "drop-data", key });
 }
 
 function recommend(m: Machine, event: Stimulus): void {
@@ -136,21 +144,6 @@ function removeReplicas(m: Machine, event: RemoveReplicas): void {
     m.note(ts, "remove-replica");
     m.recommend(ts, State.RELEASED);
   }
-}
-
-/** Ours: a key that was freed, and that a task which was not freed waits for, is gathered again. */
-function refetchNeeded(m: Machine, keys: readonly Key[]): void {
-  for (let i = 0; i < keys.length; i++) {
-    const ts = m.tasks.get(keys[i] as Key);
-    if (ts === undefined || ts.waiters.size === 0) continue;
-    if (ts.state !== State.RELEASED && ts.state !== State.CANCELLED) continue;
-    for (const waiter of ts.waiters) {
-      if (waiter.state !== State.WAITING) continue;
-      m.recommend(ts, State.FETCH);
-      break;
-    }
-  }
-  runTransitions(m);
 }
 
 function acquireReplicas(m: Machine, event: AcquireReplicas): void {

@@ -108,6 +108,8 @@ export class Machine {
 
   /** Tasks with a recommendation; the last goes first. */
   readonly pending: TaskState[] = [];
+  /** Tasks that were released or cancelled although others may wait for them. */
+  readonly releasedNeeded: TaskState[] = [];
   /** What the running call asks for. */
   instructions: Instruction[] = [];
   /** Keys of the `add-keys` message of the running stimulus. */

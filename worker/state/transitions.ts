@@ -22,8 +22,27 @@ const NO_METADATA: Readonly<Record<string, unknown>> = {};
 // Pickle of the string "object": what is said of the type of a result that another worker computed.
 const UNKNOWN_TYPE: Uint8Array = Uint8Array.of(0x80, 4, 0x8c, 6, 0x6f, 0x62, 0x6a, 0x65, 0x63, 0x74, 0x2e);
 
-/** Makes all recommended transitions, and those that they recommend, until there are none. */
+/**
+ * Makes all recommended transitions, and those that they recommend, until there are none. Ours: what was released
+ * on the way, and a task that was not released waits for, is gathered again; in Dask that task would wait for ever.
+ */
 export function runTransitions(m: Machine): void { // hot: per task
+  makeTransitions(m);
+  if (m.releasedNeeded.length === 0) return;
+  for (let ts = m.releasedNeeded.pop(); ts !== undefined; ts = m.releasedNeeded.pop()) {
+    if ((ts.state === State.RELEASED || ts.state === State.CANCELLED) && isNeeded(ts)) {
+      m.recommend(ts, State.FETCH);
+    }
+  }
+  makeTransitions(m);
+}
+
+function isNeeded(ts: TaskState): boolean {
+  for (const waiter of ts.waiters) if (waiter.state === State.WAITING) return true;
+  return false;
+}
+
+function makeTransitions(m: Machine): void {
   for (let ts = m.pending.pop(); ts !== undefined; ts = m.pending.pop()) {
     const finish = ts.recommended;
     if (finish === State.NONE) continue; // it was taken by a transition by way of released
@@ -63,6 +82,11 @@ function viaReleased(m: Machine, ts: TaskState, finish: State, payload: Payload)
   transition(m, ts, finish, payload);
 }
 
+/** Whether its end is a part of the running stimulus and was not looked at yet: that goes before other wishes. */
+function isEnding(ts: TaskState): boolean {
+  return ts.done && ts.recommended !== State.NONE;
+}
+
 function toFetch(m: Machine, ts: TaskState): void {
   if (ts.whoHas.size === 0) {
     m.recommend(ts, State.MISSING);
@@ -82,11 +106,13 @@ function toMissing(m: Machine, ts: TaskState): void {
 function toReleased(m: Machine, ts: TaskState): void {
   m.purge(ts);
   for (const dependency of ts.dependencies) {
-    if (dependency.waiters.size === 0 && dependency.state !== State.MEMORY && !dependency.isProcessing()) {
+    if (dependency.waiters.size > 0 || isEnding(dependency)) continue;
+    if (dependency.state !== State.MEMORY && !dependency.isProcessing()) {
       m.recommend(dependency, State.RELEASED);
     }
   }
   m.setState(ts, State.RELEASED);
+  if (ts.waiters.size > 0) m.releasedNeeded.push(ts);
   if (ts.dependents.size === 0) m.recommend(ts, State.FORGOTTEN);
 }
 
@@ -105,7 +131,8 @@ function releasedWaiting(m: Machine, ts: TaskState): void {
   for (const dependency of ts.dependencies) {
     if (dependency.state === State.MEMORY) continue;
     ts.addWaitingFor(dependency);
-    m.recommend(dependency, State.FETCH);
+    // One in fetch may just have lost its last holder, and is recommended to be missing.
+    if (dependency.state !== State.FETCH && !isEnding(dependency)) m.recommend(dependency, State.FETCH);
   }
   if (ts.waitingForData.size === 0) m.recommend(ts, State.READY);
   m.setState(ts, State.WAITING);
@@ -254,6 +281,7 @@ function memoryReleased(m: Machine, ts: TaskState): void {
     }
     if (dependent.state === State.WAITING) dependent.addWaitingFor(ts);
   }
+  if (ts.waiters.size > 0) m.releasedNeeded.push(ts);
 }
 
 function executingRescheduled(m: Machine, ts: TaskState): void {
@@ -286,14 +314,19 @@ function executingError(m: Machine, ts: TaskState, payload: Payload): void {
 /** A thread that has begun can't be stopped, so this waits for its end. Ours: the shell tries to take it back. */
 function executingReleased(m: Machine, ts: TaskState): void {
   ts.previous = State.EXECUTING;
-  m.setState(ts, State.CANCELLED);
+  toCancelled(m, ts);
   m.instructions.push({ op: "withdraw", key: ts.key });
 }
 
 function flightReleased(m: Machine, ts: TaskState): void {
   assert(!ts.done, () => `Task "${ts.key}" is released at the end of its transfer`);
   ts.previous = State.FLIGHT;
+  toCancelled(m, ts);
+}
+
+function toCancelled(m: Machine, ts: TaskState): void {
   m.setState(ts, State.CANCELLED);
+  if (ts.waiters.size > 0) m.releasedNeeded.push(ts);
 }
 
 /** Until its transfer ends this is of no effect. */
@@ -304,12 +337,6 @@ function flightFetch(m: Machine, ts: TaskState): void {
 function cancelledReleased(m: Machine, ts: TaskState): void {
   if (!ts.done) return;
   toReleased(m, ts);
-}
-
-/** The frames were stored before anyone could know that they are not wanted. */
-function cancelledMemory(m: Machine, ts: TaskState): void {
-  m.instructions.push({ op: "drop-data", key: ts.key });
-  cancelledReleased(m, ts);
 }
 
 function cancelledFetch(m: Machine, ts: TaskState): void {
@@ -358,14 +385,14 @@ function resumedFetch(m: Machine, ts: TaskState): void {
 function resumedReleased(m: Machine, ts: TaskState): void {
   assert(!ts.done, () => `Task "${ts.key}" is released at the end of what was cancelled`);
   ts.next = State.NONE;
-  m.setState(ts, State.CANCELLED);
+  toCancelled(m, ts);
 }
 
 const WIDTH = 16;
 const TABLE: readonly (Transition | undefined)[] = buildTable([
   [State.CANCELLED, State.ERROR, cancelledReleased],
   [State.CANCELLED, State.FETCH, cancelledFetch],
-  [State.CANCELLED, State.MEMORY, cancelledMemory],
+  [State.CANCELLED, State.MEMORY, cancelledReleased],
   [State.CANCELLED, State.RELEASED, cancelledReleased],
   [State.CANCELLED, State.RESCHEDULED, cancelledReleased],
   [State.CANCELLED, State.WAITING, cancelledWaiting],

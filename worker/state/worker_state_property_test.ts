@@ -12,7 +12,7 @@ import { WorkerState } from "./worker_state.ts";
 // asks may make no sense.
 
 const SEED = 20260801;
-const RUNS = 400;
+const RUNS = 4000;
 const HERE = "tls://h:1" as Address;
 const PEERS = ["tls://h:2", "tls://i:3", "tls://j:4"] as Address[];
 const KEYS = 7;
@@ -32,6 +32,8 @@ class Shell {
   readonly transfers = new Map<Address, readonly Key[]>();
   readonly resting = new Set<Address>();
   readonly finished = new Set<Key>();
+  /** What was fed, for the message of a failure. */
+  readonly events: string[] = [];
   #runId = 0;
 
   constructor(nthreads: number) {
@@ -47,6 +49,7 @@ class Shell {
   }
 
   feed(...events: Stimulus[]): void {
+    for (const event of events) this.events.push(describe(event));
     this.perform(this.state.handleStimuli(events, 0));
   }
 
@@ -156,13 +159,17 @@ class Shell {
     if (this.resting.delete(worker)) this.feed({ op: "retry-busy-worker", worker, stimulus_id: "retry" });
   }
 
-  /** Ends everything that goes on, well. */
-  settle(): void {
+  /** Ends everything that goes on: as `outcomes` say, then well. Answers as a scheduler would that knows all. */
+  settle(outcomes: readonly (readonly [pick: number, outcome: number, mask: number])[] = []): void {
     for (let turn = 0; turn < 1000; turn++) {
+      const [pick, outcome, mask] = outcomes[turn] ?? [turn, 0, 0xff];
       for (const worker of PEERS) this.rest(worker);
-      if (this.running.size > 0) this.endExecution(turn, 0);
-      else if (this.transfers.size > 0) this.endTransfer(turn, 0, 0xff);
-      else return;
+      if (this.transfers.size > 0 && (this.running.size === 0 || pick % 2 === 0)) {
+        this.endTransfer(pick, outcome, mask);
+      } else if (this.running.size > 0) this.endExecution(pick, 0);
+      else if (this.state.hasMissing) {
+        this.feed({ op: "refresh-who-has", who_has: holdersOf(0xff, 7), stimulus_id: "refresh" });
+      } else return;
     }
     assert(false, "It does not come to an end");
   }
@@ -173,6 +180,20 @@ class Shell {
       keys: Array.from({ length: KEYS }, (_, i) => keyOf(i)),
       stimulus_id: "all",
     });
+  }
+}
+
+function describe(event: Stimulus): string {
+  const { run_spec: _, exception: _e, ...rest } = event as unknown as Record<string, unknown>;
+  return JSON.stringify(rest, (_, value) => value instanceof Map ? [...value] : value);
+}
+
+/** Runs `body`; a failure tells what was fed. */
+function withStory(shell: Shell, body: () => void): void {
+  try {
+    body();
+  } catch (cause) {
+    throw new Error(`After\n${shell.events.join("\n")}\n${String(cause)}`, { cause });
   }
 }
 
@@ -200,7 +221,7 @@ const stimulus_id = "random";
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.tuple(key, fc.array(fc.nat(8), { maxLength: KEYS }), fc.nat(3), fc.boolean()).map(
+    arbitrary: fc.tuple(key, fc.array(fc.nat(8), { maxLength: KEYS, size: "max" }), fc.nat(3), fc.boolean()).map(
       ([index, holders, priority, resource]): Step => (s) => s.compute(index, holders, priority, resource),
     ),
   },
@@ -232,44 +253,53 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.integer({ min: 1, max: 4 }).map((slots): Step => (s) => s.perform(s.state.setExecutionSlots(slots, 0))),
 );
 
-const steps = fc.array(step, { maxLength: 60 });
-const parameters: fc.Parameters<[number, Step[]]> = { seed: SEED, numRuns: RUNS };
+const outcomes = fc.array(fc.tuple(pick, fc.nat(3), fc.nat(255)), { maxLength: 12, size: "max" });
+const steps = fc.array(step, { maxLength: 60, size: "max" });
+const parameters = { seed: SEED, numRuns: RUNS };
 
 Deno.test("WorkerState keeps its invariants through random stimuli, and ends empty when all is freed", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 3 }), steps, (nthreads, some) => {
       const shell = new Shell(nthreads);
-      for (const act of some) act(shell);
-      shell.feed({ op: "unpause", stimulus_id: "end" });
-      shell.freeAll();
-      shell.settle();
-      shell.freeAll();
-      assertEquals(shell.state.taskCount, 0);
-      assertEquals(shell.state.nbytes, 0);
-      assertEquals(shell.state.transferIncomingBytes, 0);
-      assertEquals(shell.store.size, 0);
-      const { available_resources: resources, has_what: hasWhat, data_needed } = shell.state.snapshot();
-      assertEquals(resources, { R: 1 });
-      assertEquals(hasWhat, {});
-      assert(Object.values(data_needed).every((keys) => keys.length === 0));
+      withStory(shell, () => {
+        for (const act of some) act(shell);
+        shell.feed({ op: "unpause", stimulus_id: "end" });
+        shell.freeAll();
+        shell.settle();
+        shell.freeAll();
+        assertEmpty(shell);
+      });
     }),
     parameters,
   );
 });
 
+function assertEmpty({ state, store }: Shell): void {
+  assertEquals(state.taskCount, 0);
+  assertEquals(state.nbytes, 0);
+  assertEquals(state.transferIncomingBytes, 0);
+  assertEquals(store.size, 0);
+  const snapshot = state.snapshot();
+  assertEquals(snapshot.available_resources, { R: 1 });
+  assertEquals(snapshot.has_what, {});
+  assert(Object.values(snapshot.data_needed).every((keys) => keys.length === 0));
+}
+
 Deno.test("WorkerState computes what it is asked for after any random stimuli", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 3 }), steps, (nthreads, some) => {
+    fc.property(fc.integer({ min: 1, max: 3 }), steps, outcomes, (nthreads, some, ends) => {
       const shell = new Shell(nthreads);
-      for (const act of some) act(shell);
-      shell.feed({ op: "unpause", stimulus_id: "end" });
-      // Everything that went on is wanted no more, and comes to an end after the new work was asked for.
-      shell.freeAll();
-      shell.finished.clear();
-      const last = KEYS - 1;
-      shell.compute(last, new Array<number>(last).fill(8), 0, true);
-      shell.settle();
-      assert(shell.finished.has(keyOf(last)), `${keyOf(last)} is ${shell.state.stateOf(keyOf(last))}`);
+      withStory(shell, () => {
+        for (const act of some) act(shell);
+        shell.feed({ op: "unpause", stimulus_id: "end" });
+        // What went on is wanted no more, and comes to its end after the new work was asked for.
+        shell.freeAll();
+        shell.finished.clear();
+        const last = KEYS - 1;
+        shell.compute(last, new Array<number>(last).fill(8), 0, true);
+        shell.settle(ends);
+        assert(shell.finished.has(keyOf(last)), `${keyOf(last)} is ${shell.state.stateOf(keyOf(last))}`);
+      });
     }),
     parameters,
   );

@@ -1,0 +1,145 @@
+/**
+ * Workers that come and go (`distributed/scheduler.py`, `add_worker`, `remove_worker`, `heartbeat_worker`).
+ *
+ * @module
+ */
+
+import type { Address, Key } from "../../messages/common.ts";
+import type { HeartbeatWorkerReply, WorkerMetrics } from "../../messages/rpc.ts";
+import { KilledWorker } from "./errors.ts";
+import { forgetWorkerFunctions } from "./functions.ts";
+import type { Machine } from "./machine.ts";
+import { checkIdleSaturated, validWorkers } from "./placement.ts";
+import { removeReplica } from "./replicas.ts";
+import { comparePriority, ERRED, PROCESSING, RELEASED, type TaskState } from "./task_state.ts";
+import { fillSlots, runTransitions } from "./transitions.ts";
+import { withoutScheme, type WorkerInfo, WorkerState } from "./worker_state.ts";
+
+/** How to remove a worker. */
+export interface RemoveWorkerOptions {
+  /** Seconds since the epoch. */
+  readonly now: number;
+  /** Whether the worker said goodbye; then its tasks are not to blame. Default false. */
+  readonly expected?: boolean;
+  /** Whether it is told to shut down. Default true. */
+  readonly close?: boolean;
+  /** What caused it. */
+  readonly stimulusId?: string;
+}
+
+/** Registers a worker. Returns `"OK"`, or why it can't be. */
+export function addWorker(m: Machine, info: WorkerInfo): string {
+  if (m.workers.has(info.address)) return `Worker already exists ${info.address}`;
+  for (const other of m.workersByName.get(info.name) ?? []) {
+    if (other.name === info.name) return `name taken, ${info.name}`;
+  }
+  const ws = new WorkerState(info, m.now);
+  m.workers.set(ws.address, ws);
+  m.totalNthreads += ws.nthreads;
+  for (const name of namesOf(ws)) {
+    const named = m.workersByName.get(name);
+    if (named === undefined) m.workersByName.set(name, new Set([ws]));
+    else named.add(ws);
+  }
+  m.sortedWorkers = [...m.sortedWorkers, ws].sort(byAddress);
+  if (ws.status === "running") {
+    m.running.add(ws);
+    checkIdleSaturated(m, ws);
+    scheduleUnrunnable(m, ws);
+  }
+  return "OK";
+}
+
+function byAddress(left: WorkerState, right: WorkerState): number {
+  return left.address < right.address ? -1 : 1;
+}
+
+function namesOf(ws: WorkerState): Set<string> {
+  return new Set([ws.address, withoutScheme(ws.address), ws.name, ws.host]);
+}
+
+/** Places tasks that waited for a worker such as this one, then queued ones. */
+export function scheduleUnrunnable(m: Machine, ws: WorkerState): void {
+  const runnable: TaskState[] = [];
+  for (const ts of m.unrunnable) {
+    const valid = validWorkers(m, ts);
+    if (valid === null || valid.has(ws) || ts.looseRestrictions) runnable.push(ts);
+  }
+  runnable.sort(comparePriority);
+  for (let i = runnable.length - 1; i >= 0; i--) {
+    const ts = runnable[i];
+    if (ts !== undefined) m.recommendations.add(ts, PROCESSING);
+  }
+  runTransitions(m);
+  fillSlots(m);
+}
+
+/** Forgets a worker; its tasks are placed anew, and results that only it held are computed again. */
+export function removeWorker(m: Machine, ws: WorkerState, options: RemoveWorkerOptions): void {
+  if (options.close ?? true) m.outbox.tellWorker(ws, { op: "close", reason: "scheduler-remove-worker" });
+  unregister(m, ws);
+  for (const ts of ws.processing) {
+    if (!(options.expected ?? false) && ++ts.suspicious > m.allowedFailures) giveUp(m, ts, ws);
+    else m.recommendations.add(ts, RELEASED);
+  }
+  for (const ts of [...ws.hasWhat]) {
+    removeReplica(ts, ws);
+    if (ts.whoHas.size === 0) m.recommendations.add(ts, RELEASED);
+  }
+  runTransitions(m);
+  for (const other of m.workers.values()) {
+    m.outbox.tellWorker(other, { op: "remove-worker", worker: ws.address, stimulus_id: m.stimulusId });
+  }
+  fillSlots(m);
+}
+
+function unregister(m: Machine, ws: WorkerState): void {
+  m.workers.delete(ws.address);
+  m.totalNthreads -= ws.nthreads;
+  for (const name of namesOf(ws)) {
+    const named = m.workersByName.get(name);
+    named?.delete(ws);
+    if (named?.size === 0) m.workersByName.delete(name);
+  }
+  m.sortedWorkers = m.sortedWorkers.filter((other) => other !== ws);
+  ws.status = "closed";
+  m.running.delete(ws);
+  checkIdleSaturated(m, ws);
+  forgetWorkerFunctions(ws);
+}
+
+function giveUp(m: Machine, ts: TaskState, ws: WorkerState): void {
+  ts.exception = m.encodeError(new KilledWorker(ts.key, ws.address, ts.suspicious));
+  ts.traceback = null;
+  ts.exceptionBlame = ts;
+  m.recommendations.add(ts, ERRED);
+}
+
+/** A worker tells how it is. One that is not known must end. */
+export function heartbeatWorker(
+  m: Machine,
+  address: Address,
+  metrics: WorkerMetrics,
+  executing: Readonly<Record<string, number>>,
+): HeartbeatWorkerReply {
+  const ws = m.workers.get(address);
+  if (ws === undefined) return { status: "missing" };
+  const share = 1 / m.workers.size;
+  const bandwidth = metrics.bandwidth.total;
+  if (bandwidth > 0) m.bandwidth = m.bandwidth * (1 - share) + bandwidth * share;
+  ws.lastSeen = m.now;
+  ws.metrics = metrics;
+  for (const key in executing) {
+    const seconds = executing[key];
+    if (seconds !== undefined) m.tasks.get(key as Key)?.group.addExecTime(seconds);
+  }
+  return { status: "OK", time: m.now, "heartbeat-interval": heartbeatInterval(m.workers.size) };
+}
+
+/** Seconds between heartbeats, so that all of `count` peers together send at most 200 a second. */
+export function heartbeatInterval(count: number): number {
+  if (count <= 10) return 0.5;
+  if (count < 50) return 1;
+  if (count < 200) return 2;
+  return count / 200 + 1;
+}

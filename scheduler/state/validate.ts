@@ -1,0 +1,183 @@
+/**
+ * What must hold between two stimuli (`distributed/scheduler.py`, `validate_*`).
+ *
+ * @module
+ */
+
+import { AssertionError } from "../../internal/assert.ts";
+import type { Machine } from "./machine.ts";
+import { isWorkerFull } from "./placement.ts";
+import {
+  areSharedSetsEmpty,
+  ERRED,
+  FORGOTTEN,
+  MEMORY,
+  NO_WORKER,
+  PROCESSING,
+  QUEUED,
+  RELEASED,
+  type TaskState,
+  WAITING,
+} from "./task_state.ts";
+import type { WorkerState } from "./worker_state.ts";
+
+type Check = (condition: boolean, what: string) => void;
+
+/** Checks a task and its links. Throws `AssertionError` with its story if something is wrong. */
+export function validateTask(m: Machine, ts: TaskState): void {
+  const check: Check = (condition, what) => {
+    if (condition) return;
+    const story = m.story.of(ts.key).map((step) => `${step.start} → ${step.finish} (${step.stimulusId})`);
+    throw new AssertionError(`Task "${ts.key}", ${ts.stateName}: ${what}. Story: ${story.join(", ")}`);
+  };
+  if (ts.state === FORGOTTEN) {
+    check(m.tasks.get(ts.key) !== ts, "is forgotten, and known");
+    return;
+  }
+  check(m.tasks.get(ts.key) === ts, "is not known");
+  check(ts.recommended === -1, "has a recommendation left");
+  checkHolders(check, m, ts);
+  checkLinks(check, ts);
+  checkState(check, ts);
+}
+
+function isPending(ts: TaskState): boolean {
+  return ts.state === WAITING || ts.state === QUEUED || ts.state === PROCESSING || ts.state === NO_WORKER;
+}
+
+function checkHolders(check: Check, m: Machine, ts: TaskState): void {
+  check((ts.processingOn !== null) === (ts.state === PROCESSING), "processing means having a worker");
+  check(ts.whoHas.size > 0 === (ts.state === MEMORY), "memory means having holders");
+  check(m.queued.has(ts) === (ts.state === QUEUED), "queued means being in the queue");
+  check(m.unrunnable.has(ts) === (ts.state === NO_WORKER), "no-worker means being unrunnable");
+  check(ts.processingOn === null || ts.processingOn.processing.has(ts), "its worker does not know of it");
+  for (const ws of ts.whoHas) {
+    check(ws.hasWhat.has(ts) && m.workers.get(ws.address) === ws, `holder ${ws.address} does not have it`);
+  }
+  for (const cs of ts.whoWants) {
+    check(cs.wantsWhat.has(ts) && m.clients.get(cs.id) === cs, `client ${cs.id} does not want it`);
+  }
+}
+
+function checkLinks(check: Check, ts: TaskState): void {
+  for (const dts of ts.waitingOn) {
+    check(ts.dependencies.has(dts), `waits for "${dts.key}", which is no dependency`);
+  }
+  for (const dts of ts.waiters) {
+    check(ts.dependents.has(dts) && isPending(dts), `waiter "${dts.key}" is ${dts.stateName}`);
+  }
+  for (const dts of ts.dependencies) {
+    check(dts.dependents.has(ts) && dts.state !== FORGOTTEN, `dependency "${dts.key}" does not know it`);
+    if (!isPending(ts)) continue;
+    check(dts.waiters.has(ts), `dependency "${dts.key}" does not know that it waits`);
+    check(ts.waitingOn.has(dts) === (dts.whoHas.size === 0), `waits wrongly for "${dts.key}"`);
+    check(dts.state !== RELEASED && dts.state !== ERRED, `dependency "${dts.key}" is ${dts.stateName}`);
+  }
+  for (const dts of ts.dependents) {
+    check(dts.dependencies.has(ts) && dts.state !== FORGOTTEN, `dependent "${dts.key}" does not know it`);
+    check(ts.waiters.has(dts) === isPending(dts), `dependent "${dts.key}" is ${dts.stateName}`);
+  }
+}
+
+function checkState(check: Check, ts: TaskState): void {
+  const isReady = ts.state === QUEUED || ts.state === PROCESSING || ts.state === NO_WORKER;
+  check(isReady ? ts.waitingOn.size === 0 : true, "is ready, and waits");
+  check(ts.state === WAITING ? ts.waitingOn.size > 0 : ts.waitingOn.size === 0, "waiting means waiting for");
+  check((ts.exceptionBlame !== null) === (ts.state === ERRED), "erred means having a culprit");
+  if (ts.state === RELEASED) check(ts.waiters.size === 0, "is released, and has waiters");
+  if (ts.state === QUEUED) check(ts.restrictions === null, "is queued, and restricted");
+  if (ts.state === RELEASED) check(ts.whoWants.size === 0, "is wanted, and nothing is done");
+  if (isPending(ts) || ts.state === MEMORY) check(ts.needed, "is not needed");
+  if (isPending(ts)) check(!ts.hasLostDependencies, "can't run, and tries");
+  check(ts.dependents.size > 0 || ts.whoWants.size > 0, "should be forgotten");
+}
+
+/** Checks everything. Takes time in proportion to all that is known. */
+export function validateMachine(m: Machine): void {
+  const check: Check = (condition, what) => {
+    if (!condition) throw new AssertionError(`Scheduler state is wrong: ${what}`);
+  };
+  check(areSharedSetsEmpty(), "a shared empty set is not empty");
+  check(m.recommendations.pop() === undefined, "recommendations are left");
+  for (const ts of m.tasks.values()) validateTask(m, ts);
+  for (const ws of m.workers.values()) checkWorker(check, m, ws);
+  checkSets(check, m);
+  checkSums(check, m);
+  checkGroups(check, m);
+  for (const cs of m.clients.values()) {
+    for (const ts of cs.wantsWhat) check(ts.whoWants.has(cs), `"${ts.key}" does not know client ${cs.id}`);
+    for (const group of cs.functions) check(group.owners.has(cs), `${group.hash} does not know ${cs.id}`);
+  }
+}
+
+function checkWorker(check: Check, m: Machine, ws: WorkerState): void {
+  const name = ws.address;
+  check((ws.status === "running") === m.running.has(ws), `${name} is ${ws.status}`);
+  for (const ts of ws.longRunning) check(ws.processing.has(ts), `${name} does not run "${ts.key}"`);
+  if (m.running.has(ws) && ws.processing.size < ws.nthreads) check(m.idle.has(ws), `${name} is idle`);
+  const needs = new Map<TaskState, number>();
+  for (const ts of ws.processing) {
+    check(ts.processingOn === ws, `"${ts.key}" is not with ${name}`);
+    for (const dts of ts.dependencies) {
+      if (!ws.hasWhat.has(dts)) needs.set(dts, (needs.get(dts) ?? 0) + 1);
+    }
+  }
+  check(needs.size === ws.needsWhat.size, `${name} needs ${needs.size} results, not ${ws.needsWhat.size}`);
+  for (const [ts, count] of needs) check(ws.needsWhat.get(ts) === count, `${name} needs "${ts.key}"`);
+  check(ws.needsWhat.size > 0 || ws.networkBytes === 0, `${name} has nothing to fetch`);
+  let nbytes = 0;
+  for (const ts of ws.hasWhat) {
+    check(ts.whoHas.has(ws), `"${ts.key}" is not held by ${name}`);
+    nbytes += ts.size;
+  }
+  check(nbytes === ws.nbytes, `${name} holds ${nbytes} bytes, not ${ws.nbytes}`);
+  let counted = 0;
+  for (const [group, count] of ws.groupCounts) {
+    check(count > 0 && m.activeGroups.has(group), `${name} runs tasks of ${group.name}`);
+    counted += count;
+  }
+  check(counted === ws.busy, `${name} is busy with ${counted} tasks, not ${ws.busy}`);
+}
+
+function checkSets(check: Check, m: Machine): void {
+  for (const ws of m.running) check(m.workers.get(ws.address) === ws, `${ws.address} runs, and is unknown`);
+  for (const ws of m.idle) check(m.running.has(ws) && !m.saturated.has(ws), `${ws.address} is not idle`);
+  for (const ws of m.saturated) check(m.running.has(ws), `${ws.address} is not saturated`);
+  for (const ws of m.notFull) check(m.running.has(ws), `${ws.address} takes no tasks`);
+  if (m.queued.size > 0) {
+    for (const ws of m.running) {
+      const spare = ws.busy < Math.ceil(m.workerSaturation * ws.nthreads);
+      check(!spare || isWorkerFull(m, ws), `${ws.address} has room, and tasks are queued`);
+    }
+  }
+}
+
+function checkSums(check: Check, m: Machine): void {
+  let threads = 0;
+  let network = 0;
+  for (const ws of m.workers.values()) {
+    threads += ws.nthreads;
+    network += ws.networkBytes;
+  }
+  check(threads === m.totalNthreads, `${threads} threads, not ${m.totalNthreads}`);
+  check(network === m.networkBytes, `${network} bytes to fetch, not ${m.networkBytes}`);
+}
+
+function checkGroups(check: Check, m: Machine): void {
+  let tasks = 0;
+  for (const group of m.groups.values()) {
+    const { name } = group;
+    tasks += group.taskCount;
+    const processing = [...m.workers.values()]
+      .reduce((sum, ws) => sum + (ws.groupCounts.get(group) ?? 0), 0);
+    check(processing === group.processing, `${processing} of ${name} run, not ${group.processing}`);
+    check((group.processing > 0) === m.activeGroups.has(group), `${name} is active`);
+    check(group.taskCount > 0 || group.owners.size > 0, `${name} should be forgotten`);
+    check(group.body !== null, `${name} has no body`);
+    check(group.counts.every((count) => count >= 0), `${name} has a negative count`);
+    for (const ws of group.workers) {
+      check(m.workers.get(ws.address) === ws, `${name} was given to a stranger`);
+    }
+  }
+  check(tasks === m.tasks.size, `${tasks} tasks in groups, ${m.tasks.size} known`);
+}

@@ -1,0 +1,367 @@
+/**
+ * Replays what Dask's scheduler did (`tests/vectors/scheduler-state.json`), stimulus by stimulus, and compares
+ * messages, transitions and the state afterwards.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Address, ClientId, FunctionHash, Key, WorkerStatus } from "../../messages/common.ts";
+import {
+  type ClientReport,
+  type GraphAnnotations,
+  parseClientStreamMessage,
+  type TaskRow,
+  type UpdateGraph,
+} from "../../messages/client_scheduler.ts";
+import { parseWorkerStreamMessage, type WorkerCommand } from "../../messages/worker_scheduler.ts";
+import { addClient, cancelKeys, desireKeys, releaseKeys, removeClient } from "./client_stimuli.ts";
+import { reportKey, retryKeys } from "./client_stimuli.ts";
+import { addTasks, startTasks, wantTask } from "./graph.ts";
+import { keySplit } from "./key_split.ts";
+import { Machine } from "./machine.ts";
+import { addWorker, removeWorker } from "./membership.ts";
+import { occupancy, totalOccupancy } from "./placement.ts";
+import type { TaskState } from "./task_state.ts";
+import { validateMachine } from "./validate.ts";
+import { handleWorker } from "./worker_stimuli.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+/** What a step is compared by. */
+type Field = "messages" | "transitions" | "after";
+
+interface Step {
+  readonly step: Json & { readonly do: string };
+  readonly messages: readonly { readonly to: readonly [string, string]; readonly msg: Json }[];
+  readonly transitions: readonly (readonly [string, string, string, Json, string])[];
+  readonly after: Json & {
+    readonly tasks?: readonly Json[];
+    readonly workers?: Readonly<Record<string, Json>>;
+  };
+  readonly varies?: readonly { readonly field: Field; readonly kind: "order" | "content" }[];
+}
+
+interface Vector {
+  readonly id: string;
+  readonly description: string;
+  readonly config: { readonly allowed_failures?: number; readonly saturation?: string };
+  readonly steps: readonly Step[];
+}
+
+/** Scenarios of what this scheduler does not have. */
+const SKIPPED: Readonly<Record<string, string>> = {
+  "scatter": "scattered data",
+  "scatter-lost": "scattered data",
+  "resources": "abstract resources",
+  "generation": "tasks that submit tasks",
+  "actor": "actors",
+  "steal": "work stealing",
+  "steal-reject": "work stealing",
+  "steal-unknown-state": "work stealing",
+  "amm-reduce": "active memory manager",
+  "tuple-keys": "keys that are tuples",
+};
+
+/** Where we differ on purpose; that field is not compared. */
+const DIFFERENT: Readonly<Record<string, readonly [field: Field, why: string]>> = {
+  "cancel": ["messages", "only those who wanted a cancelled key are told"],
+  "desires-unknown": ["messages", "only the client that asks is told"],
+  "resubmit-in-memory": ["messages", "only the client that asks is told"],
+};
+
+const { vectors } = JSON.parse(
+  Deno.readTextFileSync(new URL("../../tests/vectors/scheduler-state.json", import.meta.url)),
+) as { readonly vectors: readonly Vector[] };
+
+for (const vector of vectors) {
+  const why = SKIPPED[vector.id];
+  Deno.test({
+    name: `SchedulerState does as Dask: ${vector.id}${why === undefined ? "" : ` (skipped: ${why})`}`,
+    ignore: why !== undefined,
+    fn: () => replay(vector),
+  });
+}
+
+Deno.test("SchedulerState is compared with Dask in forty scenarios, and ten are skipped", () => {
+  const skipped = vectors.filter((vector) => vector.id in SKIPPED);
+  assertEquals([vectors.length - skipped.length, skipped.length], [40, 10]);
+});
+
+function replay(vector: Vector): void {
+  const { allowed_failures: allowedFailures, saturation } = vector.config;
+  const m = new Machine({
+    validate: true,
+    workerQueueTime: 0, // Dask's rule for full workers, and nothing else
+    ...(allowedFailures === undefined ? {} : { allowedFailures }),
+    ...(saturation === "inf" ? { workerSaturation: Infinity } : {}),
+  });
+  let now = 1000;
+  for (const [index, step] of vector.steps.entries()) {
+    const where = `${vector.id}, step ${index} (${step.step.do} ${String(step.step["op"] ?? "")})`;
+    const first = m.story.count;
+    apply(m, step, now++);
+    validateMachine(m);
+    const isLoose = (field: Field) =>
+      DIFFERENT[vector.id]?.[0] === field ||
+      step.varies?.some((entry) => entry.field === field && entry.kind === "content");
+    const outbox = m.outbox.take();
+    if (!isLoose("messages")) {
+      assertEquals(messagesOf(outbox), expectedMessages(step), `messages of ${where}`);
+    }
+    if (!isLoose("transitions")) {
+      const transitions = m.story.since(first).map(({ key, start, finish }) => [key, start, finish]);
+      assertEquals(transitions.sort(), expectedTransitions(step), `transitions of ${where}`);
+    }
+    if (!isLoose("after")) assertEquals(stateOf(m, step), expectedState(step), `state after ${where}`);
+  }
+}
+
+function apply(m: Machine, { step }: Step, now: number): void {
+  const fields = (step["fields"] ?? {}) as Json;
+  const raw = { ...fields, op: step["op"] };
+  m.begin(String(fields["stimulus_id"] ?? step["stimulus_id"] ?? step.do), now);
+  switch (step.do) {
+    case "add-worker":
+      assertEquals(
+        addWorker(m, {
+          address: step["address"] as Address,
+          status: "running" satisfies WorkerStatus,
+          nthreads: step["nthreads"] as number,
+          name: step["name"] as string,
+          memory_limit: (step["memory_limit"] as number | undefined) ?? null,
+        }),
+        "OK",
+      );
+      return;
+    case "add-client":
+      return addClient(m, step["client"] as ClientId);
+    case "update-graph":
+      return submit(m, step);
+    case "remove-worker": {
+      const ws = m.workers.get(step["address"] as Address);
+      assert(ws !== undefined);
+      return removeWorker(m, ws, { now, expected: step["expected"] === true });
+    }
+    case "worker-stream": {
+      const ws = m.workers.get(step["worker"] as Address);
+      assert(ws !== undefined);
+      return handleWorker(m, ws, parseWorkerStreamMessage(raw));
+    }
+    case "client-stream":
+      return clientStream(m, step["client"] as ClientId, raw);
+    case "rpc":
+      assertEquals(step["op"], "retry");
+      retryKeys(m, fields["keys"] as Key[]);
+      return;
+    default:
+      throw new Error(`No such step: ${step.do}`);
+  }
+}
+
+function clientStream(m: Machine, client: ClientId, raw: Json): void {
+  const cs = m.clients.get(client);
+  assert(cs !== undefined);
+  const message = parseClientStreamMessage(raw);
+  switch (message.op) {
+    case "client-releases-keys":
+      return releaseKeys(m, cs, message.keys);
+    case "client-desires-keys":
+      return desireKeys(m, cs, message.keys);
+    case "report-key":
+      return reportKey(m, cs, message.key);
+    case "cancel-keys":
+      return cancelKeys(m, cs, message);
+    case "close-client":
+      return removeClient(m, client);
+    default:
+      throw new Error(`No such message: ${message.op}`);
+  }
+}
+
+/** Dask's clients want some keys of a graph, ours all of them. */
+function submit(m: Machine, step: Json): void {
+  const cs = m.clients.get(step["client"] as ClientId);
+  assert(cs !== undefined);
+  const tasks = step["tasks"] as readonly (readonly [Key, readonly Key[]])[];
+  const groups = tasks.map(([key, dependencies]) => ({
+    function: keySplit(key) as FunctionHash,
+    tasks: [[key, new Uint8Array(), dependencies.map((dependency) => [dependency, 0] as const)]] as TaskRow[],
+  }));
+  const message: UpdateGraph = {
+    op: "update-graph",
+    groups,
+    functions: Object.fromEntries(groups.map((group) => [group.function, new Uint8Array()])),
+    annotations: annotationsOf(step),
+    fifo_timeout: 0,
+  };
+  const graph = addTasks(m, cs, message);
+  const wanted = new Set(step["keys"] as readonly string[]);
+  for (const ts of [...graph.created, ...graph.known]) if (wanted.has(ts.key)) wantTask(cs, ts);
+  startTasks(m, cs, graph);
+}
+
+function annotationsOf(step: Json): GraphAnnotations {
+  const priority = step["user_priority"] as number | undefined;
+  return { ...step["annotations"] as Json, ...(priority === undefined ? {} : { priority }) };
+}
+
+/** Messages by receiver, sorted, without what is ours and what is different with every run. */
+function messagesOf(
+  outbox: {
+    readonly toWorker: Map<Address, WorkerCommand[]>;
+    readonly toClient: Map<ClientId, ClientReport[]>;
+  },
+): unknown[] {
+  const lines: unknown[] = [];
+  for (const [to, messages] of [...outbox.toWorker, ...outbox.toClient]) {
+    for (const message of messages) lines.push(...comparable(to, message as unknown as Json));
+  }
+  return lines.sort();
+}
+
+function expectedMessages(step: Step): unknown[] {
+  return step.messages.flatMap(({ to, msg }) => comparable(to[1], msg)).sort();
+}
+
+function comparable(to: string, message: Json): string[] {
+  const line = (value: Json) => JSON.stringify({ to, op: message["op"], ...value });
+  const each = (value: (key: string) => Json) => (message["keys"] as string[]).map((key) => line(value(key)));
+  switch (message["op"]) {
+    case "stream-start": // the shell's
+    case "register-functions": // ours
+    case "free-functions":
+      return [];
+    case "compute-task":
+      return [line({
+        key: message["key"],
+        run_id: message["run_id"],
+        priority: untag(message["priority"]),
+        who_has: untag(message["who_has"]),
+        nbytes: untag(message["nbytes"]),
+        workers: (message["annotations"] as Json)["workers"],
+      })];
+    case "key-in-memory":
+    case "task-erred":
+      return [line({ key: message["key"] })];
+    case "free-keys":
+    case "remove-replicas":
+      return each((key) => ({ key }));
+    case "cancelled-keys":
+      return each((key) => ({ key, reason: message["reason"] ?? "unknown key" }));
+    case "refresh-who-has":
+      return [line({ who_has: untag(message["who_has"]) })];
+    default:
+      return [line({ ...message, stimulus_id: null })];
+  }
+}
+
+function untag(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(untag);
+  if (typeof value !== "object" || value === null) return value;
+  if ("$tuple" in value) return untag(value.$tuple);
+  if ("$float" in value) return Number(value.$float);
+  return Object.fromEntries(Object.entries(value).sort().map(([key, inner]) => [key, untag(inner)]));
+}
+
+function expectedTransitions(step: Step): unknown[] {
+  return step.transitions.map(([key, start, finish]) => [key, start, finish]).sort();
+}
+
+function stateOf(m: Machine, { after }: Step): unknown {
+  const tasks = [...m.tasks.values()].map(taskOf).sort((a, b) => a.key < b.key ? -1 : 1);
+  const workers = m.sortedWorkers.map((ws) => ({
+    address: ws.address,
+    status: ws.status,
+    processing: keysOf(ws.processing),
+    has_what: keysOf(ws.hasWhat),
+    long_running: keysOf(ws.longRunning),
+    occupancy: rounded(occupancy(m, ws)),
+    nbytes: ws.nbytes,
+  }));
+  return {
+    tasks,
+    workers,
+    idle: [...m.idle].map((ws) => ws.address).sort(),
+    idle_task_count: [...m.notFull].map((ws) => ws.address).sort(),
+    saturated: [...m.saturated].map((ws) => ws.address).sort(),
+    queued: keysOf(new Set(m.queued.values())),
+    unrunnable: keysOf(m.unrunnable),
+    durations: Object.fromEntries(
+      Object.keys(after["task_prefix_durations"] ?? {})
+        .map((name) => [name, m.groups.get(name as FunctionHash)?.durationAverage ?? "dropped"])
+        .filter(([, duration]) => duration !== "dropped"),
+    ),
+    total_occupancy: rounded(totalOccupancy(m)),
+    n_tasks: m.placements,
+    generation: m.generation,
+  };
+
+  function taskOf(ts: TaskState) {
+    return {
+      key: ts.key as string,
+      state: ts.stateName,
+      priority: ts.priority,
+      processing_on: ts.processingOn?.address,
+      who_has: [...ts.whoHas].map((ws) => ws.address).sort(),
+      waiters: keysOf(ts.waiters),
+      waiting_on: keysOf(ts.waitingOn),
+      dependencies: keysOf(ts.dependencies),
+      dependents: keysOf(ts.dependents),
+      who_wants: [...ts.whoWants].map((cs) => cs.id).sort(),
+      nbytes: ts.nbytes < 0 ? undefined : ts.nbytes,
+      suspicious: ts.suspicious,
+      retries: ts.retries,
+      exception_blame: ts.exceptionBlame?.key,
+    };
+  }
+}
+
+function expectedState({ after }: Step): unknown {
+  const list = (value: unknown): string[] => ((value ?? []) as string[]).toSorted();
+  const tasks = (after.tasks ?? []).map((task) => ({
+    key: task["key"] as string,
+    state: task["state"],
+    priority: untag(task["priority"]),
+    processing_on: task["processing_on"],
+    who_has: list(task["who_has"]),
+    waiters: list(task["waiters"]),
+    waiting_on: list(task["waiting_on"]),
+    dependencies: list(task["dependencies"]),
+    dependents: list(task["dependents"]),
+    who_wants: list(task["who_wants"]),
+    nbytes: task["nbytes"],
+    suspicious: task["suspicious"] ?? 0,
+    retries: task["retries"] ?? 0,
+    exception_blame: task["exception_blame"],
+  }));
+  const workers = Object.entries(after.workers ?? {}).sort().map(([address, worker]) => ({
+    address,
+    status: worker["status"],
+    processing: list(worker["processing"]),
+    has_what: list(worker["has_what"]),
+    long_running: list(worker["long_running"]),
+    occupancy: rounded(Number(untag(worker["occupancy"] ?? 0))),
+    nbytes: worker["nbytes"] ?? 0,
+  }));
+  return {
+    tasks: tasks.sort((a, b) => a.key < b.key ? -1 : 1),
+    workers,
+    idle: list(after["idle"]),
+    idle_task_count: list(after["idle_task_count"]),
+    saturated: list(after["saturated"]),
+    queued: list(after["queued"]),
+    unrunnable: list(after["unrunnable"]),
+    durations: untag(after["task_prefix_durations"] ?? {}),
+    total_occupancy: rounded(Number(untag(after["total_occupancy"]))),
+    n_tasks: after["n_tasks"],
+    generation: after["generation"],
+  };
+}
+
+function keysOf(tasks: ReadonlySet<TaskState>): string[] {
+  return [...tasks].map((ts) => ts.key as string).sort();
+}
+
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1e6) / 1e6;
+}

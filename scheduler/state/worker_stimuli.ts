@@ -1,0 +1,178 @@
+/**
+ * What workers say (`distributed/scheduler.py`, `stimulus_task_finished`, `handle_*`).
+ *
+ * A message may be late: the task may be forgotten, or be with another worker by now. Such a message changes nothing
+ * here; the worker is told to drop what it made.
+ *
+ * @module
+ */
+
+import type { Address, Key, WorkerStatus } from "../../messages/common.ts";
+import type {
+  LongRunning,
+  Reschedule,
+  TaskErred,
+  TaskFinished,
+  WorkerStreamMessage,
+} from "../../messages/worker_scheduler.ts";
+import { unreachable } from "../../internal/assert.ts";
+import type { Machine } from "./machine.ts";
+import { checkIdleSaturated } from "./placement.ts";
+import { addReplica, addToLongRunning, removeReplica } from "./replicas.ts";
+import { holders } from "./reports.ts";
+import { ERRED, MEMORY, PROCESSING, RELEASED, type TaskState, WAITING } from "./task_state.ts";
+import { fillSlots, noteTransition, runTransitions, transition } from "./transitions.ts";
+import { processingMemory } from "./transitions_up.ts";
+import { scheduleUnrunnable } from "./membership.ts";
+import type { WorkerState } from "./worker_state.ts";
+
+/** Handles a message from a registered worker. */
+export function handleWorker(m: Machine, ws: WorkerState, message: WorkerStreamMessage): void {
+  switch (message.op) {
+    case "task-finished":
+      return taskFinished(m, ws, message);
+    case "task-erred":
+      return taskErred(m, ws, message);
+    case "add-keys":
+      return addKeys(m, ws, message.keys);
+    case "release-worker-data":
+      return releaseWorkerData(m, ws, message.key);
+    case "reschedule":
+      return reschedule(m, ws, message);
+    case "long-running":
+      return longRunning(m, ws, message);
+    case "request-refresh-who-has":
+      return refreshWhoHas(m, ws, message.keys);
+    case "worker-status-change":
+      return changeStatus(m, ws, message.status);
+    case "keep-alive":
+    case "log-event":
+    case "close-stream":
+      return;
+    default:
+      return unreachable(message);
+  }
+}
+
+function taskFinished(m: Machine, ws: WorkerState, message: TaskFinished): void {
+  const ts = m.tasks.get(message.key);
+  if (ts === undefined || (ts.state !== PROCESSING && ts.state !== MEMORY && ts.state !== WAITING)) {
+    m.outbox.freeKey(ws, message.key, m.stimulusId);
+    return;
+  }
+  if (ts.runId !== message.run_id) {
+    // From its worker, but of an earlier run: nobody knows what the worker has, so begin anew.
+    if (ts.processingOn === ws) m.recommendations.add(ts, RELEASED);
+    else m.outbox.freeKey(ws, message.key, m.stimulusId);
+  } else if (ts.state === MEMORY) {
+    addReplica(m, ts, ws);
+  } else if (ts.processingOn === ws) {
+    processingMemory(m, ts, ws, message);
+    noteTransition(m, ts, PROCESSING);
+  } else if (ts.state !== WAITING) {
+    // In the state "waiting" it was released meanwhile, and the order to free it is under way.
+    m.outbox.freeKey(ws, message.key, m.stimulusId);
+  }
+  runTransitions(m);
+  fillSlots(m);
+}
+
+function taskErred(m: Machine, ws: WorkerState, message: TaskErred): void {
+  const ts = m.tasks.get(message.key);
+  if (ts === undefined || ts.state !== PROCESSING || ts.processingOn !== ws) return;
+  if (ts.runId !== message.run_id) {
+    transition(m, ts, RELEASED);
+  } else if (ts.retries > 0) {
+    ts.retries--;
+    transition(m, ts, WAITING);
+  } else {
+    ts.exception = message.exception;
+    ts.traceback = message.traceback;
+    ts.exceptionBlame = ts;
+    (ts.erredOn ??= []).push(ws.address);
+    transition(m, ts, ERRED);
+  }
+  runTransitions(m);
+  fillSlots(m);
+}
+
+function addKeys(m: Machine, ws: WorkerState, keys: readonly Key[]): void {
+  const redundant: Key[] = [];
+  for (const key of keys) {
+    const ts = m.tasks.get(key);
+    if (ts !== undefined && ts.state === MEMORY) addReplica(m, ts, ws);
+    else redundant.push(key);
+  }
+  if (redundant.length > 0) {
+    m.outbox.tellWorker(ws, { op: "remove-replicas", keys: redundant, stimulus_id: m.stimulusId });
+  }
+  checkIdleSaturated(m, ws);
+}
+
+function releaseWorkerData(m: Machine, ws: WorkerState, key: Key): void {
+  const ts = m.tasks.get(key);
+  if (ts === undefined || !ts.whoHas.has(ws)) return;
+  removeReplica(ts, ws);
+  if (ts.whoHas.size > 0) {
+    needAgain(m, ts, ws);
+    return;
+  }
+  m.recommendations.add(ts, RELEASED);
+  runTransitions(m);
+  fillSlots(m);
+}
+
+/** Tasks that the worker was given because it had this result must fetch it now. */
+function needAgain(m: Machine, ts: TaskState, ws: WorkerState): void {
+  let needed = 0;
+  for (const dts of ts.waiters) if (dts.processingOn === ws) needed++;
+  if (needed === 0) return;
+  ws.needsWhat.set(ts, needed);
+  ws.networkBytes += ts.size;
+  m.networkBytes += ts.size;
+  checkIdleSaturated(m, ws);
+}
+
+function reschedule(m: Machine, ws: WorkerState, message: Reschedule): void {
+  const ts = m.tasks.get(message.key);
+  if (ts === undefined || ts.processingOn !== ws) return;
+  m.recommendations.add(ts, RELEASED);
+  runTransitions(m);
+  fillSlots(m);
+}
+
+function longRunning(m: Machine, ws: WorkerState, message: LongRunning): void {
+  const ts = m.tasks.get(message.key);
+  if (ts === undefined || ts.processingOn !== ws || ts.runId !== message.run_id) return;
+  if (message.compute_duration !== null) ts.group.addDuration(message.compute_duration);
+  addToLongRunning(m, ts, ws);
+  fillSlots(m);
+}
+
+function refreshWhoHas(m: Machine, ws: WorkerState, keys: readonly Key[]): void {
+  const whoHas: Record<string, readonly Address[]> = Object.create(null);
+  let known = false;
+  for (const key of keys) {
+    const ts = m.tasks.get(key);
+    if (ts !== undefined) {
+      whoHas[key] = holders(ts);
+      known = true;
+    } else {
+      m.outbox.freeKey(ws, key, m.stimulusId);
+    }
+  }
+  if (known) m.outbox.tellWorker(ws, { op: "refresh-who-has", who_has: whoHas, stimulus_id: m.stimulusId });
+}
+
+function changeStatus(m: Machine, ws: WorkerState, status: WorkerStatus): void {
+  if (ws.status === status) return;
+  ws.status = status;
+  if (status !== "running") {
+    m.running.delete(ws);
+    checkIdleSaturated(m, ws);
+    return;
+  }
+  m.running.add(ws);
+  checkIdleSaturated(m, ws);
+  scheduleUnrunnable(m, ws);
+}
