@@ -131,7 +131,7 @@ export class Client implements Submitter, AsyncDisposable {
   async links(address?: Address, options?: WaitOptions): Promise<LinkFacts[]> {
     if (address === undefined) return linksOf([], [this.#comm, ...this.#pool.openComms]);
     using deadline = this.#deadline(options, `links of ${address}`);
-    return await this.#pool.call(address, { op: "links" }, deadline.signal) as LinkFacts[];
+    return await this.#pool.call(address, { op: "links" }, deadline.signal);
   }
 
   /**
@@ -230,8 +230,7 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   async #identity(signal: AbortSignal | undefined): Promise<SchedulerIdentity> {
-    const request = { op: "identity", n_workers: -1 };
-    return await this.#pool.call(this.schedulerAddress, request, signal) as SchedulerIdentity;
+    return await this.#pool.call(this.schedulerAddress, { op: "identity", n_workers: -1 }, signal);
   }
 
   #submit(fn: FunctionBody & { readonly name: string }, given: readonly unknown[]): Future<unknown> {

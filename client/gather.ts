@@ -9,7 +9,6 @@ import type { ConnectionPool } from "../comm/pool.ts";
 import { CommClosed } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
-import type { GatherReply, GetDataReply } from "../messages/rpc.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { deserializeFrame, deserializeValue } from "../protocol/values.ts";
 import type { KeyState } from "./state/client_state.ts";
@@ -51,8 +50,9 @@ export class Gatherer {
     await Promise.all(
       Array.from(byWorker, ([worker, keys]) => this.#fromWorker(worker, keys, wanted, fetched, signal)),
     );
-    if (wanted.size > 0) await this.#fromScheduler(wanted, fetched, signal);
-    return [...wanted.values()];
+    const missing: KeyState[] = [];
+    while (wanted.size > 0) missing.push(...await this.#fromScheduler(wanted, fetched, signal));
+    return missing;
   }
 
   async #fromWorker(
@@ -63,7 +63,7 @@ export class Gatherer {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     try {
-      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal) as GetDataReply;
+      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal);
       if (reply.status === "OK") take(reply.data, wanted, fetched);
     } catch (error) {
       if (!(error instanceof CommClosed)) throw error;
@@ -71,17 +71,24 @@ export class Gatherer {
     }
   }
 
+  /** Takes at least one key out of `wanted`; returns those that nobody gave. */
   async #fromScheduler(
     wanted: Map<Key, KeyState>,
     fetched: Fetched,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const reply = await this.#pool.call(
-      this.#scheduler,
-      { op: "gather", keys: [...wanted.keys()] },
-      signal,
-    ) as unknown as GatherReply & { readonly data?: Readonly<Record<string, Serialized>> };
-    if (reply.data !== undefined) take(reply.data, wanted, fetched);
+  ): Promise<KeyState[]> {
+    const keys = [...wanted.keys()];
+    const reply = await this.#pool.call(this.#scheduler, { op: "gather", keys }, signal);
+    if (reply.status === "OK") take(reply.data, wanted, fetched);
+    const failed = reply.status === "OK" ? keys : reply.keys;
+    const missing: KeyState[] = [];
+    for (const key of failed.some((name) => wanted.has(name)) ? failed : keys) {
+      const state = wanted.get(key);
+      if (state === undefined) continue;
+      wanted.delete(key);
+      missing.push(state);
+    }
+    return missing;
   }
 }
 

@@ -81,7 +81,7 @@ async function readFirst(stream: ByteStream, reader: FrameReader): Promise<unkno
     }
     if (chunk === null) throw closedEarly(stream, "the peer closed the connection");
     if (seen === 0 && looksLikeTls(chunk)) {
-      throw new SpeaksTlsError(`the other end speaks TLS: dial it as "tls://", with certificates`);
+      throw new SpeaksTlsError(`the other end speaks TLS, and this link is plain: use "tls://" at both ends`);
     }
     seen += chunk.length;
     try {

@@ -23,11 +23,12 @@ export interface PayloadSource {
   payload(index: number, pickled: boolean): unknown;
 }
 
-/** Keys up to this length are kept and compared by their bytes, which saves making the same strings again. */
-const INTERNED_BYTES = 40;
-const INTERNED_SLOTS = 2048;
-/** Below this length a loop beats `TextDecoder`; see `msgpack_bench.ts`. */
-const LOOP_BYTES = 64;
+/**
+ * Strings up to this length are kept and compared by their bytes: names of fields, hashes of functions and addresses
+ * come again and again. Above it `TextDecoder` is faster; see `msgpack_bench.ts`.
+ */
+const INTERNED_BYTES = 64;
+const INTERNED_SLOTS = 4096;
 /** Larger arrays grow as their entries come, since a length alone costs a peer nothing. */
 const PREALLOCATED_ENTRIES = 4096;
 
@@ -161,7 +162,7 @@ export class Decoder {
     const record: Record<string, unknown> = {};
     let marked = false;
     for (let i = 0; i < count; i++) {
-      const key = this.#key();
+      const key = this.#value();
       if (typeof key !== "string") return this.#mapFrom(record, i, count, key);
       const value = this.#value();
       if (key.charCodeAt(0) === 0x5f && key.charCodeAt(1) === 0x5f) {
@@ -183,7 +184,7 @@ export class Decoder {
     for (const name of Object.keys(record)) map.set(name, record[name]);
     map.set(key, this.#value());
     for (let i = done + 1; i < count; i++) {
-      const next = this.#key();
+      const next = this.#value();
       map.set(next, this.#value());
     }
     this.#depth--;
@@ -218,16 +219,29 @@ export class Decoder {
     return this.#bytes.subarray(at, at + count);
   }
 
-  #string(count: number): string {
+  #string(count: number): string { // hot: per string
     const at = this.#take(count);
-    if (count >= LOOP_BYTES) return this.#text(at, count);
+    if (count > INTERNED_BYTES || count === 0) return count === 0 ? "" : this.#text(at, count);
     const bytes = this.#bytes;
-    let text = "";
-    for (let i = at; i < at + count; i++) {
+    const end = at + count;
+    let hash = count;
+    let bits = 0;
+    for (let i = at; i < end; i++) {
       const byte = bytes[i] as number;
-      if (byte >= 0x80) return this.#text(at, count);
-      text += String.fromCharCode(byte);
+      bits |= byte;
+      hash = (Math.imul(hash, 31) + byte) | 0;
     }
+    if (bits >= 0x80) return this.#text(at, count); // a byte is not a character: can't be compared
+    const slot = (hash ^ (hash >>> 11)) & (INTERNED_SLOTS - 1);
+    const known = this.#interned[slot] as string;
+    if (known.length === count) {
+      let i = 0;
+      while (i < count && known.charCodeAt(i) === bytes[at + i]) i++;
+      if (i === count) return known;
+    }
+    let text = "";
+    for (let i = at; i < end; i++) text += String.fromCharCode(bytes[i] as number);
+    this.#interned[slot] = text;
     return text;
   }
 
@@ -237,38 +251,6 @@ export class Decoder {
     } catch (cause) {
       throw new MsgpackError(`Cannot decode: the string at ${at} is not UTF-8`, { cause });
     }
-  }
-
-  #key(): unknown { // hot: per field
-    const bytes = this.#bytes;
-    const tag = this.#at < bytes.length ? bytes[this.#at] as number : this.#truncated();
-    let count = tag & 0x1f;
-    let at = this.#at + 1;
-    if (tag === 0xd9 && at < bytes.length) count = bytes[at++] as number;
-    else if (tag < 0xa0 || tag > 0xbf) return this.#value();
-    const end = at + count;
-    if (count > INTERNED_BYTES || count === 0 || end > bytes.length) return this.#value();
-    let hash = count;
-    let bits = 0;
-    for (let i = at; i < end; i++) {
-      const byte = bytes[i] as number;
-      bits |= byte;
-      hash = (Math.imul(hash, 31) + byte) | 0;
-    }
-    if (bits >= 0x80) return this.#value(); // a byte is not a character: can't be compared
-    const slot = (hash ^ (hash >>> 11)) & (INTERNED_SLOTS - 1);
-    const known = this.#interned[slot] as string;
-    if (known.length === count) {
-      let i = 0;
-      while (i < count && known.charCodeAt(i) === bytes[at + i]) i++;
-      if (i === count) {
-        this.#at = end;
-        return known;
-      }
-    }
-    const key = this.#value() as string;
-    this.#interned[slot] = key;
-    return key;
   }
 
   #take(count: number): number {

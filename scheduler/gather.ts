@@ -57,7 +57,7 @@ async function getData(
   pool: ConnectionPool,
 ): Promise<Readonly<Record<string, unknown>>> {
   try {
-    const reply = await pool.call(worker, { op: "get_data", keys, who: null }) as GetDataReply;
+    const reply = await pool.call(worker, { op: "get_data", keys, who: null });
     return reply.status === "OK" ? reply.data : {};
   } catch (error) {
     if (error instanceof CommClosed || error instanceof CommAuthError || error instanceof TimeoutError) {

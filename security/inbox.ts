@@ -25,7 +25,7 @@ export class Inbox {
   #ended = false;
   #discarding = false;
   #error: Error | undefined;
-  #resume: () => void = () => {};
+  #flow: (on: boolean) => void = () => {};
   readonly #reuse: boolean;
 
   /** @param reuse Whether the chunks lie in buffers from {@linkcode buffer}. */
@@ -39,28 +39,25 @@ export class Inbox {
     return free === undefined ? new Uint8Array(BUFFER_BYTES) : new Uint8Array(free);
   };
 
-  /** Sets how a paused socket goes on. */
-  onResume(resume: () => void): void {
-    this.#resume = resume;
+  /** Sets how the socket is told to stop and to go on. */
+  onFlow(flow: (on: boolean) => void): void {
+    this.#flow = flow;
   }
 
-  /**
-   * Takes a chunk from the socket.
-   *
-   * @returns Whether the socket may go on.
-   */
-  push(chunk: Uint8Array): boolean {
-    if (this.#discarding) return true;
+  /** Takes a chunk from the socket. Those that were under way when it was told to stop are taken as well. */
+  push(chunk: Uint8Array): void {
+    if (this.#discarding) return;
     const waiting = this.#waiting;
     if (waiting !== undefined) {
       this.#waiting = undefined;
       this.#lent = chunk;
       waiting.resolve(chunk);
-    } else {
-      this.#chunks.push(chunk);
+      return;
     }
-    this.#paused = this.#chunks.length >= QUEUE_LIMIT;
-    return !this.#paused;
+    this.#chunks.push(chunk);
+    if (this.#paused || this.#chunks.length < QUEUE_LIMIT) return;
+    this.#paused = true;
+    this.#flow(false);
   }
 
   /** Next chunk, valid until the next call; `null` at the end. */
@@ -114,7 +111,7 @@ export class Inbox {
   #wake(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#resume();
+    this.#flow(true);
   }
 
   #settle(settle: (waiting: PromiseWithResolvers<Uint8Array | null>) => void): void {

@@ -86,6 +86,7 @@ export class LinkPair implements AsyncDisposable {
 export class RawPeer implements Disposable {
   readonly #conn: Deno.TcpConn;
   readonly #reader = new FrameReader();
+  #closed = false;
 
   private constructor(conn: Deno.TcpConn) {
     this.#conn = conn;
@@ -127,8 +128,10 @@ export class RawPeer implements Disposable {
     }
   }
 
-  /** Ends the link. */
+  /** Ends the link. Idempotent. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#conn.close();
   }
 

@@ -122,18 +122,24 @@ export class TestProcess implements AsyncDisposable {
    */
   async line(
     pattern: RegExp,
-    options: { readonly stream?: "stdout" | "stderr"; readonly deadline?: number } = {},
+    options: {
+      readonly stream?: "stdout" | "stderr";
+      readonly deadline?: number;
+      readonly signal?: AbortSignal;
+    } = {},
   ): Promise<RegExpMatchArray> {
     const output = options.stream === "stdout" ? this.#stdout : this.#stderr;
     const seconds = options.deadline ?? 30;
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), seconds * 1000);
+    const given = options.signal;
+    const waiting = given === undefined ? late.signal : AbortSignal.any([late.signal, given]);
     try {
       for (;;) {
         const found = output.text.match(pattern);
         if (found !== null) return found;
         if (output.done) throw this.#failure(`ended without printing ${pattern}`);
-        await output.changed(late.signal);
+        await output.changed(waiting);
       }
     } catch (error) {
       if (!late.signal.aborted) throw error;

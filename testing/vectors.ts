@@ -50,7 +50,9 @@ export function fromTagged(value: Json | undefined, options: TagOptions): unknow
   const record = value as { readonly [name: string]: Json };
   const tag = Object.keys(record).find((name) => name.startsWith("$"));
   if (tag === undefined) {
-    return Object.fromEntries(Object.entries(record).map(([name, entry]) => [name, fromTagged(entry, options)]));
+    return Object.fromEntries(
+      Object.entries(record).map(([name, entry]) => [name, fromTagged(entry, options)]),
+    );
   }
   return fromTag(tag, record, options);
 }

@@ -38,8 +38,8 @@ export interface RunnerParts {
   readonly group: TaskGroup;
   /** Takes messages to the scheduler. */
   readonly send: (message: SchedulerMessage) => void;
-  /** Makes the threads. */
-  readonly startExecutor: (onOutcomes: (batch: readonly ExecutionOutcome[]) => void) => Executor;
+  /** The threads; what they say goes to {@linkcode Runner.onOutcomes}. */
+  readonly executor: Executor;
   /** Told of a bug: the state machine threw. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -58,7 +58,7 @@ export class Runner {
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
-    this.executor = parts.startExecutor((batch) => this.#onOutcomes(batch));
+    this.executor = parts.executor;
     this.#feedAhead = new FeedAhead(this.executor.nthreads);
   }
 
@@ -152,7 +152,8 @@ export class Runner {
     };
   }
 
-  #onOutcomes(batch: readonly ExecutionOutcome[]): void {
+  /** Takes outcomes of the threads. */
+  onOutcomes(batch: readonly ExecutionOutcome[]): void {
     if (this.#isClosed) return;
     const events = new Array<Stimulus>(batch.length);
     for (let i = 0; i < batch.length; i++) { // hot: per task
@@ -213,7 +214,7 @@ export class Runner {
         worker,
         { op: "get_data", keys, who: this.#parts.state.address },
         signal,
-      ) as GetDataReply;
+      );
       event = reply.status === "busy"
         ? { op: "gather-busy", worker, stimulus_id }
         : { op: "gather-success", worker, data: this.#keep(reply.data, keys), stimulus_id };

@@ -25,7 +25,8 @@ import type { HeartbeatWorkerReply, LinkFacts, RegisterWorkerReply } from "../me
 import { parseWorkerCommand } from "../messages/worker_scheduler.ts";
 import type { Security } from "../security/security.ts";
 import { Commands } from "./commands.ts";
-import { ThreadExecutor } from "./executor/threads.ts";
+import type { Executor } from "./executor/executor.ts";
+import { ThreadExecutor } from "./executor/thread_executor.ts";
 import { workerHandlers } from "./handlers.ts";
 import { Metrics } from "./metrics.ts";
 import { Runner } from "./runner.ts";
@@ -97,6 +98,8 @@ export class Worker implements AsyncDisposable {
   #heartbeatTimer: ReturnType<typeof setTimeout> | undefined;
   #heartbeatSeconds = FIRST_HEARTBEAT;
   #closing: Promise<void> | undefined;
+  /** Whether the scheduler counts on this worker, so that it must be told. */
+  #isMember = false;
 
   private constructor(options: WorkerOptions, comm: Comm, links: LinkOptions, parts: Parts) {
     this.finished = this.#finish.promise;
@@ -109,7 +112,7 @@ export class Worker implements AsyncDisposable {
     this.#pool = new ConnectionPool(links);
     this.address = parts.listener.contactAddress;
     this.name = options.name ?? this.address;
-    this.nthreads = options.nthreads ?? navigator.hardwareConcurrency;
+    this.nthreads = parts.executor.nthreads;
     this.#state = new WorkerState({
       address: this.address,
       nthreads: this.nthreads,
@@ -123,7 +126,7 @@ export class Worker implements AsyncDisposable {
       send: (message) => {
         if (!this.#stream.closed) this.#stream.send(message); // else its end is being handled
       },
-      startExecutor: (onOutcomes) => new ThreadExecutor({ nthreads: this.nthreads, onOutcomes }),
+      executor: parts.executor,
       onFailure: (error) => this.#fail(error),
     });
   }
@@ -151,7 +154,15 @@ export class Worker implements AsyncDisposable {
       new Server({ name: "Worker", handlers: workerHandlers(store, () => worker) }),
     );
     const listener = await listenForPeers(server, comm, links, options);
-    worker = stack.use(new Worker(options, comm, links, { store, server, listener }));
+    const executor = stack.use(
+      await ThreadExecutor.start({
+        nthreads: options.nthreads ?? navigator.hardwareConcurrency,
+        onOutcomes: (batch) => {
+          if (worker !== undefined) worker.#runner.onOutcomes(batch);
+        },
+      }),
+    );
+    worker = stack.use(new Worker(options, comm, links, { store, server, listener, executor }));
     await worker.#register(deadline.signal);
     stack.move();
     worker.#run();
@@ -205,6 +216,7 @@ export class Worker implements AsyncDisposable {
       const why = reply.message ?? "it is no scheduler, or does not take workers of this kind";
       throw new DistributedError("REGISTER", `Cannot register with "${this.#comm.peerAddress}": ${why}`);
     }
+    this.#isMember = true;
     this.#heartbeatSeconds = reply["heartbeat-interval"] ?? FIRST_HEARTBEAT;
     logger.info(`      Start worker at: ${this.address.padStart(26)}`);
     logger.info(`          Worker name: ${this.name.padStart(26)}`);
@@ -228,7 +240,8 @@ export class Worker implements AsyncDisposable {
   async #read(): Promise<void> {
     const commands = new Commands(this.#runner, {
       onClose: (reason) => {
-        logger.info(`Told to close: ${reason}`);
+        this.#isMember = false;
+        if (this.#closing === undefined) logger.info(`Told to close: ${reason}`);
         this.closeSoon();
       },
       onStatus: (status) => {
@@ -238,6 +251,7 @@ export class Worker implements AsyncDisposable {
     });
     try {
       await handleStream(this.#comm, (messages) => commands.handle(messages.map(parseWorkerCommand)));
+      this.#isMember = false;
       if (this.#closing === undefined) logger.info("Connection to scheduler broken. Closing");
     } catch (error) {
       logger.error(`Closing: the scheduler said something unusable: ${messageOf(error)}`);
@@ -273,7 +287,7 @@ export class Worker implements AsyncDisposable {
         metrics: this.#metrics.sample(this.#store.nbytes, this.#state.counts()),
         executing: this.#runner.executing(),
         extensions: {},
-      }, signal) as HeartbeatWorkerReply;
+      }, signal);
       if (reply.status === "missing") {
         logger.error("The scheduler does not know this worker. Closing");
         this.closeSoon();
@@ -311,7 +325,7 @@ export class Worker implements AsyncDisposable {
 
   /** So that the scheduler does not take it for a crash. */
   async #sayGoodbye(): Promise<void> {
-    if (this.#comm.closed) return;
+    if (!this.#isMember || this.#comm.closed) return;
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(new TimeoutError("No answer to a goodbye")), GOODBYE_MS);
     try {
@@ -334,6 +348,7 @@ interface Parts {
   readonly store: DataStore;
   readonly server: Server;
   readonly listener: Listener;
+  readonly executor: Executor;
 }
 
 /** Dials the scheduler until it answers, as Dask's workers do. A refused certificate is final. */

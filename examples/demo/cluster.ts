@@ -6,7 +6,7 @@
 
 import { type Address, type Client, Security } from "../../mod.ts";
 import type { Link } from "./rows.ts";
-import { RoleProcess } from "./role_process.ts";
+import { startRole, type TestProcess } from "../../testing/processes.ts";
 
 /** Processes of one cluster and the certificates that they trust. */
 export class DemoCluster implements AsyncDisposable {
@@ -16,14 +16,14 @@ export class DemoCluster implements AsyncDisposable {
   readonly security: Security;
   /** First lines of each role, to be shown. */
   readonly lines: readonly string[];
-  #scheduler: RoleProcess;
+  #scheduler: TestProcess;
   #resources: AsyncDisposableStack;
 
   constructor(
     address: string,
     security: Security,
     lines: readonly string[],
-    scheduler: RoleProcess,
+    scheduler: TestProcess,
     resources: AsyncDisposableStack,
   ) {
     this.address = address;
@@ -55,7 +55,7 @@ export class DemoCluster implements AsyncDisposable {
 
   /** The scheduler's log line about a peer that it refused. */
   async refusalSeen(signal: AbortSignal): Promise<string> {
-    const [line] = await this.#scheduler.waitForLine(/refused/i, signal);
+    const [line] = await this.#scheduler.line(/^.*Refused a connection.*$/m, { signal });
     return line;
   }
 
@@ -80,18 +80,24 @@ export async function startCluster(nWorkers: number, signal: AbortSignal): Promi
     await pem(`${folder}/${role}.key`, role === "worker" ? security.tlsWorkerKey : security.tlsSchedulerKey),
   ];
 
-  const scheduler = resources.use(
-    new RoleProcess("scheduler.ts", ["--host", "127.0.0.1", "--port", "0", ...await flags("scheduler")]),
-  );
-  const [, address = ""] = await scheduler.waitForLine(/Scheduler at:\s+(tls:\S+)/, signal);
+  const start = (module: string, args: readonly string[]): TestProcess => {
+    const role = startRole(module, args);
+    resources.defer(async () => {
+      role.kill("SIGTERM");
+      await role.ended;
+    });
+    return role;
+  };
+  const scheduler = start("scheduler.ts", ["--host", "127.0.0.1", "--port", "0", ...await flags("scheduler")]);
+  const [, address = ""] = await scheduler.line(/Scheduler at:\s+(tls:\S+)/, { signal });
   const workerFlags = await flags("worker");
-  const workers = Array.from({ length: nWorkers }, (_, i) =>
-    resources.use(
-      new RoleProcess("worker.ts", [address, "--nthreads", "1", "--name", `worker-${i + 1}`, ...workerFlags]),
-    ));
+  const workers = Array.from(
+    { length: nWorkers },
+    (_, i) => start("worker.ts", [address, "--nthreads", "1", "--name", `worker-${i + 1}`, ...workerFlags]),
+  );
   const lines = [`scheduler at ${address}`];
   for (const [i, worker] of workers.entries()) {
-    const [, at] = await worker.waitForLine(/Start worker at:\s+(tls:\S+)/, signal);
+    const [, at] = await worker.line(/Start worker at:\s+(tls:\S+)[^]*Registered to/, { signal });
     lines.push(`worker-${i + 1} at ${at}`);
   }
   return new DemoCluster(address, security, lines, scheduler, resources.move());

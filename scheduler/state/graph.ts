@@ -55,7 +55,9 @@ export function addTasks(m: Machine, cs: ClientState, message: UpdateGraph): Gra
     let order = 0;
     for (const row of rows.values()) row.order = order++;
   }
-  const created = createTasks(m, cs, rows, message);
+  const accepted = [...rows.values()].filter((row) => accept(m, cs, row));
+  if (accepted.length + known.length > 0) beginGeneration(m, message.fifo_timeout);
+  const created = createTasks(m, accepted, message);
   for (const group of touched) dropUnusedGroup(m, group);
   return { created, known };
 }
@@ -117,25 +119,25 @@ function linkRows(m: Machine, rows: Map<Key, GraphRow>): boolean {
   return linked;
 }
 
-function createTasks(
-  m: Machine,
-  cs: ClientState,
-  rows: Map<Key, GraphRow>,
-  message: UpdateGraph,
-): TaskState[] {
-  if (m.generationTime + message.fifo_timeout < m.now) {
-    m.generation++;
-    m.generationTime = m.now;
-  }
+function accept(m: Machine, cs: ClientState, row: GraphRow): boolean {
+  if (row.refusal === "") return true;
+  m.outbox.cancelKey(cs, row.key, row.refusal);
+  return false;
+}
+
+/** Older graphs go first; those that come within `timeout` seconds count as one. */
+function beginGeneration(m: Machine, timeout: number): void {
+  if (m.generationTime + timeout >= m.now) return;
+  m.generation++;
+  m.generationTime = m.now;
+}
+
+function createTasks(m: Machine, rows: readonly GraphRow[], message: UpdateGraph): TaskState[] {
   const { annotations } = message;
   const userPriority = -(annotations.priority ?? 0) + 0; // + 0: no negative zero
   const sent = isEmpty(annotations) ? NO_ANNOTATIONS : { ...annotations };
   const created: TaskState[] = [];
-  for (const row of rows.values()) {
-    if (row.refusal !== "") {
-      m.outbox.cancelKey(cs, row.key, row.refusal);
-      continue;
-    }
+  for (const row of rows) {
     const spec: RunSpec = [row.hash, row.row[1], row.row[2]];
     const priority = [userPriority, m.generation, row.order];
     const ts = new TaskState(row.key, spec, m.group(row.hash, row.key), priority, m.sequence++, sent);

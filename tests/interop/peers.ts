@@ -5,7 +5,8 @@
  * @module
  */
 
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
+import type { Comm } from "../../comm/comm.ts";
 import { connect } from "../../comm/connect.ts";
 import { CommAuthError } from "../../comm/errors.ts";
 import { loadTlsContext } from "../../security/context.ts";
@@ -145,8 +146,10 @@ Deno.test("our scheduler refuses Python with a certificate of another CA, and se
   await using other = await Pair.byPython();
   const [scheduler, address] = await ourScheduler(ours.flags);
   await using _ = scheduler;
-  const { code } = await runToEnd({ command: python("ask.py", address, other.folder) });
+  const { code, stderr } = await runToEnd({ command: python("ask.py", address, other.folder) });
   assert(code !== 0);
+  assertMatch(stderr, /CommClosedError/);
+  await scheduler.line(/refused/i);
   await askByPython(address, ours.folder);
 });
 
@@ -174,25 +177,34 @@ Deno.test("our comm is refused by Python's scheduler, and refuses it, where the 
   assertInstanceOf(error, CommAuthError);
 });
 
+async function ask(comm: Comm, op: string, fields: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+  await comm.write({ op, ...fields, reply: true });
+  return await comm.read();
+}
+
+async function checkEcho(comm: Comm): Promise<void> {
+  const whole = [0, -1, 2 ** 40, 2 ** 52];
+  const plain = { text: "ä €😀", whole, half: 1.5, none: null, yes: true, nested: [[{}]] };
+  assertEquals(await ask(comm, "echo", { data: plain }), plain);
+  const bytes = new Uint8Array(3_000_000).map((_, i) => i >> 8);
+  const [back] = await ask(comm, "echo", { data: [bytes] }) as [Uint8Array];
+  assertEquals(back.length, bytes.length);
+  assertEquals(back.findIndex((byte, i) => byte !== bytes[i]), -1);
+}
+
 Deno.test("our comm gets back from Python what it sent", async () => {
-  const [server, address] = await pythonServer("echo.py");
+  const [server, address] = await pythonServer("echo.py", "127.0.0.1");
   await using _ = server;
   await using comm = await connect(address, { timeout: "20s" });
-  const echoed = async (data: unknown): Promise<unknown> => {
-    await comm.write({ op: "echo", data, reply: true });
-    return await comm.read();
-  };
-  const plain = {
-    text: "ä €😀",
-    whole: [0, -1, 2 ** 40, 2 ** 52],
-    half: 1.5,
-    none: null,
-    yes: true,
-    nested: [[{}]],
-  };
-  assertEquals(await echoed(plain), plain);
-  const bytes = new Uint8Array(3_000_000).map((_, i) => i * 31);
-  const back = await echoed([bytes]) as [Uint8Array];
-  assertEquals(back[0].length, bytes.length);
-  assertEquals(back[0].findIndex((byte, i) => byte !== bytes[i]), -1);
+  assertEquals(await ask(comm, "compression"), null);
+  await checkEcho(comm);
+});
+
+Deno.test("our comm gets back from Python what it sent, compressed by lz4", async () => {
+  // Python compresses if the addresses differ; we don't on a machine, unless told to.
+  const [server, address] = await pythonServer("echo.py", "127.0.0.2", "lz4");
+  await using _ = server;
+  await using comm = await connect(address, { timeout: "20s", handshake: { compression: "lz4" } });
+  assertEquals(await ask(comm, "compression"), "lz4");
+  await checkEcho(comm);
 });

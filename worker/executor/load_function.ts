@@ -26,7 +26,9 @@ export function loadFunction(body: Uint8Array): TaskFunction {
   const { kind, name, source } = fields as { kind?: unknown; name?: unknown; source?: unknown };
   if (kind !== "source") {
     throw new FunctionLoadError(
-      `Cannot load a function of kind "${String(kind)}": this version knows "source"; client and worker should be of one version`,
+      `Cannot load a function of kind "${
+        String(kind)
+      }": this version knows "source"; client and worker should be of one version`,
     );
   }
   if (typeof name !== "string" || typeof source !== "string") {
@@ -34,7 +36,9 @@ export function loadFunction(body: Uint8Array): TaskFunction {
   }
   const fn = evaluate(name, source);
   if (typeof fn !== "function") {
-    throw new FunctionLoadError(`Cannot load function "${name}": its source is no function, but ${typeof fn}`);
+    throw new FunctionLoadError(
+      `Cannot load function "${name}": its source is no function, but ${typeof fn}`,
+    );
   }
   return fn as TaskFunction;
 }

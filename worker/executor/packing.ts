@@ -222,7 +222,9 @@ export function transferList(bytes: PackedBytes): ArrayBuffer[] {
 
 /** A small frame as part of the arena, a large one whole. Nothing is copied. */
 export function frameView(bytes: PackedBytes, place: number, length: number): Uint8Array {
-  return place >= 0 ? new Uint8Array(bytes.arena, place, length) : new Uint8Array(bufferAt(bytes, place), 0, length);
+  return place >= 0
+    ? new Uint8Array(bytes.arena, place, length)
+    : new Uint8Array(bufferAt(bytes, place), 0, length);
 }
 
 function bufferAt(bytes: PackedBytes, place: number): ArrayBuffer {

@@ -42,14 +42,15 @@ export class Story {
   readonly #capacity: number;
   #next = 0;
 
-  /** @param capacity How many entries are kept; Dask's `distributed.admin.low-level-log-length`. */
+  /** Makes an empty story. @param capacity How many entries are kept; Dask's `distributed.admin.low-level-log-length`. */
   constructor(capacity: number) {
     assert(capacity >= 1, () => `A story needs room for one entry, got ${capacity}`);
     this.#capacity = capacity;
   }
 
+  // hot: per transition
   /** Adds an entry. */
-  record( // hot: per transition
+  record(
     key: Key,
     event: string,
     start: State,

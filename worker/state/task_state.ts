@@ -78,7 +78,7 @@ export function stateName(state: State): StateName {
 const DEFAULT_DATA_SIZE = 1024;
 
 /** Comes before every other tie-breaker: the priority of a replica has none, and a shorter tuple sorts first. */
-export const NO_GENERATION = -Infinity;
+export const NO_GENERATION: number = -Infinity;
 
 /** The one empty set that all tasks start with: most tasks never need one of their own. */
 const NO_TASKS: ReadonlySet<TaskState> = new Set();
@@ -103,13 +103,13 @@ export class TaskState {
   /** `FETCH` or `WAITING` if it is resumed: what is wanted. */
   next: State = State.NONE;
   /** Whether what was going on has come to its end. */
-  done = false;
+  done: boolean = false;
   /** The latest assignment. */
-  runId = -1;
+  runId: number = -1;
   /** What to run; `null` for a task that runs elsewhere, or ran. */
   runSpec: RunSpec | null = null;
   /** Whether a client waits for the result. */
-  inlineResult = false;
+  inlineResult: boolean = false;
   /** Smaller runs first. */
   priority: Priority;
   /** Breaks ties of priority: grows smaller with every task, so that the last comes first. */
@@ -129,13 +129,13 @@ export class TaskState {
   /** Abstract resources that it needs to run. */
   resources: Readonly<Record<string, number>> | null = null;
   /** Whether they are taken. */
-  holdsResources = false;
+  holdsResources: boolean = false;
   /** Bytes of the result; -1 if unknown. */
-  nbytes = -1;
+  nbytes: number = -1;
   /** Pickle of the result's type, or of its name; `null` if unknown. */
   type: Uint8Array | null = null;
   /** Name of the result's type. */
-  typename = "";
+  typename: string = "";
   /** Which thread ran it. */
   thread: number | null = null;
   /** What was timed. */

@@ -14,7 +14,8 @@ import type { ExecuteFailure, ExecuteSuccess } from "./stimulus.ts";
 import { InvalidTransition } from "./story.ts";
 import { State, type TaskState } from "./task_state.ts";
 
-type Payload = ExecuteSuccess | ExecuteFailure | null;
+/** What comes with a recommendation: how the task ended. */
+export type Payload = ExecuteSuccess | ExecuteFailure | null;
 type Transition = (m: Machine, ts: TaskState, payload: Payload) => void;
 
 const NO_KEYS: readonly Key[] = [];
@@ -276,7 +277,6 @@ function memoryReleased(m: Machine, ts: TaskState): void {
     if (dependent.isReady()) {
       m.ready.remove(dependent);
       m.constrained.remove(dependent);
-      m.freeSlot(dependent);
       m.setState(dependent, State.WAITING);
     }
     if (dependent.state === State.WAITING) dependent.addWaitingFor(ts);

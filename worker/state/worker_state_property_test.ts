@@ -12,7 +12,7 @@ import { WorkerState } from "./worker_state.ts";
 // asks may make no sense.
 
 const SEED = 20260801;
-const RUNS = 4000;
+const RUNS = 1000;
 const HERE = "tls://h:1" as Address;
 const PEERS = ["tls://h:2", "tls://i:3", "tls://j:4"] as Address[];
 const KEYS = 7;
@@ -221,9 +221,10 @@ const stimulus_id = "random";
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.tuple(key, fc.array(fc.nat(8), { maxLength: KEYS, size: "max" }), fc.nat(3), fc.boolean()).map(
-      ([index, holders, priority, resource]): Step => (s) => s.compute(index, holders, priority, resource),
-    ),
+    arbitrary: fc.tuple(key, fc.array(fc.nat(8), { maxLength: KEYS, size: "max" }), fc.nat(3), fc.boolean())
+      .map(
+        ([index, holders, priority, resource]): Step => (s) => s.compute(index, holders, priority, resource),
+      ),
   },
   {
     weight: 5,

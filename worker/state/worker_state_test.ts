@@ -394,6 +394,61 @@ Deno.test("WorkerState gives back resources however a task ends", () => {
   }
 });
 
+Deno.test("WorkerState runs the more urgent of a plain task and one that needs resources", () => {
+  for (const urgent of ["plain", "constrained"]) {
+    const state = make({ resources: { GPU: 1 } });
+    const first = { priority: [1] }, second = { priority: [2] };
+    feed(state, simple("pause"), compute("plain", {}, urgent === "plain" ? first : second));
+    const order = urgent === "plain" ? second : first;
+    feed(state, compute("constrained", {}, { resource_restrictions: { GPU: 1 }, ...order }));
+    assertInstructions(feed(state, simple("unpause")), [{ op: "execute", key: urgent }]);
+  }
+});
+
+Deno.test("WorkerState begins no request beyond the limit of their number once enough is under way", () => {
+  const state = make({ transferIncomingCountLimit: 2 });
+  const peers = [2, 3, 4, 5].map((n) => `tls://10.0.0.${n}:1` as Address);
+  const whoHas = Object.fromEntries(peers.map((peer, index) => [`x${index}`, [peer]]));
+  const nbytes = Object.fromEntries(Object.keys(whoHas).map((name) => [name, 6_000_000]));
+  assertEquals(feed(state, compute("y", whoHas, { nbytes })).length, 2);
+  assertEquals(state.transferIncomingCount, 2);
+});
+
+Deno.test("WorkerState asks this host before others, then who has most", () => {
+  const state = make({ transferIncomingBytesLimit: 30 });
+  const remote = [2, 3, 4, 5, 6, 7].map((n) => `tls://10.0.0.${n}:1` as Address);
+  const local = "tls://10.0.0.1:99" as Address;
+  const many = "tls://10.0.0.8:1" as Address;
+  const whoHas: Record<string, Address[]> = { l: [local], m1: [many], m2: [many] };
+  for (const peer of remote) whoHas[`only at ${peer}`] = [peer];
+  const instructions = feed(state, compute("y", whoHas));
+  assertInstructions(instructions, [
+    { op: "gather-dep", worker: local, keys: ["l"] },
+    { op: "gather-dep", worker: many, totalNbytes: 20 },
+  ]);
+});
+
+Deno.test("WorkerState keeps a result that comes together with a dependent that is not wanted", () => {
+  for (const order of [["x", "y"], ["y", "x"]]) {
+    const state = make();
+    const who_has = Object.fromEntries(order.map((name) => [name, [PEER]]));
+    feed(state, { op: "acquire-replicas", who_has, nbytes: { x: 1, y: 1 }, stimulus_id: "acquire" });
+    feed(state, compute("y", { x: [PEER] }), free("y"));
+    assertEquals(state.counts(), { flight: 1, cancelled: 1 });
+    assertEquals(feed(state, gathered(PEER, "x", "y")), [
+      { op: "add-keys", keys: ["x" as Key], stimulus_id: "gathered" },
+      { op: "drop-data", key: "y" as Key },
+    ]);
+  }
+});
+
+Deno.test("WorkerState drops what a peer sends without being asked", () => {
+  const state = make();
+  feed(state, compute("y", { x: [PEER] }));
+  const instructions = feed(state, gathered(PEER, "x", "z"));
+  assertEquals(instructions.filter(({ op }) => op === "drop-data"), [{ op: "drop-data", key: "z" as Key }]);
+});
+
 Deno.test("WorkerState counts tasks by state", () => {
   const state = make();
   feed(state, compute("x"), compute("y"), compute("z", { w: [PEER] }));

@@ -1,0 +1,313 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type RawMessage } from "../messages/common.ts";
+import { Serialized } from "../protocol/serialized.ts";
+import { LinkPair, RawPeer } from "../testing/links.ts";
+import { BatchedSend } from "./batched.ts";
+import { connect } from "./connect.ts";
+import { CommClosed, RpcError } from "./errors.ts";
+import { call } from "./rpc.ts";
+import { DONT_REPLY, Server, type ServerOptions } from "./server.ts";
+import { handleStream, type StreamEnd } from "./stream.ts";
+
+interface Exchange {
+  readonly sent?: unknown;
+  readonly reply?: unknown;
+  readonly closed?: boolean;
+  readonly silence?: boolean;
+}
+
+interface Vector {
+  readonly id: string;
+  readonly handshake: unknown;
+  readonly exchange: readonly Exchange[];
+}
+
+const { vectors }: { readonly vectors: readonly Vector[] } = JSON.parse(
+  await Deno.readTextFile(new URL("../tests/vectors/rpc-behaviour.json", import.meta.url)),
+);
+
+/** A role that answers what the scheduler of the vectors does, as far as comm/ is concerned. */
+const role: ServerOptions = {
+  name: "Scheduler",
+  handlers: {
+    echo: (request) => {
+      if (!("data" in request)) throw new TypeError("echo() misses data");
+      return request["data"];
+    },
+    identity: () => ({
+      type: "Scheduler",
+      address: "",
+      id: "",
+      n_workers: 0,
+      services: {},
+      started: 0,
+      total_memory: 0,
+      total_threads: 0,
+      workers: {},
+    }),
+    feed: () => null,
+    get_metadata: () => {
+      throw new ReferenceError("nope");
+    },
+    heartbeat_worker: () => {
+      throw new TypeError("misses address");
+    },
+  },
+  streams: {
+    "register-client": async (request, comm) => {
+      if (!("versions" in request)) throw new TypeError("misses versions");
+      const stream = new BatchedSend(comm);
+      stream.send({ op: "stream-start" });
+      await handleStream(comm, (messages) => {
+        for (const { op, ...fields } of messages) {
+          if (op !== "heartbeat-client" && op !== "close-client") throw new Error(`unknown op ${op}`);
+          if (Object.keys(fields).some((field) => field !== "client")) throw new Error("unknown field");
+          if (op === "heartbeat-client") stream.send({ op: "adjust-heartbeat-interval", interval: 5 });
+        }
+      });
+    },
+  },
+  blockedHandlers: ["feed"],
+};
+
+/** What of the vectors is not about comm/, and why. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "pickled-arg": "Python unpickles; ours passes pickles on",
+  "no-handshake-fields": "Python goes silent; ours closes at once, see listen_test.ts",
+  "handshake-late": "no exchange; see listen_test.ts",
+  "prefix-at-boundary": "its echo has a second frame that nobody refers to; see frames_test.ts",
+};
+
+function untag(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(untag);
+  const record = value as Readonly<Record<string, unknown>>;
+  if (Array.isArray(record["$tuple"])) return record["$tuple"].map(untag);
+  if (typeof record["$serialize"] === "object") return new Serialized({ serializer: "dask" }, [new Uint8Array(3)]);
+  return Object.fromEntries(Object.entries(record).map(([key, item]) => [key, untag(item)]));
+}
+
+async function replay(address: string, { id, handshake, exchange }: Vector): Promise<void> {
+  using peer = await RawPeer.dial(address);
+  await peer.write(untag(handshake));
+  await peer.read(); // the listener speaks first
+  for (const [i, step] of exchange.entries()) {
+    const where = `${id}, step ${i}`;
+    const raw = (step.sent as { $raw?: string } | undefined)?.$raw;
+    if (raw !== undefined) await peer.send(Uint8Array.from(atob(raw), (char) => char.charCodeAt(0)));
+    else if (step.sent !== undefined) await peer.write(untag(step.sent)).catch(() => {});
+    if (step.silence === true) continue; // the next reply shows that nothing came before it
+    const reply = await peer.read();
+    if (step.closed === true) assertEquals(reply, undefined, where);
+    else checkReply(reply, step.reply, where);
+  }
+}
+
+function checkReply(reply: unknown, expected: unknown, where: string): void {
+  const wanted = untag(expected);
+  if (typeof wanted !== "object" || wanted === null) return assertEquals(reply, wanted, where);
+  if ("$serialized" in wanted) return assert(reply instanceof Serialized, where);
+  if (Array.isArray(wanted)) {
+    assert(Array.isArray(reply) && reply.length === wanted.length, where);
+    return assertEquals((reply[0] as RawMessage)["op"], (wanted[0] as RawMessage)["op"], where);
+  }
+  const { status, type, keys } = wanted as RawMessage;
+  assertEquals((reply as RawMessage)?.["status"], status, where);
+  assertEquals((reply as RawMessage)?.["type"], type, where);
+  if (Array.isArray(keys)) assertEquals(Object.keys(reply as object).sort(), keys, where);
+}
+
+Deno.test("Server reacts to odd input as Dask's does", async () => {
+  await using server = new Server(role);
+  const { contactAddress } = await server.listen("tcp://127.0.0.1:0");
+  const skipped: string[] = [];
+  for (const vector of vectors) {
+    const why = ELSEWHERE[vector.id];
+    if (why !== undefined) skipped.push(`${vector.id} (${why})`);
+    else await replay(contactAddress, vector);
+  }
+  const text = `rpc-behaviour.json: ${vectors.length - skipped.length} of ${vectors.length}; others: ${skipped.join(", ")}\n`;
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
+  assertEquals(skipped.length, Object.keys(ELSEWHERE).length);
+});
+
+async function served(options: Partial<ServerOptions>) {
+  const server = new Server({ name: "Worker", handlers: {}, ...options });
+  const listener = await server.listen("inproc://");
+  return { server, dial: () => connect(listener.contactAddress) };
+}
+
+Deno.test("Server tells our own peers that it does not know an operation", async () => {
+  const { server, dial } = await served({});
+  const comm = await dial();
+  const error = await assertRejects(() => call(comm, { op: "nonsense" }), RpcError);
+  assert(error.message.includes(`Unknown operation "nonsense" for a Worker`), error.message);
+  await assertRejects(() => call(comm, { op: "constructor" }), RpcError, "Unknown operation");
+  await server.close();
+});
+
+Deno.test("Server passes on what a handler throws, and the comm goes on", async () => {
+  const { server, dial } = await served({
+    handlers: {
+      fails: () => Promise.reject(new RangeError("too far")),
+      works: (request) => Promise.resolve(request["x"]),
+    },
+  });
+  const comm = await dial();
+  const error = await assertRejects(() => call(comm, { op: "fails" }), RpcError, "RangeError: too far");
+  assertEquals([error.op, error.address, error.remote.name], ["fails", comm.peerAddress, "RangeError"]);
+  assertEquals(await call(comm, { op: "works", x: 1 } as { op: string }), 1);
+  await server.close();
+});
+
+Deno.test("Server answers with an error if the reply can't be encoded", async () => {
+  const { server, dial } = await served({ handlers: { odd: () => () => 1 } });
+  const comm = await dial();
+  await assertRejects(() => call(comm, { op: "odd" }), RpcError, "function");
+  await server.close();
+});
+
+Deno.test("Server lets a handler write by itself: the three steps of get_data", async () => {
+  const confirmed = Promise.withResolvers<unknown>();
+  const { server, dial } = await served({
+    handlers: {
+      get_data: async (_request, comm) => {
+        await comm.write({ status: "OK", data: {} });
+        confirmed.resolve(await comm.read());
+        return DONT_REPLY;
+      },
+      next: () => "next",
+    },
+  });
+  const comm = await dial();
+  assertEquals(await call(comm, { op: "get_data" }), { status: "OK", data: {} });
+  assertEquals(await confirmed.promise, "OK");
+  assertEquals(await call(comm, { op: "next" }), "next");
+  await server.close();
+});
+
+Deno.test("Server does not wait for OK after a busy reply", async () => {
+  const { server, dial } = await served({ handlers: { get_data: () => ({ status: "busy" }) } });
+  const comm = await dial();
+  for (let i = 0; i < 2; i++) assertEquals(await call(comm, { op: "get_data" }), { status: "busy" });
+  await server.close();
+});
+
+Deno.test("Server drops comms above its limit", async () => {
+  const { server, dial } = await served({ maxComms: 1, handlers: { ping: () => "pong" } });
+  const first = await dial();
+  const second = await dial();
+  await assertRejects(() => second.read(), CommClosed);
+  assertEquals(await call(first, { op: "ping" }), "pong");
+  assertEquals(server.comms().size, 1);
+  await server.close();
+});
+
+Deno.test("Server closes comms, aborts its handlers' signal and waits for them", async () => {
+  const started = Promise.withResolvers<void>();
+  let ended = false;
+  const { server, dial } = await served({
+    handlers: {
+      forever: async (_request, _comm, signal) => {
+        const aborted = Promise.withResolvers<void>();
+        signal.addEventListener("abort", () => aborted.resolve());
+        started.resolve();
+        await aborted.promise;
+        ended = true;
+      },
+    },
+  });
+  const comm = await dial();
+  const reply = assertRejects(() => call(comm, { op: "forever" }), CommClosed);
+  await started.promise;
+  await server.close();
+  await server.close();
+  assert(ended);
+  await reply;
+  await assertRejects(() => dial(), CommClosed);
+  const late = await LinkPair.make("inproc");
+  server.serve(late.server);
+  assert(late.server.closed);
+  await late[Symbol.asyncDispose]();
+});
+
+Deno.test("Server survives a handler whose peer goes away", async () => {
+  const gone = Promise.withResolvers<void>();
+  const { server, dial } = await served({
+    handlers: {
+      slow: async (_request, comm) => {
+        await assertRejects(() => comm.read(), CommClosed);
+        gone.resolve();
+        return "nobody hears this";
+      },
+      ping: () => "pong",
+    },
+  });
+  const comm = await dial();
+  await comm.write({ op: "slow" });
+  comm.abort();
+  await gone.promise;
+  assertEquals(await call(await dial(), { op: "ping" }), "pong");
+  await server.close();
+});
+
+Deno.test("call that is given up aborts its comm and rejects with the reason", async () => {
+  const asked = Promise.withResolvers<void>();
+  const { server, dial } = await served({
+    handlers: {
+      never: (_request, _comm, signal) => {
+        asked.resolve();
+        const { promise, resolve } = Promise.withResolvers<void>();
+        signal.addEventListener("abort", () => resolve());
+        return promise;
+      },
+    },
+  });
+  const comm = await dial();
+  const controller = new AbortController();
+  const reply = assertRejects(() => call(comm, { op: "never" }, controller.signal), Error, "enough");
+  await asked.promise;
+  controller.abort(new Error("enough"));
+  await reply;
+  assert(comm.closed);
+  await server.close();
+});
+
+async function stream(sent: readonly unknown[]): Promise<[RawMessage[][], StreamEnd]> {
+  await using pair = await LinkPair.make("inproc");
+  const batches: RawMessage[][] = [];
+  for (const message of sent) await pair.client.write(message);
+  await pair.client.close();
+  return [batches, await handleStream(pair.server, (messages) => batches.push([...messages]))];
+}
+
+Deno.test("handleStream hands over batches and bare maps in order until the link ends", async () => {
+  const [batches, end] = await stream([[{ op: "a" }, { op: "b" }], { op: "c" }, []]);
+  assertEquals(batches, [[{ op: "a" }, { op: "b" }], [{ op: "c" }], []]);
+  assert(!end.orderly && end.error instanceof CommClosed);
+});
+
+Deno.test("handleStream ends at close-stream and drops what follows", async () => {
+  const [batches, end] = await stream([[{ op: "a" }, { op: "close-stream" }, { op: "b" }], [{ op: "c" }]]);
+  assertEquals(batches, [[{ op: "a" }]]);
+  assertEquals(end, { orderly: true, error: undefined });
+});
+
+Deno.test("handleStream takes OK for the end of a batch, as Dask does", async () => {
+  const [batches] = await stream([[{ op: "a" }, "OK", { op: "b" }], [{ op: "c" }]]);
+  assertEquals(batches, [[{ op: "a" }], [{ op: "c" }]]);
+});
+
+Deno.test("handleStream aborts the comm when a message can't be handled", async () => {
+  for (const odd of [[5], ["text"], [{ no: "op" }], [{ op: 1 }], 7]) {
+    await assertRejects(() => stream([odd]), Error, `must be a map with "op"`);
+  }
+  await using pair = await LinkPair.make("inproc");
+  await pair.client.write([{ op: "bad" }]);
+  const refuse = () => {
+    throw new Error("unknown op");
+  };
+  await assertRejects(() => handleStream(pair.server, refuse), Error, "unknown op");
+  assert(pair.server.closed);
+  await assertRejects(() => pair.client.read(), CommClosed);
+});
