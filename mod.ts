@@ -30,7 +30,10 @@ export {
   RpcError,
   TimeoutError,
 } from "./comm/errors.ts";
-export type { Address, Brand, Key } from "./messages/common.ts";
+export type { Address, Brand, ClientId, Key } from "./messages/common.ts";
+export type { LinkFacts, SchedulerIdentity, WorkerIdentity } from "./messages/rpc.ts";
+export type { RemoteErrorInfo } from "./protocol/remote_error.ts";
 export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
-export { Security } from "./security/security.ts";
+export { type ExtraConnArgs, Security, type SecurityMakers } from "./security/security.ts";
+export type { TemporaryOptions } from "./security/temporary.ts";
 export { Worker, type WorkerOptions } from "./worker/worker.ts";

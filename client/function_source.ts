@@ -1,7 +1,185 @@
+/**
+ * Makes function bodies of functions: their source, checked to stand by itself, and its hash.
+ *
+ * @module
+ */
+
 import { createHash } from "node:crypto";
-import { encodeMsgpack } from "../protocol/msgpack.ts";
+import { parse } from "acorn";
 import type { FunctionHash } from "../messages/common.ts";
-export function functionBody(fn: (...args: never[]) => unknown) {
-  const body = encodeMsgpack({ kind: "source", name: fn.name || "lambda", source: fn.toString() });
-  return { hash: createHash("sha256").update(body).digest("hex") as FunctionHash, body, name: fn.name || "lambda" };
+import { encodeMsgpack } from "../protocol/msgpack.ts";
+import { asNode, findDependencies, type SourcePlace, type SyntaxNode } from "./free_variables.ts";
+import type { FunctionBody } from "./state/client_state.ts";
+import { THREAD_GLOBALS } from "./thread_globals.ts";
+
+/** A function that can't be run on a worker; the message says why and what to do. */
+export class FunctionSourceError extends TypeError {
+  /** Class name. */
+  override readonly name = "FunctionSourceError";
+  /** Variable that the function takes from around itself, if that is why. */
+  readonly variable: string | undefined;
+  /** Its line in the function, the first is 1; 0 if the whole function is refused. */
+  readonly line: number;
+
+  /** Names the place and the reason. */
+  constructor(message: string, place?: SourcePlace, options?: ErrorOptions) {
+    super(message, options);
+    this.variable = place?.name;
+    this.line = place?.line ?? 0;
+  }
+}
+
+/** A body with the name that keys begin with. */
+export interface NamedFunctionBody extends FunctionBody {
+  /** The function's name; Dask's `lambda` if it has none. */
+  readonly name: string;
+}
+
+/** Name of functions without one, as in Dask (`dask.utils.funcname`). */
+const NAMELESS = "lambda";
+
+const bodies = new WeakMap<(...args: never[]) => unknown, NamedFunctionBody>();
+
+/**
+ * The body of `fn`: arrow functions, functions and methods, asynchronous or not. It is parsed and hashed once.
+ *
+ * @throws {FunctionSourceError} If `fn` uses a variable of its surroundings, or is of a kind that has no meaning elsewhere.
+ */
+export function functionBody(fn: (...args: never[]) => unknown): NamedFunctionBody { // hot: per submit
+  const known = bodies.get(fn);
+  if (known !== undefined) return known;
+  const name = nameOf(fn);
+  const source = standaloneSource(name, Function.prototype.toString.call(fn));
+  const body = encodeMsgpack({ kind: "source", name, source });
+  const hash = createHash("sha256").update(body).digest("hex") as FunctionHash;
+  const made: NamedFunctionBody = { hash, body, name };
+  bodies.set(fn, made);
+  return made;
+}
+
+function nameOf(fn: { readonly name: unknown }): string {
+  return typeof fn.name === "string" && fn.name !== "" ? fn.name : NAMELESS;
+}
+
+/** Source of an expression that evaluates to the function, in any module. */
+function standaloneSource(name: string, source: string): string {
+  if (/\{\s*\[native code\]\s*\}$/.test(source)) throw refuseNative(name);
+  const { node, offset } = parseFunction(name, source);
+  if (node["generator"] === true) {
+    throw refuse(
+      name,
+      "it is a generator, whose steps can't cross to another process",
+      "return an array instead",
+    );
+  }
+  const { bound, free } = findDependencies(node);
+  const [place] = bound;
+  if (place !== undefined) throw refuseBound(name, place);
+  const unknown = free.filter((use) => !THREAD_GLOBALS.has(use.name));
+  if (unknown.length > 0) throw refuseFree(name, unknown);
+  if (node.type === "ArrowFunctionExpression" || offset === 1) return source;
+  // A method: its text from the parameters on is that of a function expression. Without a name, as methods don't see theirs.
+  return `${node["async"] === true ? "async " : ""}function${source.slice(node.start - offset)}`;
+}
+
+interface ParsedFunction {
+  readonly node: SyntaxNode;
+  /** Characters before the source in the text that was parsed. */
+  readonly offset: number;
+}
+
+function parseFunction(name: string, source: string): ParsedFunction {
+  let cause: unknown;
+  try {
+    const node = expressionOf(`(${source}\n)`);
+    if (node?.type === "ClassExpression") {
+      throw refuse(
+        name,
+        "it is a class",
+        "submit a function that makes what you need of plain data, and declare the class inside",
+      );
+    }
+    if (node?.type === "ArrowFunctionExpression" || node?.type === "FunctionExpression") {
+      return { node, offset: 1 };
+    }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    cause = error;
+  }
+  const method = methodOf(source);
+  if (method === undefined) {
+    const reason = cause instanceof Error ? `: ${cause.message}` : "";
+    throw refuse(name, `its source can't be parsed as strict JavaScript${reason}`, "rewrite it", cause);
+  }
+  if (method["kind"] !== "init") throw refuse(name, "it is a getter or setter", "submit a function");
+  const node = asNode(method["value"]);
+  if (node === undefined) throw refuse(name, "its source is no function", "submit a function");
+  return { node, offset: 2 };
+}
+
+/** The property that `source` makes if it is put into an object. */
+function methodOf(source: string): SyntaxNode | undefined {
+  try {
+    const object = expressionOf(`({${source}\n})`);
+    const properties = object?.["properties"];
+    return Array.isArray(properties) && properties.length === 1 ? asNode(properties[0]) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function expressionOf(text: string): SyntaxNode | undefined {
+  const program = parse(text, { ecmaVersion: "latest", sourceType: "module", locations: true });
+  const [statement] = program.body;
+  return asNode(statement?.type === "ExpressionStatement" ? statement.expression : undefined);
+}
+
+function refuse(name: string, why: string, whatToDo: string, cause?: unknown): FunctionSourceError {
+  const options = cause === undefined ? undefined : { cause };
+  return new FunctionSourceError(
+    `Cannot send function "${name}" to a worker: ${why}; ${whatToDo}`,
+    undefined,
+    options,
+  );
+}
+
+function refuseNative(name: string): FunctionSourceError {
+  if (name.startsWith("bound ")) {
+    return refuse(
+      name,
+      "it is bound, and a bound function has no source",
+      "pass what it is bound to as an argument",
+    );
+  }
+  return refuse(
+    name,
+    "it is native and has no source",
+    "call it in a function of your own: (x) => Math.sqrt(x)",
+  );
+}
+
+function refuseBound(name: string, place: SourcePlace): FunctionSourceError {
+  const whatToDo = place.name === "this" || place.name === "super"
+    ? "pass the object's data as an argument"
+    : place.name === "import.meta"
+    ? "pass what you need of it as an argument"
+    : "import an absolute URL";
+  return new FunctionSourceError(
+    `Cannot send function "${name}" to a worker: it uses ${place.name} (line ${place.line} of the function), ` +
+      `which has no meaning there; ${whatToDo}`,
+    place,
+  );
+}
+
+function refuseFree(name: string, places: readonly SourcePlace[]): FunctionSourceError {
+  const uses = places.map((place) => `"${place.name}" (line ${place.line} of the function)`).join(" and ");
+  const are = places.length === 1
+    ? "which is neither declared in it nor a global"
+    : "which are neither declared in it nor globals";
+  const it = places.length === 1 ? "it as an argument, or declare it" : "them as arguments, or declare them";
+  return new FunctionSourceError(
+    `Cannot send function "${name}" to a worker: it uses ${uses}, ${are} of a worker; pass ${it} inside`,
+    places[0],
+  );
 }

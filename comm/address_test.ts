@@ -96,7 +96,9 @@ Deno.test("addresses are read and written as Dask does", async () => {
       skipped.push(`${vector.id} (${why})`);
       continue;
     }
-    const label = `${vector.id}: ${vector.fn}(${JSON.stringify(vector.args)}, ${JSON.stringify(vector.kwargs)})`;
+    const label = `${vector.id}: ${vector.fn}(${JSON.stringify(vector.args)}, ${
+      JSON.stringify(vector.kwargs)
+    })`;
     if (vector.error !== undefined) {
       let failure: unknown;
       await run(vector).catch((error) => failure = error);
@@ -108,7 +110,11 @@ Deno.test("addresses are read and written as Dask does", async () => {
       assertEquals(await run(vector), different ?? tuple(vector.ok), label);
     }
   }
-  report(`addresses.json: ${vectors.length - skipped.length} of ${vectors.length}; Python's own: ${skipped.join(", ")}`);
+  report(
+    `addresses.json: ${vectors.length - skipped.length} of ${vectors.length}; Python's own: ${
+      skipped.join(", ")
+    }`,
+  );
   assert(skipped.length <= 10, "too many vectors are skipped");
 });
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
 import { Serialized } from "../protocol/serialized.ts";
-import { LinkPair, SCHEMES } from "../testing/links.ts";
+import { LinkPair, type SCHEMES } from "../testing/links.ts";
 import type { Comm } from "./comm.ts";
 import { CommClosed } from "./errors.ts";
 
@@ -116,10 +116,12 @@ function testComm(scheme: keyof typeof SCHEMES): void {
   });
 
   test("close and abort may be repeated in any order", async ({ client, server }) => {
+    const end = assertRejects(() => server.read(), CommClosed);
     await client.close();
     await client.close();
     client.abort();
     await client.close();
+    await end;
     server.abort();
     server.abort();
     await server.close();
@@ -127,12 +129,14 @@ function testComm(scheme: keyof typeof SCHEMES): void {
   });
 
   test("is closed by leaving its scope", async ({ client, server }) => {
+    const last = server.read();
+    const end = last.then(() => assertRejects(() => server.read(), CommClosed));
     {
       await using scoped = client;
       await scoped.write("last");
     }
-    assertEquals(await server.read(), "last");
-    await assertRejects(() => server.read(), CommClosed);
+    assertEquals(await last, "last");
+    await end;
     assert(client.closed);
   });
 

@@ -2,7 +2,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { loadTlsContext } from "../security/context.ts";
 import { SecurityError } from "../security/errors.ts";
 import { Security } from "../security/security.ts";
-import { RawPeer, SCHEMES, sidesOf, tlsSides } from "../testing/links.ts";
+import { encodeFrames } from "../protocol/frames.ts";
+import { encodeMessage, MsgpackError } from "../protocol/message.ts";
+import { PYTHON_HANDSHAKE, RawPeer, SCHEMES, sidesOf, tlsSides } from "../testing/links.ts";
+import { tlsTransport } from "./tls.ts";
 import type { Clock } from "./clock.ts";
 import type { Comm } from "./comm.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
@@ -116,7 +119,9 @@ Deno.test("listen drops a peer that sends no handshake in time, and one that sto
   using half = await RawPeer.dial(watch.address);
   await half.send(bytes(32, 0, 0, 0));
   await watch.refused(2);
-  for (const refusal of watch.refusals) assert(refusal.includes("no handshake message within 0.05 s"), refusal);
+  for (const refusal of watch.refusals) {
+    assert(refusal.includes("no handshake message within 0.05 s"), refusal);
+  }
   await silent.read();
   assertEquals(await silent.read(), undefined);
   await watch.stillServes();
@@ -157,6 +162,19 @@ Deno.test("connect and listen refuse each other's certificates if the CA differs
   await watch.refused(1);
   await watch.stillServes();
   assertEquals(watch.comms.length, 1);
+});
+
+Deno.test("connect tells the likely causes when the listener refuses its certificate", async () => {
+  const [ours, theirs] = [await Security.temporary(), await Security.temporary()];
+  const context = await loadTlsContext(ours, "scheduler");
+  await using watch = await watched("tls", { context });
+  const { tlsClientCert = "", tlsClientKey = "" } = theirs;
+  const { tlsCaFile = "" } = ours;
+  const stranger = { context: await loadTlsContext({ tlsCaFile, tlsClientCert, tlsClientKey }, "client") };
+  const error = await assertRejects(() => connect(watch.address, { ...stranger, ...hurried }), CommAuthError);
+  assert(/certificate/.test(error.message), error.message);
+  await watch.refused(1);
+  assertEquals(watch.comms, []);
 });
 
 Deno.test("connect and listen refuse plain text where encryption is required", async () => {
@@ -280,7 +298,11 @@ Deno.test("a frame that is announced and does not come takes no memory", async (
   using peer = await RawPeer.greet(watch.address);
   await peer.send(new Uint8Array(new BigUint64Array([16n, 1n, 2n ** 39n]).buffer));
   await peer.send(new Uint8Array(1000));
-  const reading = assertRejects(() => watch.comms[0]?.read() ?? Promise.resolve(), CommClosed, "in the middle");
+  const reading = assertRejects(
+    () => watch.comms[0]?.read() ?? Promise.resolve(),
+    CommClosed,
+    "in the middle",
+  );
   await watch.stillServes();
   assert(Deno.memoryUsage().rss - before < 128 * 2 ** 20);
   peer.close();
@@ -293,11 +315,42 @@ Deno.test("a message that ends halfway, and a peer that dies, are told from a cl
   const half = await RawPeer.greet(watch.address);
   await half.send(wire);
   half.close();
-  await assertRejects(() => watch.comms[0]?.read() ?? Promise.resolve(), CommClosed, "in the middle of a message");
+  await assertRejects(
+    () => watch.comms[0]?.read() ?? Promise.resolve(),
+    CommClosed,
+    "in the middle of a message",
+  );
   const whole = await RawPeer.greet(watch.address);
   whole.close();
   const error = await assertRejects(() => watch.comms[1]?.read() ?? Promise.resolve(), CommClosed);
   assert(!error.message.includes("middle"), error.message);
+});
+
+Deno.test("a message that ends halfway is told from a close over TLS, too", async () => {
+  await using watch = await watched("tls");
+  const { client } = await tlsSides();
+  const { host, port = 0 } = parseAddress(watch.address);
+  assert(client.context !== undefined);
+  const stream = await tlsTransport.dial({ hostname: host, port, context: client.context });
+  await stream.write(encodeFrames(encodeMessage(PYTHON_HANDSHAKE)));
+  while (watch.comms.length === 0) await stream.read();
+  await stream.write([bytes(20, 0, 0, 0, 0, 0, 0, 0, 1)]);
+  const reading = assertRejects(() => watch.comms[0]?.read() ?? Promise.resolve(), CommClosed, "in the middle");
+  await Promise.all([stream.close(), reading]);
+});
+
+Deno.test("deep nesting is refused message by message", async () => {
+  await using watch = await watched("tcp");
+  using peer = await RawPeer.greet(watch.address);
+  const deep = new Uint8Array(24 + 100_001).fill(0x91, 24);
+  new DataView(deep.buffer).setBigUint64(0, 100_017n, true);
+  new DataView(deep.buffer).setBigUint64(8, 1n, true);
+  new DataView(deep.buffer).setBigUint64(16, 100_001n, true);
+  deep[deep.length - 1] = 0xc0;
+  await peer.send(deep);
+  await assertRejects(() => watch.comms[0]?.read() ?? Promise.resolve(), MsgpackError, "deep");
+  await peer.write("next");
+  assertEquals(await watch.comms[0]?.read(), "next");
 });
 
 Deno.test("Listener closes once, keeps accepted comms, and drops handshakes that wait", async () => {
@@ -358,7 +411,13 @@ Deno.test("a handler of comms that throws costs the comm, not the listener", asy
 });
 
 Deno.test("acceptAll goes on after errors such as too many open files, with longer pauses", async () => {
-  const outcomes: (Error | string)[] = [new Error("EMFILE"), new Error("EMFILE"), "peer", new Error("EMFILE"), "next"];
+  const outcomes: (Error | string)[] = [
+    new Error("EMFILE"),
+    new Error("EMFILE"),
+    "peer",
+    new Error("EMFILE"),
+    "next",
+  ];
   const accepted: string[] = [];
   const errors: unknown[] = [];
   const done = Promise.withResolvers<void>();

@@ -38,7 +38,7 @@ export function encodeMessage(message: unknown, options?: EncodeOptions): Uint8A
       : payload
   );
   bodies.value(message);
-  const payloads = bodies.payloads;
+  const payloads = bodies.takePayloads();
   const frames: Uint8Array[] = [bodies.end()];
   for (let i = 0; i < payloads.length; i++) {
     const payload = payloads[i] as Payload;

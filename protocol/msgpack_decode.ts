@@ -34,11 +34,12 @@ const PREALLOCATED_ENTRIES = 4096;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 /** Reads one value at a time. Not re-entrant. */
 export class Decoder {
   #bytes: Uint8Array = NO_BYTES;
-  #view: DataView = new DataView(NO_BYTES.buffer);
+  #view: DataView = NO_VIEW;
   #at = 0;
   #depth = 0;
   #payloads: PayloadSource | undefined = undefined;
@@ -57,7 +58,8 @@ export class Decoder {
     this.#payloads = payloads;
     const value = this.#value();
     const rest = bytes.byteLength - this.#at;
-    this.#bytes = NO_BYTES;
+    this.#bytes = NO_BYTES; // nothing keeps a large message alive
+    this.#view = NO_VIEW;
     this.#payloads = undefined;
     if (rest > 0) throw new MsgpackError(`Cannot decode: ${rest} bytes follow the value`);
     return value;

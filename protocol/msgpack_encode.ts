@@ -54,9 +54,12 @@ export class Encoder {
     this.#plain = plain;
   }
 
-  /** Payloads that stand-ins were written for since {@linkcode Encoder.begin}. */
-  get payloads(): readonly Payload[] {
-    return this.#payloads;
+  /** Payloads that stand-ins were written for since {@linkcode Encoder.begin}, in order. Forgets them. */
+  takePayloads(): readonly Payload[] {
+    const payloads = this.#payloads;
+    if (payloads.length > 0) this.#payloads = [];
+    this.#prepare = undefined;
+    return payloads;
   }
 
   /** Starts over. */
@@ -412,7 +415,7 @@ const shared = new Encoder(false);
 export function encodeMsgpack(value: unknown): Uint8Array<ArrayBuffer> {
   shared.begin();
   shared.value(value);
-  if (shared.payloads.length > 0) {
+  if (shared.takePayloads().length > 0) {
     throw new MsgpackError("Cannot encode: a payload needs a message around it");
   }
   return shared.end();

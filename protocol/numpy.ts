@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ownBytes } from "./payload.ts";
 import { SerializationError, type SerializedHeader } from "./serialized.ts";
 import { viewClass } from "./structured_clone_decode.ts";
 
@@ -65,7 +66,7 @@ const CLASSES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The typed array that a payload of the family `dask` holds. Shares memory with `bytes` where their alignment allows.
+ * The typed array that a payload of the family `dask` holds. Shares memory with `bytes` if they are all of their buffer.
  *
  * @throws {SerializationError} If Python's type has no form here.
  */
@@ -79,10 +80,7 @@ export function typedArrayOf(type: string, subHeader: unknown, bytes: Uint8Array
   if (View === undefined) throw unreadable(type, JSON.stringify(fields["dtype"] ?? fields["format"] ?? null));
   const itemBytes = DTYPES[name ?? ""]?.[1] ?? 1;
   if (bytes.byteLength % itemBytes !== 0) throw unreadable(type, `${bytes.byteLength} bytes`);
-  const aligned = bytes.byteOffset % itemBytes === 0 && bytes.buffer instanceof ArrayBuffer
-    ? bytes
-    : bytes.slice();
-  return new View(aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.byteLength / itemBytes);
+  return new View(ownBytes(bytes).buffer, 0, bytes.byteLength / itemBytes);
 }
 
 function ndarrayClass(fields: Record<string, unknown>, byteLength: number): string | undefined {

@@ -114,3 +114,11 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   }
   return joined;
 }
+
+/** The bytes with a buffer of their own: what a value's `buffer` shows is the value alone. Copies if need be. */
+export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength
+    ? new Uint8Array(buffer)
+    : new Uint8Array(bytes);
+}

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ownBytes } from "./payload.ts";
 import { PyGlobal, PyObject, PyTuple } from "./pickle.ts";
 import { SerializationError } from "./serialized.ts";
 
@@ -26,7 +27,8 @@ export function pythonNameOf(value: unknown): string {
 }
 
 function convert(value: unknown, done: Map<object, unknown>, depth: number): unknown {
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Uint8Array) return ownBytes(value);
   if (depth > DEPTH_MAX) {
     throw new SerializationError(`Cannot read a pickle: nested deeper than ${DEPTH_MAX}`);
   }
@@ -85,8 +87,7 @@ function convertCall(object: PyObject, done: Map<object, unknown>, depth: number
     case "builtins.bytearray":
     case "builtins.bytes":
     case "__builtin__.bytearray":
-      if (object.args.length === 0) return new Uint8Array(0);
-      return first instanceof Uint8Array ? first : convert(first, done, depth + 1);
+      return object.args.length === 0 ? new Uint8Array(0) : convert(first, done, depth + 1);
     case "_codecs.encode":
       return typeof first === "string" ? Uint8Array.from(first, (c) => c.charCodeAt(0)) : undefined;
     case "builtins.set":

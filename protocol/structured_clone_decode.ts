@@ -5,6 +5,7 @@
  */
 
 import { decodeMsgpack, define } from "./msgpack_decode.ts";
+import { ownBytes } from "./payload.ts";
 import { SerializationError } from "./serialized.ts";
 import { ERROR_FIELDS, Kind } from "./structured_clone.ts";
 
@@ -22,7 +23,8 @@ const ERRORS: Readonly<Record<string, ErrorClass>> = {
   URIError,
 };
 
-type ViewClass = new (buffer: ArrayBuffer, byteOffset: number, length: number) => ArrayBufferView;
+/** A class of views of a buffer. */
+export type ViewClass = new (buffer: ArrayBuffer, byteOffset: number, length: number) => ArrayBufferView;
 
 const VIEW_NAMES: readonly string[] = [
   "Int8Array",
@@ -46,7 +48,7 @@ export function viewClass(name: string): ViewClass | undefined {
 }
 
 /**
- * The value that `body` and `buffers` hold. It shares no memory with them.
+ * The value that `body` and `buffers` hold. It shares memory with buffers that are all of theirs.
  *
  * @throws {SerializationError} If they are damaged.
  */
@@ -183,9 +185,7 @@ class CloneReader {
   #buffer(data: unknown): ArrayBuffer {
     const bytes = data instanceof Uint8Array ? data : this.#buffers[indexOf(data)];
     if (bytes === undefined) throw damaged("a missing buffer");
-    const copy = new Uint8Array(bytes.byteLength);
-    copy.set(bytes);
-    return copy.buffer;
+    return ownBytes(bytes).buffer;
   }
 
   #view(node: readonly unknown[]): unknown {

@@ -7,7 +7,7 @@
 import { decodeMsgpack } from "./msgpack_decode.ts";
 import { classNameOf, encodePlain } from "./msgpack_encode.ts";
 import { ndarrayHeader, typedArrayOf } from "./numpy.ts";
-import { joinBytes, joinFrames } from "./payload.ts";
+import { joinBytes, joinFrames, ownBytes } from "./payload.ts";
 import { decodePickle } from "./pickle.ts";
 import { plainFromPython } from "./python_values.ts";
 import { SerializationError, Serialized, type SerializedHeader } from "./serialized.ts";
@@ -76,7 +76,8 @@ function clonePayload(value: unknown, path: string): Serialized {
 /**
  * The value of a payload. It may share memory with the frames: read a payload once, or leave what came of it unchanged.
  *
- * @throws {SerializationError} If it can't be read here, or is damaged.
+ * @throws {SerializationError} If it can't be read here.
+ * @throws {MsgpackError} If it is damaged.
  */
 export function deserializeValue(payload: Serialized): unknown {
   return fromFrames(payload.header, joinFrames(payload), 0);
@@ -119,7 +120,7 @@ function daskValue(header: SerializedHeader, frames: readonly Uint8Array[]): unk
   switch (type) {
     case "bytes":
     case "bytearray":
-      return joinBytes(frames);
+      return ownBytes(joinBytes(frames));
     default:
       return typedArrayOf(type, header["sub-header"], joinBytes(frames));
   }

@@ -82,6 +82,22 @@ Deno.test("deserializeValue gives typed arrays of every class back, aligned or n
   assertEquals(roundTrip(new BigUint64Array([2n ** 64n - 1n])), new BigUint64Array([2n ** 64n - 1n]));
 });
 
+Deno.test("deserializeValue gives half-precision arrays back", () => {
+  const Half = Reflect.get(globalThis, "Float16Array") as new (items: readonly number[]) => ArrayBufferView;
+  assertEquals(roundTrip(new Half([1.5, -2])), new Half([1.5, -2]));
+});
+
+Deno.test("deserializeValue gives arrays a buffer of their own, and large ones the memory that they came in", () => {
+  for (const value of [new Uint8Array([1, 2, 3]), new Float64Array([1, 2]), [new Uint16Array(5), 1n]]) {
+    const back = roundTrip(value);
+    const view = (Array.isArray(back) ? back[0] : back) as Uint8Array;
+    assertEquals([view.byteOffset, view.buffer.byteLength], [0, view.byteLength]);
+  }
+  const payload = serializeValue(new Float64Array(10_000));
+  const large = deserializeValue(payload) as Float64Array;
+  assertStrictEquals(large.buffer, payload.frames[0]?.buffer);
+});
+
 Deno.test("deserializeValue gives back any plain data", () => {
   fc.assert(
     fc.property(fc.jsonValue({ stringUnit: "binary" }), (value) => assertEquals(roundTrip(value), value)),

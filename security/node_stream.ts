@@ -95,8 +95,7 @@ export class NodeStream implements ByteStream {
       this.#error = new Error("Link was closed by this side");
       // Discarding what still comes in lets the peer's end be seen.
       this.#inbox.discard(this.#error);
-      this.#socket.end();
-      this.#linger = setTimeout(() => this.#socket.destroy(), LINGER_MS);
+      this.#socket.end(() => this.#startLinger());
     }
     return this.#closed;
   }
@@ -104,6 +103,11 @@ export class NodeStream implements ByteStream {
   abort(): void {
     this.#fail(new Error("Link was aborted by this side"));
     this.#socket.destroy();
+  }
+
+  /** Everything is sent: from here on only the peer's end is waited for. */
+  #startLinger(): void {
+    if (!this.#socket.destroyed) this.#linger = setTimeout(() => this.#socket.destroy(), LINGER_MS);
   }
 
   #fail(error: Error): void {

@@ -16,7 +16,7 @@ export interface Source {
   readonly keys: readonly string[];
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-[^-]+)*?-----END \1-----/g;
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 
 /** More than any chain; a wrong path may lead to a device or a dump. */
 const MAX_BYTES = 4 * 1024 * 1024;

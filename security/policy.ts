@@ -8,7 +8,7 @@ import type { TlsInfo } from "../comm/comm.ts";
 import { cipherAllowed } from "./ciphers.ts";
 import type { TlsContextOptions } from "./context.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
-import { fingerprint256, nameText, parseCertificate } from "./x509.ts";
+import { type Certificate, fingerprint256, nameText, parseCertificate } from "./x509.ts";
 
 /** What the TLS layer says after a handshake. */
 export interface HandshakeFacts {
@@ -42,7 +42,7 @@ export function checkPeer(
   if (!facts.authorized) {
     throw policyRefusal(peer, 'its certificate does not lead to the CA in "tlsCaFile"');
   }
-  const parsed = parseCertificate(certificate);
+  const parsed = read(certificate, peer);
   const subject = nameText(parsed.subject);
   // Deno's client accepts a v1 server that can't sign: the public certificate alone would do (decision 0001).
   if (parsed.version !== 3) {
@@ -67,4 +67,12 @@ export function checkPeer(
     cipher,
     peer: { subject, issuer: nameText(parsed.issuer), fingerprint256: fingerprint256(parsed.raw) },
   };
+}
+
+function read(certificate: Uint8Array, peer: TlsPeer): Certificate {
+  try {
+    return parseCertificate(certificate);
+  } catch (cause) {
+    throw policyRefusal(peer, "its certificate can't be read", { cause });
+  }
 }

@@ -19,6 +19,8 @@ import { hidden } from "./hidden.ts";
 import { nearest } from "./nearest.ts";
 import { type TemporaryOptions, temporaryPems } from "./temporary.ts";
 
+export type { TemporaryOptions } from "./temporary.ts";
+
 /** What a link is used as. Decides which certificate is shown; any certificate of the CA may play any role. */
 export type TlsRole = "client" | "scheduler" | "worker";
 

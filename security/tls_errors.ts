@@ -110,7 +110,7 @@ const OWN_VERDICTS: readonly Rule[] = [
     reason: () => 'no TLS version or cipher suite suits both: compare "tlsMinVersion" and "tlsMaxVersion"',
   }],
   [/NO_SHARED_CIPHER|NO_CIPHER/i, { ...HERE, reason: () => "no cipher suite suits both" }],
-  [/HANDSHAKE_TIMEOUT/i, {
+  [/HANDSHAKE[_ ]TIMEOUT/i, {
     side: "here",
     final: false,
     reason: () => "it did not complete the TLS handshake in time",
@@ -147,8 +147,8 @@ export function hungUp(peer: TlsPeer): TlsRefusedError {
 }
 
 /** A verdict of our own policy. */
-export function policyRefusal(peer: TlsPeer, reason: string): TlsRefusedError {
-  return refused({ ...HERE, reason: () => reason }, peer, undefined);
+export function policyRefusal(peer: TlsPeer, reason: string, options?: ErrorOptions): TlsRefusedError {
+  return refused({ ...HERE, reason: () => reason }, peer, options?.cause);
 }
 
 /** `code` of a Node error, or an empty string. */
@@ -171,7 +171,7 @@ function verdictOf(text: string, code: string, during: "handshake" | "link"): Ve
   return undefined;
 }
 
-function refused(verdict: Verdict, peer: TlsPeer, cause: Error | undefined): TlsRefusedError {
+function refused(verdict: Verdict, peer: TlsPeer, cause: unknown): TlsRefusedError {
   const whom = peer.way === "dial" ? `"${peer.address}"` : `the peer at "${peer.address}"`;
   const who = verdict.side === "here" ? `TLS link with ${whom} refused` : `TLS link was refused by ${whom}`;
   return new TlsRefusedError(

@@ -64,11 +64,11 @@ export class LinkPair implements AsyncDisposable {
   }
 
   /** Makes a link. */
-  static async make(scheme: keyof typeof SCHEMES): Promise<LinkPair> {
+  static async make(scheme: keyof typeof SCHEMES, options: LinkOptions = {}): Promise<LinkPair> {
     const sides = await sidesOf(scheme);
     const accepted = Promise.withResolvers<Comm>();
-    const listener = await listen(SCHEMES[scheme], { ...sides.server, onComm: accepted.resolve });
-    const client = await connect(listener.contactAddress, sides.client);
+    const listener = await listen(SCHEMES[scheme], { ...sides.server, ...options, onComm: accepted.resolve });
+    const client = await connect(listener.contactAddress, { ...sides.client, ...options });
     return new LinkPair(client, await accepted.promise, listener);
   }
 

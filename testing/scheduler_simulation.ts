@@ -11,7 +11,7 @@ import type { Address, ClientId, FunctionHash, Key } from "../messages/common.ts
 import type { ComputeTask, WorkerCommand, WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import type { GraphAnnotations, UpdateGraph } from "../messages/client_scheduler.ts";
-import { SchedulerState } from "../scheduler/state/scheduler_state.ts";
+import type { SchedulerState } from "../scheduler/state/scheduler_state.ts";
 
 /** A task to submit: its key, the keys that it depends on, and its function (default `"f"`). */
 export type GraphRowSpec = readonly [key: string, dependencies?: readonly string[], functionName?: string];

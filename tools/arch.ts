@@ -37,7 +37,7 @@ const rules: Rules = {
     { folder: "internal", imports: [] },
   ],
   pureFiles: ["internal/assert.ts", "internal/heap.ts", "internal/units.ts"],
-  unpublished: ["testing", "tests", "tools", "links", "examples", "benches"],
+  unpublished: ["testing", "tests", "tools", "links", "examples", "bench"],
   mostLines: 600,
 };
 

@@ -51,6 +51,7 @@ async function main(args: readonly string[]): Promise<number> {
     const ran = await run([Deno.execPath(), "test", "-A", ...args, ...files], {
       cwd: root,
       env: { DASK_PYTHON: python, NO_COLOR: "1" },
+      limit: 5,
     });
     code = ran.code;
     counts = denoCounts(ran.output) ?? none;

@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Keep the output instead of passing it on as well. */
   readonly quiet?: boolean;
+  /** Minutes after which it is killed. */
+  readonly limit?: number;
 }
 
 /** Prints a line to stdout. */
@@ -45,6 +47,15 @@ export async function run(command: readonly [string, ...string[]], options: RunO
       if (options.quiet !== true) Deno.stdout.writeSync(new TextEncoder().encode(text));
     }
   };
-  const [status] = await Promise.all([child.status, pass(child.stdout), pass(child.stderr)]);
-  return { code: status.code, output: pieces.join("") };
+  const kill = (): void => {
+    say(`"${command.join(" ")}" did not end within ${options.limit} minutes`);
+    child.kill("SIGKILL");
+  };
+  const timer = options.limit === undefined ? undefined : setTimeout(kill, options.limit * 60_000);
+  try {
+    const [status] = await Promise.all([child.status, pass(child.stdout), pass(child.stderr)]);
+    return { code: status.code, output: pieces.join("") };
+  } finally {
+    clearTimeout(timer);
+  }
 }

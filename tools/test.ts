@@ -46,7 +46,11 @@ async function publish(): Promise<Counts> {
 }
 
 async function tests(): Promise<Counts> {
-  const { code, output } = await run([Deno.execPath(), "test", "-A"], { cwd: root, env: { NO_COLOR: "1" } });
+  const { code, output } = await run([Deno.execPath(), "test", "-A"], {
+    cwd: root,
+    env: { NO_COLOR: "1" },
+    limit: 15,
+  });
   const counts = denoCounts(output) ?? none;
   if (counts.passed + counts.failed === 0) {
     say("no test ran");

@@ -16,7 +16,7 @@ import type { Machine } from "./machine.ts";
 import { GraphRow, orderRows } from "./order.ts";
 import { reportTask } from "./reports.ts";
 import type { TaskGroup } from "./task_group.ts";
-import { comparePriority, ERRED, RELEASED, TaskState, WAITING } from "./task_state.ts";
+import { comparePriority, RELEASED, TaskState, WAITING } from "./task_state.ts";
 import { fillSlots, runTransitions } from "./transitions.ts";
 
 const NO_ANNOTATIONS: Readonly<Record<string, never>> = Object.freeze({});
@@ -49,13 +49,14 @@ export function addTasks(m: Machine, cs: ClientState, message: UpdateGraph): Gra
   const known: TaskState[] = [];
   takeBodies(m, cs, message, touched);
   const rows = collectRows(m, message, touched, known);
+  const ordered = [...rows.values()];
   if (linkRows(m, rows)) {
-    orderRows(rows.values());
+    orderRows(ordered);
   } else {
     let order = 0;
-    for (const row of rows.values()) row.order = order++;
+    for (const row of ordered) row.order = order++;
   }
-  const accepted = [...rows.values()].filter((row) => accept(m, cs, row));
+  const accepted = ordered.filter((row) => accept(m, cs, row));
   if (accepted.length + known.length > 0) beginGeneration(m, message.fifo_timeout);
   const created = createTasks(m, accepted, message);
   for (const group of touched) dropUnusedGroup(m, group);
@@ -177,18 +178,7 @@ export function startTasks(m: Machine, cs: ClientState, { created, known }: Grap
     const ts = wanted[i];
     if (ts !== undefined) m.recommendations.add(ts, WAITING);
   }
-  for (const ts of created) blameDependencies(m, ts);
   runTransitions(m);
   fillSlots(m);
   for (const ts of known) reportTask(m, ts, cs);
-}
-
-/** A task whose dependency has failed has failed too. */
-function blameDependencies(m: Machine, ts: TaskState): void {
-  for (const dts of ts.dependencies) {
-    if (dts.exceptionBlame === null) continue;
-    ts.exceptionBlame = dts.exceptionBlame;
-    m.recommendations.add(ts, ERRED);
-    return;
-  }
 }

@@ -12,7 +12,7 @@ import type { Machine } from "./machine.ts";
 import { checkIdleSaturated, validWorkers } from "./placement.ts";
 import { removeReplica } from "./replicas.ts";
 import { comparePriority, ERRED, PROCESSING, RELEASED, type TaskState } from "./task_state.ts";
-import { fillSlots, runTransitions } from "./transitions.ts";
+import { fillSlots, runTransitions, transition } from "./transitions.ts";
 import { withoutScheme, type WorkerInfo, WorkerState } from "./worker_state.ts";
 
 /** How to remove a worker. */
@@ -109,10 +109,9 @@ function unregister(m: Machine, ws: WorkerState): void {
 }
 
 function giveUp(m: Machine, ts: TaskState, ws: WorkerState): void {
-  ts.exception = m.encodeError(new KilledWorker(ts.key, ws.address, ts.suspicious));
-  ts.traceback = null;
-  ts.exceptionBlame = ts;
-  m.recommendations.add(ts, ERRED);
+  const error = new KilledWorker(ts.key, ws.address, ts.suspicious);
+  ts.failure = { culprit: ts.key, exception: m.encodeError(error), traceback: null };
+  transition(m, ts, ERRED); // now, as a recommendation might be replaced
 }
 
 /** A worker tells how it is. One that is not known must end. */

@@ -40,7 +40,7 @@ export class GraphRow {
  * Gives every row its place, and a refusal to those that depend on themselves or on refused ones. Walks from each task
  * that no other depends on, first come first, to its dependencies; what remains then has a cycle.
  */
-export function orderRows(rows: Iterable<GraphRow>): void {
+export function orderRows(rows: readonly GraphRow[]): void {
   let order = 0;
   for (const row of rows) {
     if (!row.hasDependents) order = walk(row, order);

@@ -63,9 +63,8 @@ export function tellWanters(m: Machine, ts: TaskState, report: ClientReport): vo
 
 /** The news that a task failed (`task-erred`). */
 export function erredReport(ts: TaskState): ClientReport {
-  const failed = ts.exceptionBlame;
-  assert(failed !== null, () => `Task "${ts.key}" is erred, and no task is to blame`);
-  return { op: "task-erred", key: ts.key, exception: failed.exception, traceback: failed.traceback };
+  assert(ts.failure !== null, () => `Task "${ts.key}" is erred, and has no failure`);
+  return { op: "task-erred", key: ts.key, exception: ts.failure.exception, traceback: ts.failure.traceback };
 }
 
 /** Tells a client what became of a task, if something did (`report_on_key`). */

@@ -68,6 +68,19 @@ export const STATE_NAMES: readonly [
 /** What tells a client why a task failed. */
 export type ErrorPayload = ClientTaskErred["exception"];
 
+/**
+ * Why a task failed. Dask keeps the error in the task that caused it, and refers to that task. A retry clears it there
+ * while others still refer to it; so here the error is a thing of its own, shared by all that failed of it.
+ */
+export interface TaskFailure {
+  /** The task that raised it. */
+  readonly culprit: Key;
+  /** The error. */
+  readonly exception: ErrorPayload;
+  /** Python's traceback, or nothing. */
+  readonly traceback: unknown;
+}
+
 /** Bytes that a result counts for while nobody told its size (`DEFAULT_DATA_SIZE`). */
 const DEFAULT_DATA_SIZE = 1024;
 
@@ -124,12 +137,8 @@ export class TaskState {
   looseRestrictions = false;
   /** Sent along with the task. */
   annotations: Readonly<Record<string, unknown>>;
-  /** Its own error. */
-  exception: ErrorPayload = null;
-  /** Its own traceback. */
-  traceback: unknown = null;
-  /** The task whose failure made this one fail, maybe itself. */
-  exceptionBlame: TaskState | null = null;
+  /** Why it failed; set if and only if it is erred. */
+  failure: TaskFailure | null = null;
   /** Workers that may hold leftovers of the failed runs. */
   erredOn: Address[] | null = null;
   /** A dependency was forgotten: it can't run any more. */

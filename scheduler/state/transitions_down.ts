@@ -18,14 +18,15 @@ import {
   PROCESSING,
   QUEUED,
   RELEASED,
+  type TaskFailure,
   type TaskState,
   WAITING,
 } from "./task_state.ts";
 
 /** Begins to work on a task: its dependencies first. */
 export function releasedWaiting(m: Machine, ts: TaskState): void {
-  if (ts.hasLostDependencies) {
-    m.recommendations.add(ts, FORGOTTEN);
+  if (ts.hasLostDependencies || hasErredDependency(ts)) {
+    m.recommendations.add(ts, ts.hasLostDependencies ? FORGOTTEN : ERRED);
     return;
   }
   ts.setState(WAITING);
@@ -47,7 +48,7 @@ export function waitingReleased(m: Machine, ts: TaskState): void {
   ts.waitingOn = NO_TASKS;
   ts.setState(RELEASED);
   if (ts.hasLostDependencies) m.recommendations.add(ts, FORGOTTEN);
-  else if (ts.exceptionBlame === null && ts.needed) m.recommendations.add(ts, WAITING);
+  else if (ts.needed && !hasErredDependency(ts)) m.recommendations.add(ts, WAITING);
   else ts.waiters = NO_TASKS;
 }
 
@@ -116,17 +117,25 @@ function hasErredDependency(ts: TaskState): boolean {
   return false;
 }
 
-/** Fails a task because a dependency failed. */
+/**
+ * Fails a task because a dependency failed. Dask notes the culprit when it recommends this; the recommendation may
+ * be replaced by another, and the note would stay. So here it is looked for.
+ */
 export function releasedErred(m: Machine, ts: TaskState): void {
-  const failed = ts.exceptionBlame;
-  assert(failed !== null, () => `Task "${ts.key}" fails, and no task is to blame`);
+  ts.failure ??= failureOfDependency(ts);
+  assert(ts.failure !== null, () => `Task "${ts.key}" fails, and nothing is to blame`);
   ts.setState(ERRED);
   for (const dts of ts.dependents) {
-    if (dts.whoHas.size > 0) continue;
-    dts.exceptionBlame = failed;
-    m.recommendations.add(dts, ERRED);
+    if (dts.whoHas.size === 0) m.recommendations.add(dts, ERRED);
   }
   if (ts.whoWants.size > 0) tellWanters(m, ts, erredReport(ts));
+}
+
+function failureOfDependency(ts: TaskState): TaskFailure | null {
+  for (const dts of ts.dependencies) {
+    if (dts.state === ERRED) return dts.failure;
+  }
+  return null;
 }
 
 /** Fails a task that was sent to a worker; its error, or the task to blame, is in it already. */
@@ -143,13 +152,9 @@ export function unplacedErred(m: Machine, ts: TaskState): void {
 
 /** `_propagate_erred` */
 function failed(m: Machine, ts: TaskState): void {
-  const blame = ts.exceptionBlame;
-  assert(blame !== null, () => `Task "${ts.key}" fails, and no task is to blame`);
+  assert(ts.failure !== null, () => `Task "${ts.key}" fails, and nothing is to blame`);
   ts.setState(ERRED);
-  for (const dts of ts.waiters) {
-    dts.exceptionBlame = blame;
-    m.recommendations.add(dts, ERRED);
-  }
+  for (const dts of ts.waiters) m.recommendations.add(dts, ERRED);
   for (const dts of ts.dependencies) {
     dts.waiters.delete(ts);
     if (!dts.needed) m.recommendations.add(dts, RELEASED);
@@ -160,9 +165,7 @@ function failed(m: Machine, ts: TaskState): void {
 
 /** Makes a failed task ready for another try; those that failed by it follow. */
 export function erredReleased(m: Machine, ts: TaskState): void {
-  ts.exception = null;
-  ts.traceback = null;
-  ts.exceptionBlame = null;
+  ts.failure = null;
   for (const dts of ts.dependents) {
     if (dts.state === ERRED) m.recommendations.add(dts, WAITING);
   }
@@ -209,6 +212,5 @@ function removeTask(m: Machine, ts: TaskState): void {
   }
   ts.clearWanters();
   m.tasks.delete(ts.key);
-  ts.exceptionBlame = null;
   if (ts.group.taskCount === 0) dropUnusedGroup(m, ts.group);
 }

@@ -72,9 +72,8 @@ function place(m: Machine, ts: TaskState, ws: WorkerState): void {
     let nbytes = 0;
     for (const dts of ts.dependencies) nbytes += Math.max(dts.nbytes, 0);
     if (nbytes > ws.memoryLimit) {
-      ts.exception = m.encodeError(new InputsTooLarge(ts.key, nbytes, ws.address, ws.memoryLimit));
-      ts.traceback = null;
-      ts.exceptionBlame = ts;
+      const error = new InputsTooLarge(ts.key, nbytes, ws.address, ws.memoryLimit);
+      ts.failure = { culprit: ts.key, exception: m.encodeError(error), traceback: null };
       m.recommendations.add(ts, ERRED);
       return;
     }

@@ -83,7 +83,7 @@ function checkState(check: Check, ts: TaskState): void {
   const isReady = ts.state === QUEUED || ts.state === PROCESSING || ts.state === NO_WORKER;
   check(isReady ? ts.waitingOn.size === 0 : true, "is ready, and waits");
   check(ts.state === WAITING ? ts.waitingOn.size > 0 : ts.waitingOn.size === 0, "waiting means waiting for");
-  check((ts.exceptionBlame !== null) === (ts.state === ERRED), "erred means having a culprit");
+  check((ts.failure !== null) === (ts.state === ERRED), "erred means having a failure");
   if (ts.state === RELEASED) check(ts.waiters.size === 0, "is released, and has waiters");
   if (ts.state === QUEUED) check(ts.restrictions === null, "is queued, and restricted");
   if (ts.state === RELEASED) check(ts.whoWants.size === 0, "is wanted, and nothing is done");

@@ -68,8 +68,8 @@ const DIFFERENT: Readonly<Record<string, readonly [fields: readonly Field[], why
   "cancel": [["messages"], "only those who wanted a cancelled key are told"],
   "desires-unknown": [["messages"], "only the client that asks is told"],
   "memory-error": [
-    ["messages", "transitions"],
-    "the task goes to processing before it fails, and that is told once",
+    ["messages", "transitions", "after"],
+    "the task goes to processing before it fails, that is told once, and a known task takes no place in the order",
   ],
   "resubmit-in-memory": [["messages"], "only the client that asks is told"],
 };
@@ -323,7 +323,7 @@ function stateOf(m: Machine, { after }: Step): unknown {
       nbytes: ts.nbytes < 0 ? undefined : ts.nbytes,
       suspicious: ts.suspicious,
       retries: ts.retries,
-      exception_blame: ts.exceptionBlame?.key,
+      exception_blame: ts.failure?.culprit,
     };
   }
 }

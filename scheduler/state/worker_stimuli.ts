@@ -86,9 +86,7 @@ function taskErred(m: Machine, ws: WorkerState, message: TaskErred): void {
     ts.retries--;
     transition(m, ts, WAITING);
   } else {
-    ts.exception = message.exception;
-    ts.traceback = message.traceback;
-    ts.exceptionBlame = ts;
+    ts.failure = { culprit: ts.key, exception: message.exception, traceback: message.traceback };
     (ts.erredOn ??= []).push(ws.address);
     transition(m, ts, ERRED);
   }

@@ -6,6 +6,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import process from "node:process";
+import { getHeapStatistics } from "node:v8";
 import { tracebackText } from "../../protocol/remote_error.ts";
 import type { ThreadCommand, ThreadData, ThreadReport } from "./packing.ts";
 import { Runner } from "./runner.ts";
@@ -16,7 +17,29 @@ if (port === null) {
 }
 
 const post = (report: ThreadReport, transfer: ArrayBuffer[]): void => port.postMessage(report, transfer);
-const runner = new Runner((workerData as ThreadData).flags, post);
+
+/** How often a thread that waits for a promise looks whether its heap was full. */
+const HEAP_CHECK_MS = 250;
+const heapLimit = getHeapStatistics().heap_size_limit;
+let heapTimer: ReturnType<typeof setInterval> | undefined;
+
+/**
+ * A full heap in a microtask ends the asynchronous function there and then, and nobody is told: its promise never
+ * settles. But Deno has raised the limit to get so far, and that shows.
+ */
+function checkHeap(): void {
+  if (getHeapStatistics().heap_size_limit <= heapLimit) return;
+  post({ op: "out-of-memory" }, []);
+  process.exit(1);
+}
+
+function onAwait(isAwaiting: boolean): void {
+  if (isAwaiting) heapTimer ??= setInterval(checkHeap, HEAP_CHECK_MS);
+  else clearInterval(heapTimer);
+  if (!isAwaiting) heapTimer = undefined;
+}
+
+const runner = new Runner((workerData as ThreadData).flags, post, onAwait);
 
 // A task may leave promises and timers behind: what they throw is told, and ends neither the thread nor another task.
 const onStray = (error: unknown): void => {

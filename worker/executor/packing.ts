@@ -126,6 +126,10 @@ export type ThreadReport =
     readonly bytes: PackedBytes;
   }
   | {
+    /** The heap was full while a task was awaited, and the thread ends. */
+    readonly op: "out-of-memory";
+  }
+  | {
     /** Something threw outside of any task's promise. */
     readonly op: "stray";
     /** What, with its stack. */

@@ -97,11 +97,17 @@ export class Runner {
   /** A run is due or waits for a promise. */
   #isRunning = false;
   #flushTimer: ReturnType<typeof setTimeout> | undefined = undefined;
+  readonly #onAwait: (isAwaiting: boolean) => void;
 
-  /** Shares `flags` with the main thread and reports to it by `post`. */
-  constructor(flags: SharedArrayBuffer, post: (report: ThreadReport, transfer: ArrayBuffer[]) => void) {
+  /** Shares `flags` with the main thread and reports to it by `post`; `onAwait` hears when a promise is waited for. */
+  constructor(
+    flags: SharedArrayBuffer,
+    post: (report: ThreadReport, transfer: ArrayBuffer[]) => void,
+    onAwait: (isAwaiting: boolean) => void,
+  ) {
     this.#flags = new Int32Array(flags);
     this.#post = post;
+    this.#onAwait = onAwait;
   }
 
   /** Takes a command other than `close`. */
@@ -185,6 +191,7 @@ export class Runner {
 
   #await(job: Job, promise: PromiseLike<unknown>): void {
     if (this.#outcomes.size > 0) this.#flushTimer ??= setTimeout(() => this.flush(), BATCH_MS);
+    this.#onAwait(true);
     const onValue = (value: unknown) => {
       try {
         this.#succeed(job, value);
@@ -193,7 +200,10 @@ export class Runner {
       }
     };
     // A rejected `then` of a foreign promise goes the same way.
-    Promise.resolve(promise).then(onValue, (error) => this.#fail(job, error)).finally(() => this.#runSoon());
+    Promise.resolve(promise).then(onValue, (error) => this.#fail(job, error)).finally(() => {
+      this.#onAwait(false);
+      this.#runSoon();
+    });
   }
 
   #succeed(job: Job, value: unknown): void {

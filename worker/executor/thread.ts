@@ -50,6 +50,8 @@ export interface ThreadEnd {
   readonly code: number | undefined;
   /** What it threw, if anything. */
   readonly error: unknown;
+  /** Whether its JavaScript heap was full. */
+  readonly isOutOfMemory: boolean;
   /** Whether it had begun to take commands. */
   readonly wasReady: boolean;
 }
@@ -94,6 +96,7 @@ export class ExecutorThread {
   #isReady = false;
   #timeOrigin = 0;
   #error: unknown = undefined;
+  #isOutOfMemory = false;
 
   /** Starts the thread. */
   constructor(number: number, options: ThreadOptions, listener: ThreadListener) {
@@ -247,6 +250,9 @@ export class ExecutorThread {
     switch (report.op) {
       case "outcomes":
         return this.#listener.onOutcomes(this, this.#unpack(report));
+      case "out-of-memory":
+        this.#isOutOfMemory = true;
+        return;
       case "stray":
         return this.#listener.onStray(this, report.text);
       case "ready":
@@ -297,7 +303,9 @@ export class ExecutorThread {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#ended.resolve();
-    this.#listener.onEnd(this, { code, error: this.#error, wasReady: this.#isReady });
+    const isOutOfMemory = this.#isOutOfMemory ||
+      (this.#error as { code?: unknown } | undefined)?.code === "ERR_WORKER_OUT_OF_MEMORY";
+    this.#listener.onEnd(this, { code, error: this.#error, isOutOfMemory, wasReady: this.#isReady });
   }
 }
 

@@ -290,12 +290,9 @@ function threadError(what: string, end: ThreadEnd | undefined): ThreadEndedError
 }
 
 function describeEnd(end: ThreadEnd, heapMib: number): string {
-  const { error } = end;
-  if (error instanceof Error) {
-    if ((error as { code?: unknown }).code === "ERR_WORKER_OUT_OF_MEMORY") {
-      return `its thread ran out of memory (JavaScript heap of ${heapMib} MiB); make the task smaller, or raise the worker's limit`;
-    }
-    return `its thread failed: ${error.message}`;
+  if (end.isOutOfMemory) {
+    return `its thread ran out of memory (JavaScript heap of ${heapMib} MiB); make the task smaller, or raise the worker's limit`;
   }
+  if (end.error instanceof Error) return `its thread failed: ${end.error.message}`;
   return `its thread ended (code ${end.code}): a task must not call Deno.exit, process.exit or close`;
 }

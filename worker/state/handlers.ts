@@ -81,14 +81,30 @@ function recommend(m: Machine, event: Stimulus): void {
     case "find-missing":
       return findMissing(m);
     case "pause":
-      m.running = false;
-      return;
+      return pause(m);
     case "unpause":
       m.running = true;
       return m.ensureComputing();
     default:
       return unreachable(event);
   }
+}
+
+/** Ours: takes back what was handed out and has not begun. */
+function pause(m: Machine): void {
+  if (!m.running) return;
+  m.running = false;
+  for (const ts of m.executing) {
+    if (ts.state === State.EXECUTING) m.instructions.push({ op: "withdraw", key: ts.key });
+  }
+}
+
+/** Hands out tasks after the number of slots has changed. */
+export function fillSlots(m: Machine, now: number): void {
+  m.stimulusId = "set-execution-slots";
+  m.now = now;
+  m.ensureComputing();
+  runTransitions(m);
 }
 
 function computeTask(m: Machine, event: ComputeTask): void { // hot: per task

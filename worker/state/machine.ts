@@ -275,6 +275,12 @@ export class Machine {
     }
   }
 
+  /** Whether a task could be handed out if there were a slot. */
+  hasRunnable(): boolean {
+    const constrained = this.constrained.peek();
+    return this.ready.size > 0 || (constrained !== undefined && this.#resourcesSuffice(constrained));
+  }
+
   #nextReadyTask(): TaskState | undefined {
     const constrained = this.constrained.peek();
     if (constrained !== undefined && this.#resourcesSuffice(constrained)) {

@@ -148,7 +148,7 @@ export interface FindMissing {
   readonly stimulus_id: string;
 }
 
-/** Begin nothing new: neither tasks nor transfers. */
+/** Begin nothing new: neither tasks nor transfers. What has not begun is withdrawn. */
 export interface Pause {
   /** Operation. */
   readonly op: "pause";

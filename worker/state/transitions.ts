@@ -202,6 +202,7 @@ function executingReady(m: Machine, ts: TaskState): void {
     waitingReady(m, ts);
   } else {
     m.setState(ts, State.RELEASED);
+    m.ensureComputing();
     m.recommend(ts, State.WAITING);
   }
 }

@@ -176,7 +176,7 @@ function validateCollections(m: Machine): void {
     }
   }
   if (m.running && m.executing.size < m.slots) {
-    assert(m.ready.size === 0, () => `${m.ready.size} tasks are ready, and there are free slots`);
+    assert(!m.hasRunnable(), "There are tasks to run, and free slots");
   }
 }
 

@@ -17,13 +17,13 @@
 import { assert } from "../../internal/assert.ts";
 import type { Address, Key } from "../../messages/common.ts";
 import { ensureCommunicating } from "./gather.ts";
-import { handleStimulus } from "./handlers.ts";
+import { fillSlots, handleStimulus } from "./handlers.ts";
 import type { Instruction } from "./instruction.ts";
 import { Machine, type WorkerStateOptions } from "./machine.ts";
+import { snapshot, type WorkerStateSnapshot } from "./snapshot.ts";
 import type { Stimulus } from "./stimulus.ts";
 import type { StoryEntry } from "./story.ts";
 import { State, STATE_NAMES, type StateName } from "./task_state.ts";
-import { snapshot, type WorkerStateSnapshot } from "./snapshot.ts";
 import { validateState } from "./validate.ts";
 
 export type { WorkerStateOptions, WorkerStateSnapshot };
@@ -59,7 +59,8 @@ export class WorkerState {
   setExecutionSlots(slots: number, now: number): Instruction[] {
     assert(slots >= 1, () => `A worker needs at least one slot, got ${slots}`);
     this.#machine.slots = slots;
-    return this.handleStimulus(this.#machine.running ? UNPAUSE : PAUSE, now);
+    fillSlots(this.#machine, now);
+    return this.#finish();
   }
 
   #finish(): Instruction[] {
@@ -186,6 +187,3 @@ export class WorkerState {
     validateState(this.#machine);
   }
 }
-
-const UNPAUSE: Stimulus = { op: "unpause", stimulus_id: "set-execution-slots" };
-const PAUSE: Stimulus = { op: "pause", stimulus_id: "set-execution-slots" };

@@ -35,6 +35,7 @@ class Shell {
   /** What was fed, for the message of a failure. */
   readonly events: string[] = [];
   #runId = 0;
+  #batch: Stimulus[] | undefined;
 
   constructor(nthreads: number) {
     this.state = new WorkerState({
@@ -48,9 +49,20 @@ class Shell {
     });
   }
 
-  feed(...events: Stimulus[]): void {
-    for (const event of events) this.events.push(describe(event));
-    this.perform(this.state.handleStimuli(events, 0));
+  feed(event: Stimulus): void {
+    this.events.push(describe(event));
+    if (this.#batch === undefined) this.perform(this.state.handleStimuli([event], 0));
+    else this.#batch.push(event);
+  }
+
+  /** Handles what the steps feed in one turn. */
+  together(some: readonly Step[]): void {
+    const batch: Stimulus[] = this.#batch = [];
+    this.events.push("together:");
+    for (const act of some) act(this);
+    this.events.push("end");
+    this.#batch = undefined;
+    this.perform(this.state.handleStimuli(batch, 0));
   }
 
   perform(instructions: readonly Instruction[]): void {
@@ -218,7 +230,7 @@ const peer = fc.constantFrom(...PEERS);
 const pick = fc.nat(20);
 const stimulus_id = "random";
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const single: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.tuple(key, fc.array(fc.nat(8), { maxLength: KEYS, size: "max" }), fc.nat(3), fc.boolean())
@@ -251,6 +263,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.constantFrom("find-missing" as const, "pause" as const, "unpause" as const).map((op): Step => (s) => {
     s.feed({ op, stimulus_id });
   }),
+);
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 30, arbitrary: single },
+  {
+    weight: 3,
+    arbitrary: fc.array(single, { maxLength: 5, size: "max" }).map((some): Step => (s) => s.together(some)),
+  },
   fc.integer({ min: 1, max: 4 }).map((slots): Step => (s) => s.perform(s.state.setExecutionSlots(slots, 0))),
 );
 

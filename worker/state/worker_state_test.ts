@@ -212,6 +212,14 @@ Deno.test("WorkerState runs a withdrawn task again if it was asked for meanwhile
   ]);
 });
 
+Deno.test("WorkerState has a withdrawn task wait if a dependency is gone meanwhile, and runs another", () => {
+  const state = make();
+  feed(state, compute("y", { x: [PEER] }), gathered(PEER, "x"), compute("z"), free("x"));
+  assertEquals(state.stateOf("y" as Key), "executing");
+  assertInstructions(feed(state, withdrawn("y")), [{ op: "execute", key: "z" }]);
+  assertEquals(state.counts(), { waiting: 1, missing: 1, executing: 1 });
+});
+
 Deno.test("WorkerState fetches a withdrawn task that is wanted from elsewhere", () => {
   const state = make();
   feed(state, compute("x"), free("x"), compute("y", { x: [PEER] }));
@@ -219,9 +227,11 @@ Deno.test("WorkerState fetches a withdrawn task that is wanted from elsewhere", 
   assertInstructions(feed(state, withdrawn("x")), [{ op: "gather-dep", worker: PEER, keys: ["x"] }]);
 });
 
-Deno.test("WorkerState keeps a task that the shell takes back while paused", () => {
+Deno.test("WorkerState takes back what has not begun when it is paused, and hands it out again after", () => {
   const state = make();
-  feed(state, compute("x"), simple("pause"));
+  assertEquals(feed(state, compute("x"), simple("pause")), [{ op: "withdraw", key: "x" as Key }]);
+  assertEquals(feed(state, simple("pause")), []);
+  assertEquals(state.setExecutionSlots(2, 0), []);
   assertEquals(feed(state, withdrawn("x")), []);
   assertEquals(state.stateOf("x" as Key), "ready");
   assertInstructions(feed(state, simple("unpause")), [{ op: "execute", key: "x" }]);

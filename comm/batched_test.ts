@@ -1,0 +1,128 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Serialized } from "../protocol/serialized.ts";
+import { LinkPair } from "../testing/links.ts";
+import { BatchedSend } from "./batched.ts";
+import { CommClosed } from "./errors.ts";
+
+Deno.test("BatchedSend sends all of a turn as one message, in order", async () => {
+  await using pair = await LinkPair.make("tcp");
+  const stream = new BatchedSend(pair.client);
+  for (let i = 0; i < 1000; i++) stream.send({ op: "n", i });
+  assertEquals(stream.queuedMessages, 1000);
+  const batch = await pair.server.read() as { i: number }[];
+  assertEquals(batch.map((message) => message.i), Array.from({ length: 1000 }, (_, i) => i));
+  pair.server.abort();
+  await stream.close();
+  assertEquals(stream.batches, 1);
+});
+
+Deno.test("BatchedSend sends a lone message at once", async () => {
+  await using pair = await LinkPair.make("inproc");
+  const stream = new BatchedSend(pair.client);
+  for (let i = 0; i < 3; i++) {
+    stream.send({ op: "n", i });
+    assertEquals(await pair.server.read(), [{ op: "n", i }]);
+  }
+  assertEquals(stream.batches, 3);
+  await stream.close();
+});
+
+Deno.test("BatchedSend collects what comes while a batch is written", async () => {
+  await using pair = await LinkPair.make("tcp");
+  const stream = new BatchedSend(pair.client);
+  const data = new Uint8Array(32 * 2 ** 20); // more than the sockets hold
+  stream.send({ op: "big", data });
+  await Promise.resolve();
+  for (let i = 0; i < 10; i++) {
+    stream.send({ op: "n", i });
+    await Promise.resolve();
+  }
+  assertEquals(stream.queuedMessages, 10);
+  assertEquals((await pair.server.read() as unknown[]).length, 1);
+  assertEquals((await pair.server.read() as unknown[]).length, 10);
+  pair.server.abort();
+  await stream.close();
+  assertEquals(stream.batches, 2);
+});
+
+Deno.test("BatchedSend tells how much waits", async () => {
+  await using pair = await LinkPair.make("inproc");
+  const stream = new BatchedSend(pair.client);
+  assertEquals(stream.queuedBytes(), 0);
+  stream.send({ op: "1234", data: new Uint8Array(100), list: ["12", { text: "123" }] });
+  stream.send({ op: "12", payload: new Serialized({}, [new Uint8Array(50)]), nothing: null });
+  assertEquals(stream.queuedBytes(), 4 + 100 + 2 + 3 + 2 + 50);
+  await stream.close();
+  assertEquals(stream.queuedBytes(), 0);
+});
+
+Deno.test("BatchedSend close writes what waits, then closes the comm", async () => {
+  await using pair = await LinkPair.make("tls");
+  const stream = new BatchedSend(pair.client);
+  stream.send({ op: "last" });
+  const closing = stream.close();
+  assert(stream.closed);
+  assertThrows(() => stream.send({ op: "late" }), CommClosed);
+  assertEquals(await pair.server.read(), [{ op: "last" }]);
+  await assertRejects(() => pair.server.read(), CommClosed);
+  await closing;
+  await stream.close();
+  assert(pair.client.closed);
+});
+
+Deno.test("BatchedSend abort loses what waits", async () => {
+  await using pair = await LinkPair.make("inproc");
+  const errors: unknown[] = [];
+  const stream = new BatchedSend(pair.client, { onError: (error) => errors.push(error) });
+  stream.send({ op: "lost" });
+  stream.abort();
+  await assertRejects(() => pair.server.read(), CommClosed);
+  assertThrows(() => stream.send({ op: "late" }), CommClosed, "aborted by this side");
+  await stream.close();
+  assertEquals(errors, []);
+});
+
+Deno.test("BatchedSend ends with its comm, and says so once", async () => {
+  await using pair = await LinkPair.make("tcp");
+  const failed = Promise.withResolvers<unknown>();
+  let errors = 0;
+  const stream = new BatchedSend(pair.client, {
+    onError: (error) => {
+      errors++;
+      failed.resolve(error);
+    },
+  });
+  pair.server.abort();
+  await assertRejects(() => pair.client.read(), CommClosed);
+  assert(stream.closed);
+  assertThrows(() => stream.send({ op: "x" }), CommClosed, pair.client.peerAddress);
+  const other = await LinkPair.make("inproc");
+  const sending = new BatchedSend(other.client, { onError: failed.resolve });
+  sending.send({ op: "x" });
+  other.server.abort(); // before the turn ends
+  assert(await failed.promise instanceof CommClosed);
+  assertThrows(() => sending.send({ op: "y" }), CommClosed);
+  await other[Symbol.asyncDispose]();
+  assertEquals(errors, 0);
+});
+
+Deno.test("BatchedSend drops the stream if a message can't be encoded", async () => {
+  await using pair = await LinkPair.make("tcp");
+  const failed = Promise.withResolvers<unknown>();
+  const stream = new BatchedSend(pair.client, { onError: failed.resolve });
+  stream.send({ op: "odd", f: () => 1 });
+  const error = await failed.promise as Error;
+  assert(error.message.includes("function"), error.message);
+  assertThrows(() => stream.send({ op: "next" }), CommClosed, "function");
+  await assertRejects(() => pair.server.read(), CommClosed);
+});
+
+Deno.test("BatchedSend drops a peer that does not read", async () => {
+  await using pair = await LinkPair.make("inproc");
+  const errors: unknown[] = [];
+  const stream = new BatchedSend(pair.client, { maxQueued: 3, onError: (error) => errors.push(error) });
+  for (let i = 0; i < 3; i++) stream.send({ op: "n" });
+  assertThrows(() => stream.send({ op: "n" }), CommClosed, "does not read, and 3 messages wait");
+  assert(pair.client.closed && stream.closed);
+  assertEquals(errors.length, 1);
+});

@@ -1,0 +1,199 @@
+/** Links with peers that are not ours: OpenSSL's server and client, Deno's own TLS; and switches that must not matter. */
+
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { TlsRefusedError } from "../../security/errors.ts";
+import { forgedKey, TestCa, type TestPair } from "../../testing/pki.ts";
+import { type StartOptions, TestProcess } from "../../testing/processes.ts";
+import { dialAs, TestListener } from "../../testing/tls_pair.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A folder for one test. */
+class Folder implements AsyncDisposable {
+  readonly path = Deno.makeTempDirSync();
+
+  async write(name: string, text: string): Promise<string> {
+    await Deno.writeTextFile(`${this.path}/${name}`, text);
+    return `${this.path}/${name}`;
+  }
+
+  /** The files of `peer.ts`. */
+  async credentials(ca: TestCa, { cert, key }: TestPair): Promise<void> {
+    await this.write("ca.pem", ca.pem);
+    await this.write("cert.pem", cert);
+    await this.write("key.pem", key);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+/** `openssl s_server` on a free port; with `-www`, or it would end each link when its empty stdin ends. */
+async function opensslServer(...args: string[]): Promise<{ process: TestProcess; port: number }> {
+  const command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-www", ...args] as const;
+  const process = new TestProcess({ command });
+  try {
+    const [, port] = await process.line(/^ACCEPT .*:(\d+)$/m, { stream: "stdout" });
+    return { process, port: Number(port) };
+  } catch (error) {
+    await process[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+Deno.test("dial refuses OpenSSL playing a scheduler whose public v1 certificate is all that it has", async () => {
+  await using folder = new Folder();
+  const ca = await TestCa.make();
+  const { cert } = await ca.issue("scheduler", { version: 1 });
+  const files = [
+    "-cert",
+    await folder.write("cert.pem", cert),
+    "-key",
+    await folder.write("key.pem", await forgedKey(cert)),
+  ];
+  for (const version of ["-tls1_2", "-tls1_3"]) {
+    const { process, port } = await opensslServer(...files, version);
+    await using _ = process;
+    const error = await assertRejects(async () => await dialAs(await ca.security(), port), TlsRefusedError);
+    assertMatch(error.message, /is X\.509 v1, which does not prove that it owns the private key/);
+    assertEquals(error.final, true);
+  }
+});
+
+Deno.test("dial refuses OpenSSL with a forged key for a v3 certificate", async () => {
+  await using folder = new Folder();
+  const ca = await TestCa.make();
+  const { cert } = await ca.issue("scheduler");
+  const files = [
+    "-cert",
+    await folder.write("cert.pem", cert),
+    "-key",
+    await folder.write("key.pem", await forgedKey(cert)),
+  ];
+  const { process, port } = await opensslServer(...files);
+  await using _ = process;
+  await assertRejects(async () => await dialAs(await ca.security(), port), TlsRefusedError);
+});
+
+Deno.test("dial's stream tells that OpenSSL refused our certificate, after the handshake of TLS 1.3", async () => {
+  await using folder = new Folder();
+  const [ca, other] = [await TestCa.make(), await TestCa.make("other-ca")];
+  const { cert, key } = await ca.issue("scheduler");
+  const files = ["-cert", await folder.write("cert.pem", cert), "-key", await folder.write("key.pem", key)];
+  const trust = [
+    "-CAfile",
+    await folder.write("other.pem", other.pem),
+    "-Verify",
+    "1",
+    "-verify_return_error",
+  ];
+  const { process, port } = await opensslServer(...files, ...trust, "-tls1_3");
+  await using _ = process;
+  const stream = await dialAs(await ca.security(), port);
+  const error = await assertRejects(() => stream.read(), TlsRefusedError);
+  assertMatch(
+    error.message,
+    /^TLS link was refused by .*: it does not trust the issuer of our certificate "CN=client,O=test"$/,
+  );
+  assertEquals([error.side, error.final], ["peer", true]);
+  await stream.close();
+});
+
+Deno.test("listen refuses OpenSSL's client without a certificate", async () => {
+  await using folder = new Folder();
+  const ca = await TestCa.make();
+  await using listener = await TestListener.start(await ca.security());
+  await using client = new TestProcess({
+    command: [
+      "openssl",
+      "s_client",
+      "-ign_eof",
+      "-connect",
+      `127.0.0.1:${listener.port}`,
+      "-CAfile",
+      await folder.write("ca.pem", ca.pem),
+    ],
+  });
+  assertMatch((await listener.refusals.next()).reason.message, /refused: it showed no certificate$/);
+  await client.ended;
+  assertMatch(client.stderr, /alert certificate required/);
+});
+
+Deno.test("listen links with an independent client: Deno.connectTls with a client certificate", async () => {
+  const ca = await TestCa.make();
+  const security = await ca.security(await ca.issue("role", { dnsNames: ["localhost"] }));
+  await using listener = await TestListener.start(security);
+  const { cert, key } = await ca.issue("independent");
+  const connection = { hostname: "localhost", port: listener.port, caCerts: [ca.pem] };
+  using conn = await Deno.connectTls({ ...connection, cert, key });
+  await conn.write(encoder.encode("hello"));
+  const stream = await listener.streams.next();
+  assertEquals(stream.tls?.peer.subject, "CN=independent,O=test");
+  assertEquals(decoder.decode(await stream.read() ?? undefined), "hello");
+  await stream.write([encoder.encode("and back")]);
+  const buffer = new Uint8Array(100);
+  assertEquals(decoder.decode(buffer.subarray(0, await conn.read(buffer) ?? 0)), "and back");
+  await stream.close();
+
+  using nobody = await Deno.connectTls(connection);
+  await assertRejects(async () => {
+    await nobody.write(encoder.encode("hello"));
+    if (await nobody.read(buffer) === null) throw new Error("end of the link");
+  });
+  assertMatch((await listener.refusals.next()).reason.message, /it showed no certificate/);
+});
+
+/** Everything by which a user may make Deno trust more, or verify less. None may open our links. */
+const switches: readonly (readonly [name: string, flags: readonly string[], env: Record<string, string>])[] =
+  [
+    ["--cert", ["--cert=OTHER"], {}],
+    ["DENO_CERT", [], { DENO_CERT: "OTHER" }],
+    ["NODE_EXTRA_CA_CERTS", [], { NODE_EXTRA_CA_CERTS: "OTHER" }],
+    ["--unsafely-ignore-certificate-errors", ["--unsafely-ignore-certificate-errors"], {}],
+    ["NODE_TLS_REJECT_UNAUTHORIZED", [], { NODE_TLS_REJECT_UNAUTHORIZED: "0" }],
+  ];
+
+for (const [name, flags, env] of switches) {
+  Deno.test(`Under ${name}, dial and listen refuse a peer of another CA`, async () => {
+    await using folder = new Folder();
+    const [ca, other] = [await TestCa.make(), await TestCa.make("other-ca")];
+    await folder.credentials(ca, await ca.issue("role"));
+    const otherFile = await folder.write("other.pem", other.pem);
+    const strangers = await other.security();
+    const start = (...args: string[]): StartOptions => ({
+      command: [
+        Deno.execPath(),
+        "run",
+        "--no-prompt",
+        "--allow-net",
+        "--allow-read",
+        ...flags.map((flag) => flag.replace("OTHER", otherFile)),
+        new URL("peer.ts", import.meta.url).href,
+        ...args,
+      ],
+      env: Object.fromEntries(
+        Object.entries(env).map(([key, value]) => [key, value.replace("OTHER", otherFile)]),
+      ),
+      name: `peer.ts ${args[0]} under ${name}`,
+    });
+
+    await using impostor = await TestListener.start(strangers);
+    await using dialler = new TestProcess(start("dial", folder.path, String(impostor.port)));
+    const [, said] = await dialler.line(/^(REFUSED|LINKED)/m, { stream: "stdout" });
+    assertEquals(said, "REFUSED", dialler.stdout);
+    assertEquals(impostor.streams.left, []);
+
+    await using process = new TestProcess(start("listen", folder.path));
+    const [, port] = await process.line(/^LISTENING (\d+)$/m, { stream: "stdout" });
+    // A client of another CA that trusts this server, so that nobody else ends the link.
+    const { cert, key } = await other.issue("client");
+    const mixed = { tlsCaFile: ca.pem, tlsClientCert: cert, tlsClientKey: key };
+    const stream = await dialAs(mixed, Number(port)).catch(() => undefined);
+    const [, heard] = await process.line(/^(REFUSED|LINKED)/m, { stream: "stdout" });
+    assertEquals(heard, "REFUSED", process.stdout);
+    assertEquals(await stream?.read().catch(() => null) ?? null, null);
+    await stream?.close();
+  });
+}
