@@ -30,8 +30,8 @@ export {
   RpcError,
   TimeoutError,
 } from "./comm/errors.ts";
-export type { Address, Brand, ClientId, Key } from "./messages/common.ts";
-export type { LinkFacts, SchedulerIdentity, WorkerIdentity } from "./messages/rpc.ts";
+export type { Address, Brand, ClientId, Key, WorkerStatus } from "./messages/common.ts";
+export type { LinkFacts, SchedulerIdentity, WorkerIdentity, WorkerMetrics } from "./messages/rpc.ts";
 export type { RemoteErrorInfo } from "./protocol/remote_error.ts";
 export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
 export { type ExtraConnArgs, Security, type SecurityMakers } from "./security/security.ts";

@@ -30,7 +30,8 @@ function file(name: string): string {
 
 async function makeCertificates(folder: string): Promise<Certificates> {
   const security = await Security.temporary();
-  const write = (name: string, text: string | undefined) => Deno.writeTextFile(`${folder}/${name}`, text ?? "");
+  const write = (name: string, text: string | undefined) =>
+    Deno.writeTextFile(`${folder}/${name}`, text ?? "");
   await write("ca.pem", security.tlsCaFile);
   await write("scheduler.pem", security.tlsSchedulerCert);
   await write("scheduler.key", security.tlsSchedulerKey);
@@ -50,7 +51,11 @@ function tlsFlags({ ca, pair }: Certificates, role: string, protocol: string): s
 }
 
 /** Seconds of each round. */
-async function run(kind: "python" | "deno", certificates: Certificates, settings: Settings): Promise<number[]> {
+async function run(
+  kind: "python" | "deno",
+  certificates: Certificates,
+  settings: Settings,
+): Promise<number[]> {
   const { protocol, tasks, rounds, python } = settings;
   await using stack = new AsyncDisposableStack();
   const dask = (role: string, ...args: string[]) =>
@@ -63,7 +68,14 @@ async function run(kind: "python" | "deno", certificates: Certificates, settings
   const listening = ["--host", "127.0.0.1", "--port", "0", "--protocol", protocol];
   const scheduler = start("scheduler", ...listening, ...tlsFlags(certificates, "scheduler", protocol));
   const [, address = ""] = await scheduler.line(/Scheduler at:\s+(t\S+)/);
-  const workerFlags = ["--nthreads", "1", "--nworkers", "1", "--no-nanny", ...tlsFlags(certificates, "worker", protocol)];
+  const workerFlags = [
+    "--nthreads",
+    "1",
+    "--nworkers",
+    "1",
+    "--no-nanny",
+    ...tlsFlags(certificates, "worker", protocol),
+  ];
   for (let i = 0; i < 2; i++) {
     await start("worker", address, ...workerFlags).line(/Registered to:\s+t\S+/);
   }
@@ -101,16 +113,25 @@ try {
   const certificates = await makeCertificates(folder);
   const seconds = { python: [] as number[][], deno: [] as number[][] };
   for (let repeat = 0; repeat < Number(flags["repeats"] ?? "3"); repeat++) {
-    for (const kind of ["python", "deno"] as const) seconds[kind].push(await run(kind, certificates, settings));
+    for (const kind of ["python", "deno"] as const) {
+      seconds[kind].push(await run(kind, certificates, settings));
+    }
   }
   const report = (kind: "python" | "deno", pick: (rounds: number[]) => number[]) =>
     Number(settings.tasks) / median(seconds[kind].flatMap(pick));
   const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
   print(`map+gather of ${settings.tasks} trivial tasks over ${settings.protocol}, tasks/s (median)`);
-  const picks = { "first round": (r: number[]) => r.slice(0, 1), "later rounds": (r: number[]) => r.slice(1) };
+  const picks = {
+    "first round": (r: number[]) => r.slice(0, 1),
+    "later rounds": (r: number[]) => r.slice(1),
+  };
   for (const [name, pick] of Object.entries(picks)) {
     const [python, deno] = [report("python", pick), report("deno", pick)];
-    print(`${name.padEnd(13)} Python ${python.toFixed(0)}, here ${deno.toFixed(0)}: ${(deno / python).toFixed(1)}×`);
+    print(
+      `${name.padEnd(13)} Python ${python.toFixed(0)}, here ${deno.toFixed(0)}: ${
+        (deno / python).toFixed(1)
+      }×`,
+    );
   }
 } finally {
   await Deno.remove(folder, { recursive: true });

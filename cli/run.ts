@@ -39,9 +39,7 @@ export async function runProgram(
 }
 
 async function untilEnd(role: RunningRole): Promise<void> {
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM"];
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
   const onSignal = () => void role.close().catch(() => {});
   for (const signal of signals) Deno.addSignalListener(signal, onSignal);
   try {

@@ -25,13 +25,33 @@ const NO_LIMITS = "limits on memory are not supported yet";
 const NO_LIFETIME = "a limited lifetime is not supported yet";
 
 const FLAGS: Flags = {
-  host: { type: "string", value: "HOST", help: "Name or address to listen on [the one that leads to the scheduler]" },
-  "worker-port": { type: "string", value: "PORT|FROM:TO", help: "Port to listen on, or a range to choose from [any]" },
+  host: {
+    type: "string",
+    value: "HOST",
+    help: "Name or address to listen on [the one that leads to the scheduler]",
+  },
+  "worker-port": {
+    type: "string",
+    value: "PORT|FROM:TO",
+    help: "Port to listen on, or a range to choose from [any]",
+  },
   protocol: { type: "string", value: "tcp|tls", help: "Scheme of the worker's address [the scheduler's]" },
-  nthreads: { type: "string", value: "N", help: "Tasks at once per worker [1 per core, shared by all workers]" },
+  nthreads: {
+    type: "string",
+    value: "N",
+    help: "Tasks at once per worker [1 per core, shared by all workers]",
+  },
   nworkers: { type: "string", value: "N", help: "Workers in this process, each with its own threads [1]" },
-  name: { type: "string", value: "NAME", help: "Unique name in the cluster; with several workers: NAME-0, NAME-1, …" },
-  "death-timeout": { type: "string", value: "TIME", help: "Give up if no scheduler answers that long, such as 60s" },
+  name: {
+    type: "string",
+    value: "NAME",
+    help: "Unique name in the cluster; with several workers: NAME-0, NAME-1, …",
+  },
+  "death-timeout": {
+    type: "string",
+    value: "TIME",
+    help: "Give up if no scheduler answers that long, such as 60s",
+  },
   ...TLS_FLAGS,
   help: { type: "boolean", help: "Show this and exit" },
   version: { type: "boolean", help: "Show the version and exit" },
@@ -62,7 +82,8 @@ const FLAGS: Flags = {
 };
 
 const USAGE = "deno run --allow-net --allow-read jsr:@dask/distributed/worker [OPTIONS] ADDRESS";
-const ABOUT = "Starts workers for the scheduler at ADDRESS, such as tls://10.0.0.5:8786, until SIGINT or SIGTERM.";
+const ABOUT =
+  "Starts workers for the scheduler at ADDRESS, such as tls://10.0.0.5:8786, until SIGINT or SIGTERM.";
 
 /** Starts workers from a command line; `undefined` if there was only something to print. */
 export async function startWorkers(args: readonly string[]): Promise<RunningRole | undefined> {

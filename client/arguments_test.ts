@@ -28,8 +28,16 @@ Deno.test("extractFutures finds Futures in arrays, objects and Maps, and notes t
   const untouched = { deep: [1] };
   const given = [1, a, { rows: [0, { cell: b }], untouched }, new Map<unknown, unknown>([["x", 1], [2, c]])];
   const { args, references } = extractFutures(given);
-  assertEquals(references, [["a", 1], ["b", 2, "rows", 1, "cell"], ["c", 3, 1]] as unknown as typeof references);
-  assertEquals(args, [1, null, { rows: [0, { cell: null }], untouched }, new Map<unknown, unknown>([["x", 1], [2, null]])]);
+  assertEquals(
+    references,
+    [["a", 1], ["b", 2, "rows", 1, "cell"], ["c", 3, 1]] as unknown as typeof references,
+  );
+  assertEquals(args, [
+    1,
+    null,
+    { rows: [0, { cell: null }], untouched },
+    new Map<unknown, unknown>([["x", 1], [2, null]]),
+  ]);
   assertStrictEquals((args[2] as { untouched: unknown }).untouched, untouched);
   assertStrictEquals((given[2] as { rows: unknown[] }).rows.length, 2);
   assertNotStrictEquals(args[2], given[2]);

@@ -235,7 +235,9 @@ export class Client implements Submitter, AsyncDisposable {
 
   #submit(fn: FunctionBody & { readonly name: string }, given: readonly unknown[]): Future<unknown> {
     if (this.#lost !== undefined) throw this.#lost;
-    if (this.#closing !== undefined) throw new SchedulerClosed(this.schedulerAddress, "This client is closed");
+    if (this.#closing !== undefined) {
+      throw new SchedulerClosed(this.schedulerAddress, "This client is closed");
+    }
     const { args, references } = extractFutures(given);
     const key = `${fn.name}-${this.#keySuffix}-${this.#keyCount++}` as Key;
     const state = this.#state.submit(fn, [key, serializeArguments(args), references], NO_ANNOTATIONS);

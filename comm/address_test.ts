@@ -34,7 +34,9 @@ function pythonsOwn({ fn, args, kwargs }: Vector): string | undefined {
   if (fn === "coerce_to_address") return "takes Python tuples";
   if (typeof first === "number") return "arguments have types here";
   if (fn === "parse_address" && first === "a://b://c") return undefined;
-  if (fn === "address_from_user_args" && kwargs["interface"] !== undefined) return "interfaces are host.ts's";
+  if (fn === "address_from_user_args" && kwargs["interface"] !== undefined) {
+    return "an interface is given by its address here";
+  }
   if (fn === "get_address_host" && String(first).startsWith("inproc://")) {
     return "an inproc address names no process that could be checked";
   }

@@ -68,7 +68,9 @@ Deno.test("negotiate takes the lower pickle protocol and compression only if equ
 Deno.test("parseHandshake knows peers of this package, and leaves out what it does not know", () => {
   const message = { compression: null, python: [0, 0, 0], "pickle-protocol": 5 };
   assertEquals(parseHandshake({ ...message, extra: 1 }), message);
-  assertEquals(parseHandshake({ ...message, javascript: { protocol: 1, more: 2 } }).javascript, { protocol: 1 });
+  assertEquals(parseHandshake({ ...message, javascript: { protocol: 1, more: 2 } }).javascript, {
+    protocol: 1,
+  });
   assertEquals(parseHandshake({ ...message, javascript: { protocol: 2 } }).javascript, undefined);
   assertEquals(parseHandshake({ ...message, javascript: true }).javascript, undefined);
   assertEquals(parseHandshake({ ...message, python: "3.11" }).python, []);

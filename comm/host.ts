@@ -75,30 +75,7 @@ function machineHost(family: "IPv4" | "IPv6"): string {
   return outside("IPv4") ?? (family === "IPv6" ? outside("IPv6") : undefined) ?? loopback;
 }
 
-/**
- * IP address of a network interface, IPv4 if it has one. Source: `get_ip_interface`.
- *
- * @throws {AddressError} If it is unknown, or `--allow-sys=networkInterfaces` was not granted.
- */
-export function interfaceHost(name: string): string {
-  if (!maySeeInterfaces()) {
-    throw new AddressError(
-      name,
-      `Cannot look up interface "${name}": permission is missing; add --allow-sys=networkInterfaces, or say the address`,
-    );
-  }
-  const all = Deno.networkInterfaces();
-  const own = all.filter((one) => one.name === name);
-  const found = own.find(({ family }) => family === "IPv4") ?? own[0];
-  if (found !== undefined) return found.address;
-  const known = [...new Set(all.map((one) => one.name))].join(", ");
-  throw new AddressError(name, `Cannot look up interface "${name}": there is none (known: ${known})`);
-}
-
 function networkInterfaces(): Deno.NetworkInterfaceInfo[] {
-  return maySeeInterfaces() ? Deno.networkInterfaces() : [];
-}
-
-function maySeeInterfaces(): boolean {
-  return Deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" }).state === "granted";
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" });
+  return state === "granted" ? Deno.networkInterfaces() : [];
 }

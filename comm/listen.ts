@@ -11,7 +11,7 @@ import type { Address } from "../messages/common.ts";
 import { formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
 import type { ByteStream, SocketAddress } from "./byte_stream.ts";
 import type { Comm, Listener } from "./comm.ts";
-import { messageOf, TimeoutError } from "./errors.ts";
+import { AddressError, messageOf, TimeoutError } from "./errors.ts";
 import { contactHost } from "./host.ts";
 import { listenInproc } from "./inproc.ts";
 import { checkLink, type LinkOptions } from "./link_options.ts";
@@ -46,7 +46,8 @@ export interface ListenOptions extends LinkOptions {
  *
  * @throws {AddressError} If the address can't be read.
  * @throws {SecurityError} If the options forbid such a listener, or have no certificates for it.
- * @throws {Error} What the system says if the address can't be bound.
+ * @throws {Deno.errors.AddrInUse} If the port is taken.
+ * @throws {AddressError} If the address can't be bound for another reason.
  */
 export async function listen(address: string, options: ListenOptions): Promise<Listener> {
   const parsed = parseAddress(address);
@@ -55,7 +56,7 @@ export async function listen(address: string, options: ListenOptions): Promise<L
   signal?.throwIfAborted();
   const listener = parsed.scheme === "inproc"
     ? listenInproc(address as Address, (comm) => handOver(comm, options))
-    : await bind(parsed, options);
+    : await bind(parsed, options).catch((error) => refuseAddress(address, error));
   if (signal === undefined) return listener;
   const onAbort = () => void listener.close();
   signal.addEventListener("abort", onAbort, { once: true });
@@ -105,6 +106,21 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
         logger.error(`Cannot accept a connection on tcp://${hostname}, trying again: ${messageOf(error)}`),
     });
   return new StreamListener(scheme, bound, handshakes, options.contactHost);
+}
+
+/** The same error for the same reason, whatever the transport says. */
+function refuseAddress(address: string, error: unknown): never {
+  if (error instanceof Deno.errors.NotCapable) throw error;
+  if (error instanceof Deno.errors.AddrInUse || systemCode(error) === "EADDRINUSE") {
+    throw new Deno.errors.AddrInUse(`Cannot listen on "${address}": somebody else does`, { cause: error });
+  }
+  throw new AddressError(address, `Cannot listen on "${address}": ${messageOf(error)}`, { cause: error });
+}
+
+/** Code of the operating system, which may be one cause down. */
+function systemCode(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  return "code" in error ? error.code : systemCode(error.cause);
 }
 
 async function greet(

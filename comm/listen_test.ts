@@ -335,7 +335,11 @@ Deno.test("a message that ends halfway is told from a close over TLS, too", asyn
   await stream.write(encodeFrames(encodeMessage(PYTHON_HANDSHAKE)));
   while (watch.comms.length === 0) await stream.read();
   await stream.write([bytes(20, 0, 0, 0, 0, 0, 0, 0, 1)]);
-  const reading = assertRejects(() => watch.comms[0]?.read() ?? Promise.resolve(), CommClosed, "in the middle");
+  const reading = assertRejects(
+    () => watch.comms[0]?.read() ?? Promise.resolve(),
+    CommClosed,
+    "in the middle",
+  );
   await Promise.all([stream.close(), reading]);
 });
 
@@ -385,10 +389,17 @@ Deno.test("listen tells concrete contact addresses for wildcards", async () => {
   assertEquals(listener.contactAddress, `tcp://10.0.0.9:${port}` as never);
 });
 
-Deno.test("listen on a port that is taken fails", async () => {
-  await using first = await listen("tcp://127.0.0.1:0", { onComm: () => {} });
-  await assertRejects(() => listen(first.listenAddress, { onComm: () => {} }), Deno.errors.AddrInUse);
-});
+for (const scheme of ["tcp", "tls"] as const) {
+  Deno.test(`listen over ${scheme} tells a port that is taken from an address that is not there`, async () => {
+    const { server } = await sidesOf(scheme);
+    const options = { ...server, onComm: () => {} };
+    await using first = await listen(SCHEMES[scheme], options);
+    const taken = first.listenAddress;
+    await assertRejects(() => listen(taken, options), Deno.errors.AddrInUse, `Cannot listen on "${taken}"`);
+    const elsewhere = `${scheme}://192.0.2.1:0`;
+    await assertRejects(() => listen(elsewhere, options), AddressError, `Cannot listen on "${elsewhere}"`);
+  });
+}
 
 Deno.test("a handler of comms that throws costs the comm, not the listener", async () => {
   let first = true;

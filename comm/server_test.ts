@@ -323,3 +323,35 @@ Deno.test("handleStream aborts the comm when a message can't be handled", async 
   assert(pair.server.closed);
   await assertRejects(() => pair.client.read(), CommClosed);
 });
+
+Deno.test("Server and call go through get_data as Python's workers do", async () => {
+  const file = new URL("../tests/vectors/peer-behaviour.json", import.meta.url);
+  const peers: { readonly id: string; readonly reply?: unknown }[] =
+    JSON.parse(await Deno.readTextFile(file)).vectors;
+  const replyOf = (id: string): unknown => peers.find((vector) => vector.id === id)?.reply;
+  const missing = replyOf("get_data-missing");
+  const busy = replyOf("get_data-busy");
+  assert(missing !== undefined && busy !== undefined);
+  const replies = [missing, busy, missing];
+  const { server, dial } = await served({
+    handlers: {
+      get_data: async (_request, comm) => {
+        const reply = replies.shift();
+        if (reply !== missing) return reply;
+        await comm.write(reply);
+        assertEquals(await comm.read(), "OK");
+        return DONT_REPLY;
+      },
+      identity: () => ({ type: "Worker" }),
+    },
+  });
+  const comm = await dial();
+  for (const reply of [missing, busy, missing]) assertEquals(await call(comm, GET_DATA), reply);
+  const { type } = await call(comm, { op: "identity", n_workers: 0 } as { op: string }) as { type: string };
+  assertEquals(type, "Worker");
+  await server.close();
+  const others = peers.length - 3;
+  const text =
+    `peer-behaviour.json: 3 of ${peers.length}; the other ${others} are about the roles above comm/\n`;
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
+});

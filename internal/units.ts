@@ -64,7 +64,11 @@ export function parseBytes(value: number | string): number {
   }
   const factor = Object.hasOwn(BYTES, parts[1]) ? BYTES[parts[1]] : undefined;
   if (factor === undefined) {
-    throw new RangeError(`Cannot read "${value}" as a number of bytes: unknown unit "${parts[1]}" (known: B, kB, KiB, MB, MiB, …)`);
+    throw new RangeError(
+      `Cannot read "${value}" as a number of bytes: unknown unit "${
+        parts[1]
+      }" (known: B, kB, KiB, MB, MiB, …)`,
+    );
   }
   return Math.trunc(parts[0] * factor);
 }
@@ -85,7 +89,9 @@ export function parseTimedelta(value: number | string, defaultUnit: "s" | "ms" =
   const [number, name] = parts;
   const factor = name === "" ? fallback : Object.hasOwn(SECONDS, name) ? SECONDS[name] : undefined;
   if (factor === undefined) {
-    throw new RangeError(`Cannot read "${value}" as a duration: unknown unit "${name}" (known: ms, s, m, h, d, w)`);
+    throw new RangeError(
+      `Cannot read "${value}" as a duration: unknown unit "${name}" (known: ms, s, m, h, d, w)`,
+    );
   }
   return number * factor;
 }

@@ -77,9 +77,7 @@ export function checkAddress(message: RawMessage, field: string): Address {
 /** Checks that `message[field]` is a finite number. Throws {@linkcode MessageError}. */
 export function checkNumber(message: RawMessage, field: string): number {
   const value = message[field];
-  return typeof value === "number" && Number.isFinite(value)
-    ? value
-    : refuse(message, field, "a number");
+  return typeof value === "number" && Number.isFinite(value) ? value : refuse(message, field, "a number");
 }
 
 /** Checks that `message[field]` is a boolean. Throws {@linkcode MessageError}. */

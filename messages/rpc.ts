@@ -286,7 +286,8 @@ export type RequestOf<Op extends string> = Op extends keyof RpcOperations ? RpcO
   : AnyRequest;
 
 /** What is answered to an operation, if the other end keeps to the protocol. */
-export type ReplyOf<Op extends string> = Op extends keyof RpcOperations ? RpcOperations[Op]["reply"] : unknown;
+export type ReplyOf<Op extends string> = Op extends keyof RpcOperations ? RpcOperations[Op]["reply"]
+  : unknown;
 
 /** One open link of a role. */
 export interface LinkFacts {

@@ -41,8 +41,9 @@ export function parseRunSpec(value: unknown): RunSpec {
 
 /** Whether `value` is a list of {@linkcode Reference}s. */
 export function isReferenceList(value: unknown): value is readonly Reference[] {
-  return Array.isArray(value) && value.every((reference) =>
-    Array.isArray(reference) && reference.length >= 2 && typeof reference[0] === "string" &&
-    reference.every((step) => typeof step === "string" || typeof step === "number")
-  );
+  return Array.isArray(value) &&
+    value.every((reference) =>
+      Array.isArray(reference) && reference.length >= 2 && typeof reference[0] === "string" &&
+      reference.every((step) => typeof step === "string" || typeof step === "number")
+    );
 }

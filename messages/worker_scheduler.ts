@@ -394,12 +394,24 @@ function checkStartStops(message: RawMessage): void {
   );
 }
 
+function checkPriority(message: RawMessage): void {
+  const priority = message["priority"];
+  if (Array.isArray(priority)) {
+    let valid = priority.length > 0;
+    for (let i = 0; i < priority.length; i++) if (typeof priority[i] !== "number") valid = false;
+    if (valid) return;
+  }
+  throw new MessageError(`Cannot handle "compute-task": field "priority" must be a list of numbers`);
+}
+
 /** Checks a message from the scheduler to a worker. Throws {@linkcode MessageError} if it is not one. */
 export function parseWorkerCommand(message: RawMessage): WorkerCommand {
   switch (message["op"]) {
     case "compute-task": // hot: per task
       checkKey(message, "key");
       checkNumber(message, "run_id");
+      checkPriority(message);
+      checkString(message, "stimulus_id");
       checkWhoHas(message, "who_has");
       checkRecord(message, "nbytes");
       parseRunSpec(message["run_spec"]);

@@ -5,7 +5,7 @@
  */
 
 import type { ConnectionPool } from "../comm/pool.ts";
-import { CommClosed, CommAuthError, TimeoutError } from "../comm/errors.ts";
+import { CommAuthError, CommClosed, TimeoutError } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { GatherReply, GetDataReply } from "../messages/rpc.ts";

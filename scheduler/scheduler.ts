@@ -27,7 +27,13 @@ import {
   MessageError,
   type RawMessage,
 } from "../messages/common.ts";
-import type { GatherReply, HeartbeatWorkerReply, LinkFacts, RegisterWorker, SchedulerIdentity } from "../messages/rpc.ts";
+import type {
+  GatherReply,
+  HeartbeatWorkerReply,
+  LinkFacts,
+  RegisterWorker,
+  SchedulerIdentity,
+} from "../messages/rpc.ts";
 import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import { encodeError } from "../protocol/remote_error.ts";
 import { asksForTls, type Security } from "../security/security.ts";
@@ -175,7 +181,9 @@ export class Scheduler implements AsyncDisposable {
 
   /** A bug: going on would give wrong results. */
   #fail(error: unknown): void {
-    logger.error(`Scheduler failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
+    logger.error(
+      `Scheduler failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`,
+    );
     this.#finish.reject(error);
     void this.close().catch(() => {});
   }
@@ -201,7 +209,9 @@ export class Scheduler implements AsyncDisposable {
 
   async #serveClient(request: RawMessage, comm: Comm): Promise<unknown> {
     const client = parseRegisterClient(request);
-    if (this.#clients.has(client)) throw new MessageError(`Cannot register client "${client}": it is connected`);
+    if (this.#clients.has(client)) {
+      throw new MessageError(`Cannot register client "${client}": it is connected`);
+    }
     const stream = new BatchedSend(comm);
     this.#clients.set(client, stream);
     logger.info(`Receive client connection: ${client}`);

@@ -81,7 +81,9 @@ export class Runner {
   executing(): Record<Key, number> {
     const now = Date.now() / 1000;
     const seconds: Record<Key, number> = {};
-    for (const key of this.#parts.state.executingKeys()) seconds[key] = now - (this.#handedAt.get(key) ?? now);
+    for (const key of this.#parts.state.executingKeys()) {
+      seconds[key] = now - (this.#handedAt.get(key) ?? now);
+    }
     return seconds;
   }
 
@@ -138,7 +140,9 @@ export class Runner {
     const values: (readonly [Key, Serialized])[] = [];
     for (const dependency of dependencies) {
       const value = this.#parts.store.get(dependency);
-      if (value === undefined) throw new Error(`Result of "${dependency}" is not here, but "${key}" needs it`);
+      if (value === undefined) {
+        throw new Error(`Result of "${dependency}" is not here, but "${key}" needs it`);
+      }
       values.push([dependency, value]);
     }
     this.#handedAt.set(key, Date.now() / 1000);

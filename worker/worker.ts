@@ -246,7 +246,11 @@ export class Worker implements AsyncDisposable {
       },
       onStatus: (status) => {
         if (this.#stream.closed) return;
-        this.#stream.send({ op: "worker-status-change", status, stimulus_id: `worker-status-change-${this.name}` });
+        this.#stream.send({
+          op: "worker-status-change",
+          status,
+          stimulus_id: `worker-status-change-${this.name}`,
+        });
       },
     });
     try {

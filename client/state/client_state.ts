@@ -248,9 +248,7 @@ export class ClientState {
   }
 
   #releaseFunctionOf(state: KeyState): void {
-    const use = state.functionHash === undefined
-      ? undefined
-      : this.#functions.get(state.functionHash);
+    const use = state.functionHash === undefined ? undefined : this.#functions.get(state.functionHash);
     if (use !== undefined) use.keys--;
   }
 }

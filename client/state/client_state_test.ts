@@ -129,7 +129,13 @@ Deno.test("ClientState cancels everything when the scheduler is gone", () => {
   let ended = 0;
   a.watch(() => ended++);
   state.disconnect("gone");
-  assertEquals([a.status, a.reason, ended, state.size, state.hasMessages], ["cancelled", "gone", 1, 0, false]);
+  assertEquals([a.status, a.reason, ended, state.size, state.hasMessages], [
+    "cancelled",
+    "gone",
+    1,
+    0,
+    false,
+  ]);
 });
 
 Deno.test("KeyState forgets a watcher that was taken back", () => {

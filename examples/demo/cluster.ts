@@ -75,7 +75,10 @@ export async function startCluster(nWorkers: number, signal: AbortSignal): Promi
     "--tls-ca-file",
     await pem(`${folder}/ca.pem`, security.tlsCaFile),
     "--tls-cert",
-    await pem(`${folder}/${role}.pem`, role === "worker" ? security.tlsWorkerCert : security.tlsSchedulerCert),
+    await pem(
+      `${folder}/${role}.pem`,
+      role === "worker" ? security.tlsWorkerCert : security.tlsSchedulerCert,
+    ),
     "--tls-key",
     await pem(`${folder}/${role}.key`, role === "worker" ? security.tlsWorkerKey : security.tlsSchedulerKey),
   ];
@@ -88,7 +91,13 @@ export async function startCluster(nWorkers: number, signal: AbortSignal): Promi
     });
     return role;
   };
-  const scheduler = start("scheduler.ts", ["--host", "127.0.0.1", "--port", "0", ...await flags("scheduler")]);
+  const scheduler = start("scheduler.ts", [
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "0",
+    ...await flags("scheduler"),
+  ]);
   const [, address = ""] = await scheduler.line(/Scheduler at:\s+(tls:\S+)/, { signal });
   const workerFlags = await flags("worker");
   const workers = Array.from(

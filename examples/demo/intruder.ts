@@ -18,7 +18,10 @@ export async function intrude(address: string, signal: AbortSignal): Promise<str
   });
   const onAbort = () => reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
-  socket.on("error", (error: Error & { code?: string }) => resolve(`${error.code ?? "error"}: ${error.message}`));
+  socket.on(
+    "error",
+    (error: Error & { code?: string }) => resolve(`${error.code ?? "error"}: ${error.message}`),
+  );
   socket.on("close", () => resolve("the link was closed"));
   socket.on("data", () => resolve("UNEXPECTED: the scheduler answered"));
   try {

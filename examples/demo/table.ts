@@ -6,7 +6,9 @@
 
 /** Lines of a table: numbers to the right, texts to the left. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = rows.map((row) => row.map((cell) => typeof cell === "number" ? cell.toLocaleString("en") : cell));
+  const cells = rows.map((row) =>
+    row.map((cell) => typeof cell === "number" ? cell.toLocaleString("en") : cell)
+  );
   const widths = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)));
   const isNumber = head.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === "number"));
   const line = (texts: readonly string[]) =>

@@ -130,7 +130,7 @@ export function heartbeatWorker(
   ws.metrics = metrics;
   for (const key in executing) {
     const seconds = executing[key];
-    if (seconds !== undefined) m.tasks.get(key as Key)?.group.addExecTime(seconds);
+    if (typeof seconds === "number") m.tasks.get(key as Key)?.group.addExecTime(seconds);
   }
   return { status: "OK", time: m.now, "heartbeat-interval": heartbeatInterval(m.workers.size) };
 }

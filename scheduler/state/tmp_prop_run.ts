@@ -28,7 +28,11 @@ const EMPTY_TASK = {
   span_id: null,
 } as const satisfies Parameters<SimulatedWorker["read"]>[0];
 
-const stats: Record<string, number> = {}; function REG(n: string, f: () => void) { f(); console.log(n, JSON.stringify(stats)); }
+const stats: Record<string, number> = {};
+function REG(n: string, f: () => void) {
+  f();
+  console.log(n, JSON.stringify(stats));
+}
 /** One step of a run: what happens, and numbers that pick to whom. */
 type Step = readonly [kind: number, first: number, second: number];
 
@@ -68,8 +72,11 @@ function simulate(run: readonly Step[], options: ConstructorParameters<typeof Sc
     scheduler.validateState();
   }
   makePeace(cluster);
-  for (const t of scheduler.story()) { const k = t.start + '>' + t.finish; stats[k] = (stats[k] ?? 0) + 1; }
- for (const c of cluster.clients.values()) for (const v of c.keys.values()) stats[v] = (stats[v] ?? 0) + 1;
+  for (const t of scheduler.story()) {
+    const k = t.start + ">" + t.finish;
+    stats[k] = (stats[k] ?? 0) + 1;
+  }
+  for (const c of cluster.clients.values()) for (const v of c.keys.values()) stats[v] = (stats[v] ?? 0) + 1;
   checkEnd(cluster);
   checkNothingIsLeft(cluster);
 }

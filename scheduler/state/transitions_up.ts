@@ -86,7 +86,7 @@ export function processingMemory(m: Machine, ts: TaskState, ws: WorkerState, mes
   for (const step of message.startstops) {
     if (step.action === "compute") ts.group.addDuration(step.stop - step.start);
   }
-  ts.setNbytes(message.nbytes);
+  ts.setNbytes(Math.max(message.nbytes, 0));
   exitProcessing(m, ts);
   addReplica(m, ts, ws);
   recommendDependents(m, ts);
@@ -94,7 +94,7 @@ export function processingMemory(m: Machine, ts: TaskState, ws: WorkerState, mes
     dts.waiters.delete(ts);
     if (!dts.needed) m.recommendations.add(dts, RELEASED);
   }
-  ts.type = message.type;
+  ts.type = message.type ?? null; // unchecked
   ts.setState(MEMORY);
   if (!ts.needed) m.recommendations.add(ts, RELEASED);
   else if (ts.whoWants.size > 0) tellWanters(m, ts, inMemoryReport(ts, message.result));

@@ -86,7 +86,9 @@ function taskErred(m: Machine, ws: WorkerState, message: TaskErred): void {
     ts.retries--;
     transition(m, ts, WAITING);
   } else {
-    ts.failure = { culprit: ts.key, exception: message.exception, traceback: message.traceback };
+    // Unchecked fields: whatever a worker left out is nothing.
+    const { exception = null, traceback = null } = message;
+    ts.failure = { culprit: ts.key, exception, traceback };
     (ts.erredOn ??= []).push(ws.address);
     transition(m, ts, ERRED);
   }
