@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Security } from "../security/security.ts";
+import type { Security } from "../security/security.ts";
 import { type Flags, oneOf, type ParsedFlags, UsageError } from "./flags.ts";
 
 /** Flags of Dask's `--tls-…` family. */

@@ -128,9 +128,25 @@ export class BatchedSend implements AsyncDisposable {
     return error;
   }
 
-  /** Writes what waits, then closes the comm. Idempotent. Does not reject: what could not be written went to `onError`. */
-  close(): Promise<void> {
-    return this.#closing ??= this.#close();
+  /**
+   * Writes what waits, then closes the comm. Idempotent. Does not reject: what could not be written went to `onError`.
+   *
+   * @param signal Aborts the comm instead of waiting on, since a peer that does not read can delay the end for ever.
+   */
+  close(signal?: AbortSignal): Promise<void> {
+    this.#closing ??= this.#close();
+    return signal === undefined ? this.#closing : this.#closeBefore(signal, this.#closing);
+  }
+
+  async #closeBefore(signal: AbortSignal, closing: Promise<void>): Promise<void> {
+    const onAbort = () => this.abort();
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await closing;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
   }
 
   async #close(): Promise<void> {

@@ -126,3 +126,18 @@ Deno.test("BatchedSend drops a peer that does not read", async () => {
   assert(pair.client.closed && stream.closed);
   assertEquals(errors.length, 1);
 });
+
+for (const scheme of ["tcp", "tls"] as const) {
+  Deno.test(`BatchedSend over ${scheme} need not wait for a peer that does not read to close`, async () => {
+    await using pair = await LinkPair.make(scheme);
+    const stream = new BatchedSend(pair.client);
+    stream.send({ op: "big", data: new Uint8Array(64 * 2 ** 20) });
+    await Promise.resolve();
+    const controller = new AbortController();
+    const closing = stream.close(controller.signal);
+    controller.abort();
+    await closing;
+    await stream.close();
+    assert(pair.client.closed);
+  });
+}

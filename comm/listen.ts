@@ -60,14 +60,15 @@ export async function listen(address: string, options: ListenOptions): Promise<L
   if (signal === undefined) return listener;
   const onAbort = () => void listener.close();
   signal.addEventListener("abort", onAbort, { once: true });
+  const close = (): Promise<void> => {
+    signal.removeEventListener("abort", onAbort);
+    return listener.close();
+  };
   return {
     listenAddress: listener.listenAddress,
     contactAddress: listener.contactAddress,
-    close: () => {
-      signal.removeEventListener("abort", onAbort);
-      return listener.close();
-    },
-    [Symbol.asyncDispose]: () => listener.close(),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 
@@ -96,7 +97,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
       context,
       handshakeTimeoutMs,
       onConnection,
-      onRefused: refuse,
+      onRefused: (reason, peer) => refuse(reason, `${scheme}://${peer}`),
     })
     : listenTcp({
       hostname,

@@ -83,6 +83,14 @@ Deno.test("ConnectionPool uses several links for concurrent requests, and keeps 
   assertEquals(pool.open, 3);
 });
 
+Deno.test("ConnectionPool serves a hundred requests at once over TLS", async () => {
+  await using peer = await Peer.start("tls");
+  await using pool = new ConnectionPool((await sidesOf("tls")).client);
+  const numbers = Array.from({ length: 100 }, (_, x) => x);
+  assertEquals(await Promise.all(numbers.map((x) => pool.call(peer.address, echo(x)))), numbers);
+  assertEquals([pool.open, pool.active, peer.comms.size], [100, 0, 100]);
+});
+
 Deno.test("ConnectionPool closes idle links to make room for others", async () => {
   await using one = await Peer.start();
   await using two = await Peer.start();

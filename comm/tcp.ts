@@ -133,6 +133,7 @@ class TcpStream implements ByteStream {
     this.remoteAddr = { hostname: conn.remoteAddr.hostname, port: conn.remoteAddr.port };
     try {
       conn.setNoDelay(true);
+      // Deno leaves the intervals to the system, mostly hours: roles notice silent peers by their heartbeats.
       conn.setKeepAlive(true);
     } catch {
       // The peer is gone already; the first read or write tells.

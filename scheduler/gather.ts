@@ -8,7 +8,7 @@ import type { ConnectionPool } from "../comm/pool.ts";
 import { CommAuthError, CommClosed, TimeoutError } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
-import type { GatherReply, GetDataReply } from "../messages/rpc.ts";
+import type { GatherReply } from "../messages/rpc.ts";
 import { Serialized } from "../protocol/serialized.ts";
 
 const logger = getLogger("distributed.scheduler");

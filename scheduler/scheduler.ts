@@ -7,6 +7,7 @@
 
 import { formatAddress } from "../comm/address.ts";
 import { BatchedSend } from "../comm/batched.ts";
+import { TimeoutError } from "../comm/errors.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
 import { resolveAddress } from "../comm/host.ts";
 import { linksOf } from "../comm/links.ts";
@@ -16,6 +17,7 @@ import { linkOptions } from "../comm/secure.ts";
 import { DONT_REPLY, Server } from "../comm/server.ts";
 import { handleStream } from "../comm/stream.ts";
 import { getLogger } from "../config/logging.ts";
+import { Deadline } from "../internal/deadline.ts";
 import { type ClientStreamMessage, parseClientStreamMessage } from "../messages/client_scheduler.ts";
 import {
   type Address,
@@ -46,6 +48,8 @@ const logger = getLogger("distributed.scheduler");
 
 /** Port that schedulers listen on if nothing else is said. */
 const DEFAULT_PORT = 8786;
+/** Milliseconds that goodbyes to peers may take. */
+const GOODBYE_MS = 2000;
 /** Milliseconds between looks at the idle time-out, as in Dask. */
 const IDLE_CHECK_MS = 250;
 
@@ -137,6 +141,8 @@ export class Scheduler implements AsyncDisposable {
     }
     logger.info(`State start`);
     logger.info(`  Scheduler at: ${scheduler.address.padStart(26)}`);
+    const { listenAddress } = scheduler.#listener;
+    if (listenAddress !== scheduler.address) logger.info(`  Listening on: ${listenAddress.padStart(26)}`);
     return scheduler;
   }
 
@@ -173,7 +179,9 @@ export class Scheduler implements AsyncDisposable {
       if (!stream.closed) stream.send({ op: "close", reason: "scheduler-close" });
     }
     for (const stream of this.#clients.values()) if (!stream.closed) stream.send({ op: "stream-closed" });
-    await Promise.all([...this.#workers.values(), ...this.#clients.values()].map((stream) => stream.close()));
+    const streams = [...this.#workers.values(), ...this.#clients.values()];
+    using deadline = new Deadline({ timeout: GOODBYE_MS }, () => new TimeoutError("Peers do not read"));
+    await Promise.all(streams.map((stream) => stream.close(deadline.signal)));
     await this.#server.close();
     await this.#pool.close();
     this.#finish.resolve();

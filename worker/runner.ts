@@ -9,7 +9,6 @@ import type { ConnectionPool } from "../comm/pool.ts";
 import { getLogger } from "../config/logging.ts";
 import type { TaskGroup } from "../internal/task_group.ts";
 import type { Address, Key } from "../messages/common.ts";
-import type { GetDataReply } from "../messages/rpc.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { encodePickle } from "../protocol/pickle_encode.ts";
 import type { ExecutionOutcome, ExecutionRequest, Executor } from "./executor/executor.ts";

@@ -12,7 +12,6 @@ import { connect } from "../comm/connect.ts";
 import { CommTimeoutError, DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
 import { linksOf } from "../comm/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
-import { listen } from "../comm/listen.ts";
 import { ConnectionPool } from "../comm/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { Server } from "../comm/server.ts";
@@ -21,7 +20,7 @@ import { getLogger } from "../config/logging.ts";
 import { Deadline, orAborted } from "../internal/deadline.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import { type Address, isRecord } from "../messages/common.ts";
-import type { HeartbeatWorkerReply, LinkFacts, RegisterWorkerReply } from "../messages/rpc.ts";
+import type { LinkFacts, RegisterWorkerReply } from "../messages/rpc.ts";
 import { parseWorkerCommand } from "../messages/worker_scheduler.ts";
 import type { Security } from "../security/security.ts";
 import { Commands } from "./commands.ts";
@@ -149,20 +148,21 @@ export class Worker implements AsyncDisposable {
     const comm = await reachScheduler(scheduler, links, deadline.signal);
     stack.defer(() => comm.abort());
     const store = new DataStore();
-    let worker: Worker | undefined;
+    const self: { worker?: Worker } = {}; // known at the end; peers may ask before
     const server = stack.use(
-      new Server({ name: "Worker", handlers: workerHandlers(store, () => worker) }),
+      new Server({ name: "Worker", handlers: workerHandlers(store, () => self.worker) }),
     );
     const listener = await listenForPeers(server, comm, links, options);
     const executor = stack.use(
       await ThreadExecutor.start({
         nthreads: options.nthreads ?? navigator.hardwareConcurrency,
         onOutcomes: (batch) => {
-          if (worker !== undefined) worker.#runner.onOutcomes(batch);
+          if (self.worker !== undefined) self.worker.#runner.onOutcomes(batch);
         },
       }),
     );
-    worker = stack.use(new Worker(options, comm, links, { store, server, listener, executor }));
+    const worker = stack.use(new Worker(options, comm, links, { store, server, listener, executor }));
+    self.worker = worker;
     await worker.#register(deadline.signal);
     stack.move();
     worker.#run();

@@ -108,7 +108,7 @@ export class Machine {
   /** Number of the last graph, or bunch of graphs. */
   generation = 0;
   /** When `generation` grew last. */
-  generationTime = -Infinity;
+  generationTime: number = -Infinity;
   /** Transitions so far. */
   transitionCounter = 0;
 

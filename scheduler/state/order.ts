@@ -21,7 +21,7 @@ export class GraphRow {
   /** Whether another task of the graph depends on it. */
   hasDependents = false;
   /** Place in the order, -1 if not known yet. */
-  order = -1;
+  order: number = -1;
   /** Whether it is on the path that is being walked. */
   onPath = false;
   /** Why it can't run; empty if it can. */

@@ -32,7 +32,7 @@ export class TaskGroup {
   /** Running average of the seconds that a task takes, -1 if unknown. */
   durationAverage: number;
   /** Longest time that a task was seen to be running, -1 if none was. */
-  maxExecTime = -1;
+  maxExecTime: number = -1;
   /** Tasks that workers are busy with, long-running ones excluded. */
   processing = 0;
   /** Body, as long as a client may refer to it or a task names it. */

@@ -106,7 +106,7 @@ export class TaskState {
   /** Recommended next state, -1 for none. Owned by `Recommendations`. */
   recommended: StateCode | -1 = -1;
   /** Position in the queue of the scheduler, -1 outside. Owned by `Heap`. */
-  heapIndex = -1;
+  heapIndex: number = -1;
   /** Tasks whose results it takes. */
   dependencies: Set<TaskState> = NO_TASKS;
   /** Tasks that take its result. */
@@ -122,9 +122,9 @@ export class TaskState {
   /** Worker that was told to run it. */
   processingOn: WorkerState | null = null;
   /** Number of the last assignment to a worker. */
-  runId = -1;
+  runId: number = -1;
   /** Bytes of the result, -1 if unknown. */
-  nbytes = -1;
+  nbytes: number = -1;
   /** Pickle of the result's type, from the last run. */
   type: Uint8Array | null = null;
   /** How often it may still fail and run again. */

@@ -16,7 +16,8 @@ export function placeAt(args: unknown[], path: readonly (string | number)[], val
   for (let i = 0; i < last; i++) container = step(container, path[i] as string | number, path);
   const name = path[last];
   if (name === undefined) throw noPlace(path);
-  if (Array.isArray(container) && typeof name === "number" && name >= 0 && name < container.length) {
+  if (Array.isArray(container)) {
+    if (typeof name !== "number" || !Object.hasOwn(container, name)) throw noPlace(path);
     container[name] = value;
   } else if (container instanceof Map) {
     container.set(entryKey(container, name, path), value);

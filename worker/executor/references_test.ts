@@ -2,7 +2,12 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { placeAt } from "./references.ts";
 
 Deno.test("placeAt puts a value where the path leads", () => {
-  const args = [null, [0, null], { a: { b: null } }, new Map<string, unknown>([["x", null], ["y", [null]]])];
+  const args: unknown[] = [
+    null,
+    [0, null],
+    { a: { b: null } },
+    new Map<string, unknown>([["x", null], ["y", [null]]]),
+  ];
   placeAt(args, [0], "first");
   placeAt(args, [1, 1], "second");
   placeAt(args, [2, "a", "b"], "third");

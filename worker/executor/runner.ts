@@ -134,6 +134,10 @@ export class Runner {
     }
     const { functions, values, tasks } = JSON.parse(command.text) as PackedTasks;
     const batch: Batch = { bytes: command.bytes, values };
+    if (this.#next > 0) { // a thread that is never idle must not keep what it ran
+      this.#queue = this.#queue.slice(this.#next);
+      this.#next = 0;
+    }
     const loaded = functions.map((hash) => this.#functions.get(hash));
     for (let i = 0; i < tasks.length; i++) { // hot: per task
       const task = tasks[i] as PackedTask;

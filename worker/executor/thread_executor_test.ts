@@ -1,122 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { functionBody } from "../../client/function_source.ts";
-import type { FunctionHash, Key } from "../../messages/common.ts";
-import type { Reference } from "../../messages/run_spec.ts";
-import { encodeMsgpack } from "../../protocol/msgpack.ts";
-import { decodeError } from "../../protocol/remote_error.ts";
-import { deserializeValue, serializeArguments, serializeValue } from "../../protocol/values.ts";
-import type { ExecutionFailure, ExecutionOutcome, ExecutionRequest, ExecutionSuccess } from "./executor.ts";
-import { ThreadEndedError, ThreadExecutor, type ThreadExecutorOptions } from "./thread_executor.ts";
-
-type AnyFunction = (...args: never[]) => unknown;
-
-interface Given {
-  readonly key?: string;
-  readonly references?: readonly (readonly [string, ...(string | number)[]])[];
-  readonly results?: Readonly<Record<string, unknown>>;
-}
-
-/** A real executor, and the outcomes of its tasks by key. */
-class Harness implements AsyncDisposable {
-  readonly executor: ThreadExecutor;
-  /** Sizes of the batches that outcomes came in. */
-  readonly batches: number[];
-  readonly #outcomes: Map<string, ExecutionOutcome>;
-  readonly #waiting: Map<string, (outcome: ExecutionOutcome) => void>;
-  #runId = 0;
-
-  private constructor(
-    executor: ThreadExecutor,
-    batches: number[],
-    outcomes: Map<string, ExecutionOutcome>,
-    waiting: Map<string, (outcome: ExecutionOutcome) => void>,
-  ) {
-    this.executor = executor;
-    this.batches = batches;
-    this.#outcomes = outcomes;
-    this.#waiting = waiting;
-  }
-
-  static async start(options: Partial<ThreadExecutorOptions> = {}): Promise<Harness> {
-    const batches: number[] = [];
-    const outcomes = new Map<string, ExecutionOutcome>();
-    const waiting = new Map<string, (outcome: ExecutionOutcome) => void>();
-    const executor = await ThreadExecutor.start({
-      nthreads: 1,
-      ...options,
-      onOutcomes: (batch) => {
-        batches.push(batch.length);
-        for (const outcome of batch) {
-          outcomes.set(outcome.key, outcome);
-          waiting.get(outcome.key)?.(outcome);
-        }
-      },
-    });
-    return new Harness(executor, batches, outcomes, waiting);
-  }
-
-  request(fn: AnyFunction, args: readonly unknown[], given: Given = {}): ExecutionRequest {
-    const { hash, body } = functionBody(fn);
-    this.executor.addFunction(hash, body);
-    const runId = ++this.#runId;
-    return {
-      key: (given.key ?? `task-${runId}`) as Key,
-      runId,
-      functionHash: hash,
-      args: serializeArguments(args),
-      references: (given.references ?? []) as unknown as readonly Reference[],
-      dependencies: Object.entries(given.results ?? {}).map((
-        [key, value],
-      ) => [key as Key, serializeValue(value)]),
-    };
-  }
-
-  /** The outcome of a task, once it is there. */
-  outcome(key: string): Promise<ExecutionOutcome> {
-    const known = this.#outcomes.get(key);
-    if (known !== undefined) return Promise.resolve(known);
-    return new Promise((resolve) => this.#waiting.set(key, resolve));
-  }
-
-  has(key: string): boolean {
-    return this.#outcomes.has(key);
-  }
-
-  async run(fn: AnyFunction, args: readonly unknown[] = [], given: Given = {}): Promise<unknown> {
-    const request = this.request(fn, args, given);
-    this.executor.execute([request]);
-    return deserializeValue(success(await this.outcome(request.key)).result);
-  }
-
-  async fail(fn: AnyFunction, args: readonly unknown[] = [], given: Given = {}): Promise<ExecutionFailure> {
-    const request = this.request(fn, args, given);
-    this.executor.execute([request]);
-    return failure(await this.outcome(request.key));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.executor.close();
-  }
-}
-
-function success(outcome: ExecutionOutcome): ExecutionSuccess {
-  assert(outcome.kind === "success", outcome.kind === "failure" ? outcome.tracebackText : "");
-  return outcome;
-}
-
-function failure(outcome: ExecutionOutcome): ExecutionFailure {
-  assert(outcome.kind === "failure", `task "${outcome.key}" did not fail`);
-  return outcome;
-}
-
-/** Tasks and tests wait for each other by a file that has text in it. */
-const waitForFile = async (path: string): Promise<string> => {
-  for (;;) {
-    const text = await Deno.readTextFile(path).catch(() => "");
-    if (text !== "") return text;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-};
+import type { Key } from "../../messages/common.ts";
+import { deserializeValue, serializeValue } from "../../protocol/values.ts";
+import { failure, Harness, success, waitForFile } from "../../testing/executor_harness.ts";
+import { ThreadEndedError, ThreadExecutor } from "./thread_executor.ts";
 
 Deno.test("ThreadExecutor runs functions on values of every family", async () => {
   await using harness = await Harness.start();
@@ -296,66 +182,6 @@ Deno.test("ThreadExecutor reports an outcome before a long synchronous task begi
   await Deno.remove(path);
 });
 
-Deno.test("ThreadExecutor reports what a task threw", async () => {
-  await using harness = await Harness.start();
-  const outcome = await harness.fail(function explode(x: number) {
-    throw new RangeError(`no ${x}`, { cause: new TypeError("inner") });
-  }, [5]);
-  const info = decodeError(outcome.error);
-  assertEquals([info.name, info.message, info.cause?.name], ["RangeError", "no 5", "TypeError"]);
-  assertEquals(outcome.exceptionText, `RangeError("no 5")`);
-  assert(/explode \(task:explode\b.*:2:\d+\)/.test(outcome.tracebackText), outcome.tracebackText);
-  assertEquals(
-    decodeError((await harness.fail(async () => await Promise.reject(new Error("later")))).error).message,
-    "later",
-  );
-  assertEquals(
-    decodeError(
-      (await harness.fail(() => {
-        throw "a text";
-      })).error,
-    ).message,
-    "a text",
-  ); // deno-fmt-ignore-line
-});
-
-Deno.test("ThreadExecutor fails a task whose result is no data, with the path to it", async () => {
-  await using harness = await Harness.start();
-  const outcome = await harness.fail(() => ({ rows: [1, () => 1] }));
-  assertEquals(decodeError(outcome.error).name, "SerializationError");
-  assert(outcome.exceptionText.includes("result.rows[1]"), outcome.exceptionText);
-  assert(
-    (await harness.fail(async () => await Promise.resolve(Symbol("s")))).exceptionText.includes("result"),
-  );
-  assertEquals(await harness.run(() => 1), 1, "the thread goes on");
-});
-
-Deno.test("ThreadExecutor fails a task whose arguments, references or function are not there", async () => {
-  await using harness = await Harness.start();
-  const noResult = await harness.fail((x: unknown) => x, [null], { key: "k", references: [["gone", 0]] });
-  assert(
-    noResult.exceptionText.includes(`the result of task \\"gone\\" was not given`),
-    noResult.exceptionText,
-  );
-  const noPlace = await harness.fail((x: unknown) => x, [null], {
-    references: [["a", 3]],
-    results: { a: 1 },
-  });
-  assert(noPlace.exceptionText.includes("there is no args[3]"), noPlace.exceptionText);
-  const request = { ...harness.request(() => 1, [], { key: "f" }), functionHash: "unknown" as FunctionHash };
-  harness.executor.execute([request]);
-  assert(failure(await harness.outcome("f")).exceptionText.includes("was not given its function unknown"));
-  const broken = { ...harness.request(() => 1, [], { key: "b" }), functionHash: "broken" as FunctionHash };
-  harness.executor.addFunction(
-    "broken" as FunctionHash,
-    encodeMsgpack({ kind: "source", name: "b", source: "nope(" }),
-  );
-  harness.executor.execute([broken]);
-  assert(
-    failure(await harness.outcome("b")).exceptionText.includes(`Cannot load function \\"b\\": SyntaxError`),
-  );
-});
-
 Deno.test("ThreadExecutor forgets a removed function, after the tasks that it had before", async () => {
   await using harness = await Harness.start();
   const fn = (x: number) => x + 1000;
@@ -390,79 +216,6 @@ Deno.test("ThreadExecutor takes back a request that has not begun, and no other"
   await assertRejects(() => Deno.stat(`${path}.2`), Deno.errors.NotFound);
   assertEquals(await harness.run(() => 4, [], { key: "second" }), 4, "its key can come again");
   await Deno.remove(path);
-});
-
-Deno.test("ThreadExecutor fails the task that ended its thread, and runs the others on a new one", async (t) => {
-  const ends: Readonly<Record<string, AnyFunction>> = {
-    "Deno.exit": () => Deno.exit(3),
-    "process.exit": () => process.exit(3),
-  };
-  for (const [name, end] of Object.entries(ends)) {
-    await t.step(name, async () => {
-      await using harness = await Harness.start();
-      const batch = [
-        harness.request(() => "before", [], { key: "before" }),
-        harness.request(end, [], { key: "end" }),
-        harness.request(() => "after", [], { key: "after" }),
-      ];
-      harness.executor.execute(batch);
-      const outcome = failure(await harness.outcome("end"));
-      assertEquals(decodeError(outcome.error).name, "ThreadEndedError");
-      assertEquals(
-        decodeError(outcome.error).message,
-        `Cannot finish task "end": its thread ended (code 3): a task must not call Deno.exit, process.exit or close`,
-      );
-      for (const key of ["before", "after"]) {
-        assertEquals(deserializeValue(success(await harness.outcome(key)).result), key);
-      }
-    });
-  }
-});
-
-Deno.test("ThreadExecutor fails a task that runs out of memory alone", async () => {
-  await using harness = await Harness.start({ heapMib: 32 });
-  const hog = (n: number) => {
-    const kept: unknown[] = [];
-    for (let i = 0; i < n; i++) kept.push({ i, text: `text ${i}` });
-    return kept.length;
-  };
-  const outcome = await harness.fail(hog, [1e9], { key: "hog" });
-  assert(
-    decodeError(outcome.error).message.includes("its thread ran out of memory (JavaScript heap of 32 MiB)"),
-  );
-  assertEquals(await harness.run(hog, [10]), 10);
-});
-
-Deno.test("ThreadExecutor fails an asynchronous task that runs out of memory after an await", async () => {
-  await using harness = await Harness.start({ heapMib: 32 });
-  const hog = async (n: number) => {
-    await Promise.resolve();
-    const kept: unknown[] = [];
-    for (let i = 0; i < n; i++) kept.push({ i, text: `text ${i}` });
-    return kept.length;
-  };
-  const outcome = await harness.fail(hog, [1e9], { key: "hog" });
-  assert(
-    decodeError(outcome.error).message.includes("its thread ran out of memory (JavaScript heap of 32 MiB)"),
-  );
-  assertEquals(await harness.run(hog, [10]), 10);
-});
-
-Deno.test("ThreadExecutor survives what a task leaves behind", async () => {
-  await using harness = await Harness.start();
-  const outcome = await harness.run(() => {
-    setTimeout(() => {
-      throw new Error("late");
-    }, 0);
-    Promise.reject(new Error("unhandled"));
-    return 1;
-  });
-  assertEquals(outcome, 1);
-  const threads = await harness.run(async () => {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    return 2;
-  });
-  assertEquals(threads, 2);
 });
 
 Deno.test("ThreadExecutor closes twice, without outcomes of what had not ended", async () => {
@@ -507,14 +260,32 @@ Deno.test("ThreadExecutor.start refuses a number of threads that is none", async
   }
 });
 
-Deno.test("ThreadExecutor starts its threads from a remote URL", async () => {
+Deno.test("ThreadExecutor runs from a remote URL, with net and read alone", async () => {
   const root = new URL("../../", import.meta.url);
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
-    const path = new URL(request.url).pathname.slice(1);
-    const source = await Deno.readTextFile(new URL(path, root));
+    const source = await Deno.readTextFile(new URL(new URL(request.url).pathname.slice(1), root));
     return new Response(source, { headers: { "content-type": "application/typescript" } });
   });
-  const entry = `http://127.0.0.1:${server.addr.port}/worker/executor/entry.ts`;
-  await using harness = await Harness.start({ entry });
-  assertEquals(await harness.run((x: number) => x + 1, [1]), 2);
+  const host = `127.0.0.1:${server.addr.port}`;
+  const program = `
+    import { ThreadExecutor } from "http://${host}/worker/executor/thread_executor.ts";
+    import { encodeMsgpack } from "http://${host}/protocol/msgpack.ts";
+    import { deserializeValue, serializeArguments } from "http://${host}/protocol/values.ts";
+    const { promise, resolve } = Promise.withResolvers();
+    await using executor = await ThreadExecutor.start({ nthreads: 1, onOutcomes: resolve });
+    executor.addFunction("f", encodeMsgpack({ kind: "source", name: "f", source: "(x) => x + 1" }));
+    const args = serializeArguments([41]);
+    executor.execute([{ key: "k", runId: 1, functionHash: "f", args, references: [], dependencies: [] }]);
+    const [outcome] = await promise;
+    console.log(deserializeValue(outcome.result));`;
+  const cache = await Deno.makeTempDir();
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--allow-net", "--allow-read"],
+      ...[`--allow-import=${host}`, `data:text/javascript,${encodeURIComponent(program)}`],
+    ],
+    env: { DENO_DIR: cache },
+  }).output();
+  await Deno.remove(cache, { recursive: true });
+  assertEquals([code, new TextDecoder().decode(stdout)], [0, "42\n"], new TextDecoder().decode(stderr));
 });
