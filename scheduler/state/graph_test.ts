@@ -117,3 +117,19 @@ Deno.test("SchedulerState computes a released input again if a client submits or
     assertEquals(fixture.finish("x"), ["bob key-in-memory x"]);
   }
 });
+
+Deno.test("SchedulerState leaves a result alone when its input is computed again for another task, and fails", () => {
+  const fixture = new SchedulerFixture();
+  fixture.addWorker(A);
+  fixture.client(ALICE, updateGraph([["x"], ["y", ["x"]], ["z", ["y"]]]));
+  fixture.client(ALICE, { op: "client-releases-keys", keys: keys("x", "y") });
+  for (const key of ["x", "y", "z"]) fixture.finish(key);
+  fixture.client(BOB, updateGraph([["other", ["y"]]]));
+  assertEquals(fixture.fail("x"), ["bob task-erred other"]);
+  assertEquals(["x", "y", "z", "other"].map((key) => fixture.stateOf(key)), [
+    "erred",
+    "erred",
+    "memory",
+    "erred",
+  ]);
+});

@@ -103,3 +103,15 @@ Deno.test("SchedulerState takes a task that runs longer than expected for a long
   fixture.state.heartbeat(A, METRICS, { x: 30, unknown: 1 }, 5);
   assertEquals(fixture.state.totalOccupancy, 60);
 });
+
+Deno.test("SchedulerState sends no more to a worker whose short tasks turn out to be long", () => {
+  const fixture = new SchedulerFixture({ defaultTaskDurations: { t: 0.001 } });
+  fixture.addWorker(A);
+  fixture.addWorker(B);
+  fixture.client(ALICE, manyTasks(150));
+  const loads = () => [A, B].map((address) => fixture.state.workers.get(address)?.processing.size);
+  assertEquals([...loads(), fixture.state.queuedCount], [75, 75, 0]);
+  fixture.finish("t-0", 8, 10);
+  fixture.client(ALICE, updateGraph(Array.from({ length: 10 }, (_, i) => [`more-${i}`] as const)));
+  assertEquals([...loads(), fixture.state.queuedCount], [74, 75, 10]);
+});
