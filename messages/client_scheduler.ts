@@ -301,6 +301,11 @@ function checkAnnotations(annotations: Readonly<Record<string, unknown>>): void 
 export function parseClientReport(message: RawMessage): ClientReport | undefined {
   switch (message["op"]) {
     case "key-in-memory":
+      checkKey(message, "key");
+      if (message["result"] !== undefined && !(message["result"] instanceof Uint8Array)) {
+        throw new MessageError(`Cannot handle "key-in-memory": field "result" must be bytes`);
+      }
+      break;
     case "lost-data":
     case "task-retried":
     case "task-erred":

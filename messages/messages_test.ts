@@ -108,6 +108,18 @@ const REFUSED: readonly [what: string, parse: Parse, message: unknown, wanted: R
     /"nbytes" must be a number, got a string/,
   ],
   ["a size that is no number", parseWorkerStreamMessage, { ...FINISHED, nbytes: NaN }, /"nbytes"/],
+  [
+    "a result that is no bytes",
+    parseWorkerStreamMessage,
+    { ...FINISHED, result: "x" },
+    /"result" must be bytes/,
+  ],
+  [
+    "a report of a result that is no bytes",
+    parseClientReport,
+    { op: "key-in-memory", key: "a", result: 1 },
+    /"result"/,
+  ],
   ["steps without times", parseWorkerStreamMessage, { ...FINISHED, startstops: [{}] }, /timed steps/],
   ["steps that are null", parseWorkerStreamMessage, { ...FINISHED, startstops: [null] }, /timed steps/],
   [

@@ -343,6 +343,9 @@ export function parseWorkerStreamMessage(message: RawMessage): WorkerStreamMessa
       checkNumber(message, "run_id");
       checkNumber(message, "nbytes");
       checkString(message, "typename");
+      if (message["result"] !== undefined && !(message["result"] instanceof Uint8Array)) {
+        throw new MessageError(`Cannot handle "task-finished": field "result" must be bytes`);
+      }
       checkStartStops(message);
       break;
     case "task-erred":

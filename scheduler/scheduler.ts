@@ -65,7 +65,7 @@ export interface SchedulerOptions {
   security?: Security;
   /** Closes after that long without unfinished tasks: milliseconds. Default: never. */
   idleTimeout?: number;
-  /** Checks the whole state after each stimulus; slow, for tests. Default: false. */
+  /** Checks every task that a stimulus touched, after it; slow, for tests. Default: false. */
   validate?: boolean;
 }
 
