@@ -30,6 +30,7 @@ export {
   RpcError,
   TimeoutError,
 } from "./comm/errors.ts";
+export { LocalCluster, type LocalClusterOptions } from "./deploy/local_cluster.ts";
 export type { Address, Brand, ClientId, Key, WorkerStatus } from "./messages/common.ts";
 export type { LinkFacts, SchedulerIdentity, WorkerIdentity, WorkerMetrics } from "./messages/rpc.ts";
 export type { RemoteErrorInfo } from "./protocol/remote_error.ts";

@@ -28,6 +28,8 @@ import { CancelledError, SchedulerClosed, taskError } from "./errors.ts";
 import { functionBody } from "./function_source.ts";
 import { type Future, type FutureOwner, makeFuture, stateOf, type WaitOptions } from "./future.ts";
 import { type Fetched, Gatherer, valueOf } from "./gather.ts";
+import { isolated, sharesMemory } from "./isolate.ts";
+import { type OwnCluster, startOwnCluster } from "./own_cluster.ts";
 import { replaceFutures } from "./structure.ts";
 import { ClientState, type FunctionBody, type KeyState } from "./state/client_state.ts";
 import type { Resolved, Submitter, TaskArgs, Unresolved } from "./types.ts";
@@ -73,6 +75,9 @@ export class Client implements Submitter, AsyncDisposable {
   #closing: Promise<void> | undefined;
   #heartbeat: ReturnType<typeof setInterval>;
   #reading: Promise<void>;
+  /** The cluster that was started for this client, if one was. */
+  #cluster: OwnCluster | undefined;
+  #sharesMemory: boolean;
   /** Why the scheduler is gone, if it is. */
   #lost: Error | undefined;
 
@@ -82,6 +87,7 @@ export class Client implements Submitter, AsyncDisposable {
     this.#keySuffix = id.slice(-8);
     this.#stream = new BatchedSend(comm);
     this.#pool = new ConnectionPool(links);
+    this.#sharesMemory = sharesMemory(comm.peerAddress);
     this.#gatherer = new Gatherer(this.#pool, comm.peerAddress);
     this.#owner = {
       waitFor: (states, options) => this.#waitFor(states, options),
@@ -96,11 +102,13 @@ export class Client implements Submitter, AsyncDisposable {
   /**
    * Connects to a scheduler and registers.
    *
-   * @param address Where it is, such as `"tls://10.0.0.5:8786"`.
+   * @param address Where it is, such as `"tls://10.0.0.5:8786"`. Without, a `LocalCluster` is started, and closed
+   * with this client.
    * @throws {CommAuthError} If either side refuses the other's certificate.
    * @throws {CommClosed} If nobody answers within `timeout` (default `"30s"`).
    */
-  static async connect(address: string, options: ClientOptions = {}): Promise<Client> {
+  static async connect(address?: string, options: ClientOptions = {}): Promise<Client> {
+    if (address === undefined) return await Client.#connectToOwn(options);
     const { security, name } = options;
     const links = await linkOptions(security, "client");
     using deadline = new Deadline(
@@ -120,6 +128,20 @@ export class Client implements Submitter, AsyncDisposable {
       throw error;
     }
     return new Client(comm, id, links);
+  }
+
+  static async #connectToOwn(options: ClientOptions): Promise<Client> {
+    const { security: _, ...others } = options;
+    const cluster = await startOwnCluster(options);
+    try {
+      const { schedulerAddress, security } = cluster;
+      const client = await Client.connect(schedulerAddress, { ...others, ...security && { security } });
+      client.#cluster = cluster;
+      return client;
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
   }
 
   /** Address of the scheduler, as it was dialled. */
@@ -240,7 +262,9 @@ export class Client implements Submitter, AsyncDisposable {
     }
     const { args, references } = extractFutures(given);
     const key = `${fn.name}-${this.#keySuffix}-${this.#keyCount++}` as Key;
-    const state = this.#state.submit(fn, [key, serializeArguments(args), references], NO_ANNOTATIONS);
+    const packed = serializeArguments(args);
+    const sent = this.#sharesMemory ? isolated(packed) : packed;
+    const state = this.#state.submit(fn, [key, sent, references], NO_ANNOTATIONS);
     this.#state.acquire(state);
     this.#flushSoon();
     return makeFuture<unknown>(this.#owner, state);
@@ -349,6 +373,7 @@ export class Client implements Submitter, AsyncDisposable {
     this.#comm.abort();
     await this.#reading;
     await this.#pool.close();
+    await this.#cluster?.close();
   }
 
   async #sayGoodbye(): Promise<void> {

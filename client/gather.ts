@@ -11,6 +11,7 @@ import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { deserializeFrame, deserializeValue } from "../protocol/values.ts";
+import { isolated, sharesMemory } from "./isolate.ts";
 import type { KeyState } from "./state/client_state.ts";
 
 const logger = getLogger("distributed.client");
@@ -22,10 +23,12 @@ export type Fetched = Map<KeyState, Serialized>;
 export class Gatherer {
   #pool: ConnectionPool;
   #scheduler: Address;
+  #sharesMemory: boolean;
 
   constructor(pool: ConnectionPool, scheduler: Address) {
     this.#pool = pool;
     this.#scheduler = scheduler;
+    this.#sharesMemory = sharesMemory(scheduler);
   }
 
   /** Brings the results of finished tasks into `fetched`; returns those that nobody gave. */
@@ -64,7 +67,7 @@ export class Gatherer {
   ): Promise<void> {
     try {
       const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal);
-      if (reply.status === "OK") take(reply.data, wanted, fetched);
+      if (reply.status === "OK") this.#keep(reply.data, wanted, fetched);
     } catch (error) {
       if (!(error instanceof CommClosed)) throw error;
       logger.debug(`Cannot fetch from ${worker}, asking the scheduler: ${error.message}`);
@@ -79,7 +82,7 @@ export class Gatherer {
   ): Promise<KeyState[]> {
     const keys = [...wanted.keys()];
     const reply = await this.#pool.call(this.#scheduler, { op: "gather", keys }, signal);
-    if (reply.status === "OK") take(reply.data, wanted, fetched);
+    if (reply.status === "OK") this.#keep(reply.data, wanted, fetched);
     const failed = reply.status === "OK" ? keys : reply.keys;
     const missing: KeyState[] = [];
     for (const key of failed.some((name) => wanted.has(name)) ? failed : keys) {
@@ -90,6 +93,20 @@ export class Gatherer {
     }
     return missing;
   }
+
+  #keep(
+    data: Readonly<Record<string, Serialized>>,
+    wanted: Map<Key, KeyState>,
+    fetched: Fetched,
+  ): void {
+    for (const key of Object.keys(data) as Key[]) {
+      const state = wanted.get(key);
+      const value = data[key];
+      if (state === undefined || !(value instanceof Serialized)) continue;
+      fetched.set(state, this.#sharesMemory ? isolated(value) : value);
+      wanted.delete(key);
+    }
+  }
 }
 
 /** The value of a finished task whose result is here. Each call makes a new one. */
@@ -98,18 +115,4 @@ export function valueOf(state: KeyState, fetched: Fetched): unknown {
   const serialized = fetched.get(state);
   if (serialized === undefined) throw new Error(`The result of "${state.key}" is not here`);
   return deserializeValue(serialized);
-}
-
-function take(
-  data: Readonly<Record<string, Serialized>>,
-  wanted: Map<Key, KeyState>,
-  fetched: Fetched,
-): void {
-  for (const key of Object.keys(data) as Key[]) {
-    const state = wanted.get(key);
-    const value = data[key];
-    if (state === undefined || !(value instanceof Serialized)) continue;
-    fetched.set(state, value);
-    wanted.delete(key);
-  }
 }

@@ -8,7 +8,10 @@
  * @module
  */
 
+import type { ClientAccess, Grant } from "../messages/access.ts";
 import type { Address } from "../messages/common.ts";
+
+export type { ClientAccess, Grant };
 
 /** What each side says first on a new link (`distributed/comm/core.py`, `handshake_info`). */
 export interface HandshakeInfo {
@@ -36,6 +39,12 @@ export interface PeerCertificate {
   readonly issuer: string;
   /** SHA-256 of the certificate, upper-case hexadecimal with colons. */
   readonly fingerprint256: string;
+  /** Serial number, upper-case hexadecimal. */
+  readonly serial?: string;
+  /** When it ends, such as `"2027-01-31T12:00:00.000Z"`. */
+  readonly validTo?: string;
+  /** What it may be and do here; absent if no `authorization` is configured: everything. */
+  readonly grant?: Grant;
 }
 
 /** TLS facts of a link. */

@@ -17,7 +17,7 @@ import { textFiles } from "./demo/files.ts";
 import { intrude } from "./demo/intruder.ts";
 import { Progress } from "./demo/progress.ts";
 import { type Link, linkRows, placeRows, wordRows } from "./demo/rows.ts";
-import { table } from "./demo/table.ts";
+import { table } from "../cli/table.ts";
 import { countWords, mergeStatistics, type WordStatistics } from "./demo/words.ts";
 
 /** Children of a node of the reduction. */

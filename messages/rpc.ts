@@ -5,6 +5,7 @@
  */
 
 import type { Serialized } from "../protocol/serialized.ts";
+import type { Grant } from "./access.ts";
 import type { Address, ClientId, Key, WorkerStatus } from "./common.ts";
 
 /** Versions of host and packages; empty maps are fine. */
@@ -253,6 +254,50 @@ export interface SchedulerIdentity {
   readonly total_memory: number;
   /** Workers by address, at most as many as were asked for. */
   readonly workers: Readonly<Record<string, WorkerIdentity>>;
+  /** Ours: certificates and refusals; absent on a plain scheduler. */
+  readonly security?: SecurityFacts;
+}
+
+/** Ours: what a role knows of the certificates around it, and whom it refused. Additive in `identity`. */
+export interface SecurityFacts {
+  /** Own certificate. */
+  readonly certificate: CertificateFacts;
+  /** Trusted CAs. */
+  readonly ca: readonly CertificateFacts[];
+  /** Certificates at the other ends of open links, each once. */
+  readonly peers: readonly CertificateFacts[];
+  /** Revocation lists by issuer: days until the next one is due. */
+  readonly crl_days_left: Readonly<Record<string, number>>;
+  /** Refusals since the start. */
+  readonly refused: RefusalCounts;
+  /** How often certificates, keys or lists were taken anew. */
+  readonly reloads: number;
+}
+
+/** A certificate in words. */
+export interface CertificateFacts {
+  /** Distinguished name. */
+  readonly subject: string;
+  /** SHA-256, upper-case hexadecimal with colons. */
+  readonly fingerprint256: string;
+  /** When it ends. */
+  readonly valid_to: string;
+  /** Whole days until then; negative afterwards. */
+  readonly days_left: number;
+}
+
+/** Refusals by reason. */
+export interface RefusalCounts {
+  /** TLS handshakes and policy: no certificate, another CA, expired, version, cipher. */
+  readonly handshake: number;
+  /** Revoked certificates. */
+  readonly revoked: number;
+  /** Certificates that no rule lets in, or whose role is another one. */
+  readonly unauthorized: number;
+  /** Operations of a peer that may not use them. */
+  readonly operation: number;
+  /** Open links that were ended because their peer is not trusted any more. */
+  readonly ended: number;
 }
 
 /** Operations by name: what is asked and what is answered. */
@@ -301,7 +346,14 @@ export interface LinkFacts {
     readonly protocol: string;
     /** OpenSSL's name of the negotiated suite. */
     readonly cipher: string;
-    /** The other end's certificate: subject, issuer and SHA-256. */
-    readonly peer: { readonly subject: string; readonly issuer: string; readonly fingerprint256: string };
+    /** The other end's certificate: subject, issuer, SHA-256, serial number, end, and what it may be and do. */
+    readonly peer: {
+      readonly subject: string;
+      readonly issuer: string;
+      readonly fingerprint256: string;
+      readonly serial?: string;
+      readonly validTo?: string;
+      readonly grant?: Grant;
+    };
   };
 }

@@ -7,6 +7,7 @@
 import type { Address } from "../messages/common.ts";
 import type { RegisterWorker, SchedulerIdentity, WorkerIdentity } from "../messages/rpc.ts";
 import type { SchedulerState } from "./state/scheduler_state.ts";
+import { STATE_NAMES } from "./state/task_state.ts";
 import type { WorkerState } from "./state/worker_state.ts";
 
 /** Facts of a scheduler that its state machine does not need. */
@@ -68,4 +69,21 @@ function workerIdentity(worker: WorkerState, registered: RegisterWorker | undefi
     nanny: registered?.nanny ?? null,
     ...metrics !== undefined && { metrics },
   } as WorkerIdentity;
+}
+
+/**
+ * Number of tasks by state, by name of the tasks (`get_task_prefix_states`). Dask leaves out the states `queued` and
+ * `no-worker`.
+ */
+export function taskPrefixStates(state: SchedulerState): Record<string, Record<string, number>> {
+  const found = new Map<string, Record<string, number>>();
+  for (const group of state.groups.values()) {
+    if (group.taskCount <= 0) continue;
+    const counts = found.get(group.name) ?? {};
+    STATE_NAMES.forEach((name, code) => {
+      if (name !== "forgotten") counts[name] = (counts[name] ?? 0) + (group.counts[code] ?? 0);
+    });
+    found.set(group.name, counts);
+  }
+  return Object.fromEntries(found);
 }

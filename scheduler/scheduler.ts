@@ -40,7 +40,7 @@ import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/
 import { encodeError } from "../protocol/remote_error.ts";
 import { asksForTls, type Security } from "../security/security.ts";
 import { gatherFromWorkers } from "./gather.ts";
-import { schedulerIdentity } from "./identity.ts";
+import { schedulerIdentity, taskPrefixStates } from "./identity.ts";
 import { parseMetrics, parseRegisterClient, parseRegisterWorker } from "./registration.ts";
 import { SchedulerState } from "./state/scheduler_state.ts";
 
@@ -60,7 +60,7 @@ export interface SchedulerOptions {
   /** Port to listen on, 0 for any. Default: 8786. */
   port?: number;
   /** Scheme of the address. Default: `"tls"` if `security` has certificates, else `"tcp"`. */
-  protocol?: "tcp" | "tls";
+  protocol?: "tcp" | "tls" | "inproc";
   /** Certificates and policy. */
   security?: Security;
   /** Closes after that long without unfinished tasks: milliseconds. Default: never. */
@@ -108,6 +108,7 @@ export class Scheduler implements AsyncDisposable {
         who_has: (request) => this.#whoHas(request),
         has_what: (request) => this.#hasWhat(request),
         ncores: () => Object.fromEntries(Array.from(this.#state.workers, ([a, ws]) => [a, ws.nthreads])),
+        get_task_prefix_states: () => taskPrefixStates(this.#state),
         heartbeat_worker: (request) => this.#heartbeatWorker(request),
         links: () => this.links(),
         unregister: (request) => this.#unregister(request),
@@ -134,7 +135,10 @@ export class Scheduler implements AsyncDisposable {
     const links = await linkOptions(security, "scheduler");
     const scheduler = new Scheduler(options, links);
     try {
-      scheduler.#listener = await scheduler.#server.listen(formatAddress(protocol, host, port), links);
+      scheduler.#listener = await scheduler.#server.listen(
+        protocol === "inproc" ? "inproc://" : formatAddress(protocol, host, port),
+        links,
+      );
     } catch (error) {
       await scheduler.close();
       throw error;

@@ -7,6 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { DerReader, oidText, Tag } from "./der.ts";
+import { type Extensions, readExtensions } from "./x509_extensions.ts";
 
 /** One attribute of a name, such as `["CN", "worker-1"]`. */
 export type NameAttribute = readonly [type: string, value: string];
@@ -17,6 +18,8 @@ export interface Certificate {
   readonly raw: Uint8Array<ArrayBuffer>;
   /** 1, 2 or 3. */
   readonly version: number;
+  /** Serial number, upper-case hexadecimal without leading zeros. */
+  readonly serial: string;
   /** Whom it names, in the order of the certificate. */
   readonly subject: readonly NameAttribute[];
   /** Who signed it. */
@@ -25,6 +28,8 @@ export interface Certificate {
   readonly validFrom: Date;
   /** Until when. */
   readonly validTo: Date;
+  /** What the extensions say. */
+  readonly extensions: Extensions;
 }
 
 /** Short names of RFC 4514, and what else certificates commonly have. */
@@ -56,14 +61,21 @@ export function parseCertificate(source: Uint8Array | string): Certificate {
   const version = certificate.peek() === VERSION_TAG
     ? (certificate.enter(VERSION_TAG).next(Tag.integer).content.at(-1) ?? 0) + 1
     : 1;
-  certificate.next(Tag.integer); // serial number
+  const serial = serialText(certificate.next(Tag.integer).content);
   certificate.next(Tag.sequence); // signature algorithm
   const issuer = readName(certificate.enter(Tag.sequence));
   const validity = certificate.enter(Tag.sequence);
   const validFrom = readTime(validity);
   const validTo = readTime(validity);
   const subject = readName(certificate.enter(Tag.sequence));
-  return { raw, version, subject, issuer, validFrom, validTo };
+  certificate.next(Tag.sequence); // public key
+  const extensions = readExtensions(certificate);
+  return { raw, version, serial, subject, issuer, validFrom, validTo, extensions };
+}
+
+/** A serial number as `openssl x509 -serial` prints it, without leading zeros. */
+export function serialText(content: Uint8Array): string {
+  return content.toHex().toUpperCase().replace(/^0+(?=.)/, "");
 }
 
 /** `name` as RFC 4514 writes it: last attribute first, `CN=worker-1,O=acme`. */
@@ -86,7 +98,8 @@ function fromPem(pem: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-function readName(rdns: DerReader): NameAttribute[] {
+/** Reads a name (RFC 5280, 4.1.2.4). */
+export function readName(rdns: DerReader): NameAttribute[] {
   const name: NameAttribute[] = [];
   while (!rdns.done) {
     const rdn = rdns.enter(Tag.set);
@@ -108,7 +121,7 @@ function readText(reader: DerReader): string {
 }
 
 /** UTCTime `YYMMDDHHMMSSZ` (from 1950 on) or GeneralizedTime `YYYYMMDDHHMMSSZ`. */
-function readTime(reader: DerReader): Date {
+export function readTime(reader: DerReader): Date {
   const { tag, content } = reader.next();
   const text = utf8.decode(content);
   const short = tag === Tag.utcTime;

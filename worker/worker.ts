@@ -54,7 +54,7 @@ export interface WorkerOptions {
   /** Port to listen on, or a range to choose from. Default: any. */
   port?: number | readonly [from: number, to: number];
   /** Scheme of the worker's address. Default: the scheduler's. */
-  protocol?: "tcp" | "tls";
+  protocol?: "tcp" | "tls" | "inproc";
   /** Certificates and policy. */
   security?: Security;
   /** Gives up if no scheduler answers that long: milliseconds. Default: never. */
@@ -382,6 +382,7 @@ async function listenForPeers(
   const { port = 0 } = options;
   const [from, to] = typeof port === "number" ? [port, port] : port;
   const scheme = options.protocol ?? parseAddress(comm.peerAddress).scheme;
+  if (scheme === "inproc") return await server.listen("inproc://", links);
   const localHost = addressHost(comm.localAddress);
   for (let candidate = from;; candidate++) {
     try {

@@ -1,0 +1,57 @@
+/**
+ * Keys of tasks: the function's name and a token, as in Dask (`dask.tokenize`, `Client.submit`).
+ *
+ * A pure task's token is the first half of a SHA-256 of the function's hash and of the arguments as they are sent, so
+ * it is the same in every process. Order counts, of properties, of entries in a `Map`, and of elements in a `Set`: a
+ * function can see it. A future counts by its key.
+ *
+ * @module
+ */
+
+import { createHash, type Hash } from "node:crypto";
+import type { FunctionHash, Key } from "../messages/common.ts";
+import type { Reference } from "../messages/run_spec.ts";
+import { Serialized } from "../protocol/serialized.ts";
+
+/** Hexadecimal digits of a token, as many as in Dask. */
+const TOKEN_LENGTH = 32;
+
+/** Token of a pure task. */
+export function taskToken(
+  fn: FunctionHash,
+  args: Uint8Array | Serialized,
+  references: readonly Reference[],
+): string { // hot: per task
+  const hash = createHash("sha256").update(fn);
+  if (args instanceof Uint8Array) hash.update(args);
+  else addFrames(hash, args);
+  if (references.length > 0) hash.update(JSON.stringify(references));
+  return hash.digest("hex").slice(0, TOKEN_LENGTH);
+}
+
+/** Token of a value that is put on the cluster as it is. */
+export function valueToken(value: Serialized): string {
+  const hash = createHash("sha256");
+  addFrames(hash, value);
+  return hash.digest("hex").slice(0, TOKEN_LENGTH);
+}
+
+/** Token of something that shall be like nothing else. */
+export function randomToken(): string {
+  return crypto.randomUUID().replaceAll("-", "");
+}
+
+/** Name of a task. */
+export function keyOf(name: string, token: string): Key {
+  return `${name}-${token}` as Key;
+}
+
+/** Lengths go in too: the same bytes cut elsewhere are something else. */
+function addFrames(hash: Hash, { header, frames }: Serialized): void {
+  hash.update(JSON.stringify([header["serializer"], header["type"], header["sub-header"], frames.map(byteLength)]));
+  for (const frame of frames) hash.update(frame);
+}
+
+function byteLength(frame: Uint8Array): number {
+  return frame.byteLength;
+}

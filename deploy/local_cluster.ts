@@ -1,0 +1,254 @@
+/**
+ * A cluster in one program. Source: `distributed/deploy/local.py`, where workers are processes by default; here they
+ * share the process, and each has its own threads.
+ *
+ * @module
+ */
+
+import { Client, type ClientOptions } from "../client/client.ts";
+import type { WaitOptions } from "../client/future.ts";
+import { setClusterStarter } from "../client/own_cluster.ts";
+import { DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
+import { getLogger } from "../config/logging.ts";
+import { Deadline, orAborted } from "../internal/deadline.ts";
+import type { Address } from "../messages/common.ts";
+import { Scheduler } from "../scheduler/scheduler.ts";
+import { asksForTls, Security } from "../security/security.ts";
+import { Worker } from "../worker/worker.ts";
+
+const logger = getLogger("distributed.deploy.local");
+
+/** Where everything listens: nobody outside this machine is to reach it. */
+const LOOPBACK = "127.0.0.1";
+
+/** Options of {@linkcode LocalCluster.start}. */
+export interface LocalClusterOptions extends WaitOptions {
+  /** Workers to begin with. @default {navigator.hardwareConcurrency} */
+  nWorkers?: number;
+  /** Tasks at once per worker. @default {1} */
+  threadsPerWorker?: number;
+  /**
+   * Certificates; `true`: throw-away ones, made in memory; `false`: none.
+   *
+   * @default {true} for `"tls"`
+   */
+  security?: Security | boolean;
+  /**
+   * Scheme of every address. `"inproc"` opens no port at all, so that nobody else can connect.
+   *
+   * @default {"tls"} if there are certificates
+   */
+  protocol?: "tls" | "tcp" | "inproc";
+}
+
+/** What the options come to. */
+interface Plan {
+  readonly protocol: "tls" | "tcp" | "inproc";
+  readonly security: Security | undefined;
+  readonly nthreads: number;
+}
+
+/**
+ * A scheduler and workers in this program, on loopback. Source:
+ * https://distributed.dask.org/en/stable/api.html#distributed.LocalCluster
+ *
+ * ```ts ignore
+ * await using cluster = await LocalCluster.start({ nWorkers: 2 });
+ * await using client = await cluster.connectClient();
+ * console.log(await client.submit((x: number) => x + 1, 1).result()); // 2
+ * ```
+ */
+export class LocalCluster implements AsyncDisposable {
+  /** Certificates of all roles; absent without. */
+  readonly security: Security | undefined;
+  #plan: Plan;
+  #scheduler: Scheduler;
+  #workers = new Map<string, Worker>();
+  #clients = new Set<Client>();
+  #nextName = 0;
+  /** The last change of size; the next waits for it. */
+  #scaling: Promise<void> = Promise.resolve();
+  #closed = new AbortController();
+  #closing: Promise<void> | undefined;
+
+  private constructor(plan: Plan, scheduler: Scheduler) {
+    this.security = plan.security;
+    this.#plan = plan;
+    this.#scheduler = scheduler;
+  }
+
+  /**
+   * Starts a scheduler and `nWorkers` workers, and waits for them.
+   *
+   * @throws {RangeError} If a number is out of range.
+   * @throws {TypeError} If `protocol` and `security` contradict each other.
+   * @throws {TimeoutError} If `timeout` passed first.
+   */
+  static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+    const nWorkers = atLeast("nWorkers", options.nWorkers ?? navigator.hardwareConcurrency, 0);
+    const plan = await planOf(options);
+    options.signal?.throwIfAborted();
+    const { protocol, security } = plan;
+    const scheduler = await Scheduler.start({
+      ...protocol !== "inproc" && { host: LOOPBACK, port: 0 },
+      protocol,
+      ...security !== undefined && { security },
+    });
+    const cluster = new LocalCluster(plan, scheduler);
+    try {
+      await cluster.scale(nWorkers, options);
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** Address of the scheduler. */
+  get schedulerAddress(): Address {
+    return this.#scheduler.address;
+  }
+
+  /** Addresses of the workers by their names. */
+  get workers(): ReadonlyMap<string, Address> {
+    return new Map(Array.from(this.#workers, ([name, worker]) => [name, worker.address]));
+  }
+
+  /** Connects with the cluster's own certificates. The client is closed with the cluster, if not before. */
+  async connectClient(options: Omit<ClientOptions, "security"> = {}): Promise<Client> {
+    this.#checkOpen("connect a client");
+    const client = await Client.connect(this.schedulerAddress, {
+      ...options,
+      ...this.security !== undefined && { security: this.security },
+    });
+    if (this.#closing !== undefined) {
+      await client.close();
+      this.#checkOpen("connect a client");
+    }
+    this.#clients.add(client);
+    return client;
+  }
+
+  /**
+   * Adds workers, or takes some away, until there are `nWorkers`; calls wait for each other.
+   *
+   * @throws {TimeoutError} If `timeout` passed first; what was begun is taken back or finished.
+   */
+  async scale(nWorkers: number, options: WaitOptions = {}): Promise<void> {
+    atLeast("nWorkers", nWorkers, 0);
+    this.#checkOpen("scale");
+    const previous = this.#scaling;
+    const mine = (async () => {
+      await previous.catch(() => {}); // its caller was told
+      await this.#scale(nWorkers, options);
+    })();
+    this.#scaling = mine;
+    await mine;
+  }
+
+  /** Stops clients, workers and the scheduler. Idempotent. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** Same as {@linkcode LocalCluster.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #scale(nWorkers: number, options: WaitOptions): Promise<void> {
+    const signals = [this.#closed.signal, ...options.signal === undefined ? [] : [options.signal]];
+    using deadline = new Deadline(
+      { signal: AbortSignal.any(signals), timeout: options.timeout },
+      (ms) => new TimeoutError(`The cluster did not come to ${nWorkers} workers within ${ms} ms`),
+    );
+    const signal = deadline.signal ?? this.#closed.signal;
+    signal.throwIfAborted();
+    const missing = nWorkers - this.#workers.size;
+    if (missing > 0) await this.#add(missing, signal);
+    else if (missing < 0) await this.#retire(-missing, signal);
+  }
+
+  async #add(count: number, signal: AbortSignal): Promise<void> {
+    const started = await Promise.allSettled(Array.from({ length: count }, () => this.#startWorker(signal)));
+    const failed = started.find((result) => result.status === "rejected");
+    if (failed === undefined) return;
+    await Promise.all(
+      started.map((result) => result.status === "fulfilled" ? result.value.close() : undefined),
+    );
+    throw failed.reason;
+  }
+
+  async #startWorker(signal: AbortSignal): Promise<Worker> {
+    const { nthreads, security } = this.#plan;
+    const name = String(this.#nextName++);
+    const worker = await Worker.start(this.schedulerAddress, {
+      name,
+      nthreads,
+      ...this.#plan.protocol !== "inproc" && { host: LOOPBACK },
+      ...security !== undefined && { security },
+      signal,
+    });
+    this.#workers.set(name, worker);
+    const forget = () => void this.#workers.delete(name);
+    worker.finished.then(forget, (error) => {
+      forget();
+      logger.error(`Worker "${name}" failed: ${messageOf(error)}`);
+    });
+    return worker;
+  }
+
+  /** The youngest go first: they hold least. */
+  async #retire(count: number, signal: AbortSignal): Promise<void> {
+    const leaving = [...this.#workers.values()].slice(-count);
+    await orAborted(Promise.all(leaving.map((worker) => worker.close())), signal);
+  }
+
+  async #close(): Promise<void> {
+    this.#closed.abort(closedError("go on"));
+    await this.#scaling.catch(() => {}); // its caller was told
+    await Promise.all(Array.from(this.#clients, (client) => client.close()));
+    await Promise.all(Array.from(this.#workers.values(), (worker) => worker.close()));
+    await this.#scheduler.close();
+  }
+
+  #checkOpen(what: string): void {
+    if (this.#closing !== undefined) throw closedError(what);
+  }
+}
+
+function closedError(what: string): DistributedError {
+  return new DistributedError("CLUSTER_CLOSED", `Cannot ${what}: this LocalCluster is closed`);
+}
+
+async function planOf({ protocol, security, threadsPerWorker = 1 }: LocalClusterOptions): Promise<Plan> {
+  const nthreads = atLeast("threadsPerWorker", threadsPerWorker, 1);
+  const record = typeof security === "object" ? security : undefined;
+  const scheme = protocol ??
+    (security === false || (record !== undefined && !asksForTls(record)) ? "tcp" : "tls");
+  if (scheme === "tls") {
+    if (security === false) {
+      throw new TypeError(
+        'A LocalCluster over "tls" needs security: leave it out for throw-away certificates',
+      );
+    }
+    return { protocol: scheme, security: record ?? await Security.temporary(), nthreads };
+  }
+  if (scheme === "tcp" && security === true) {
+    throw new TypeError('A LocalCluster over "tcp" has no security: leave the protocol out, or say "tls"');
+  }
+  return { protocol: scheme, security: record, nthreads };
+}
+
+function atLeast(what: string, value: number, least: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw new RangeError(`${what} must be a whole number of at least ${least}, got ${value}`);
+}
+
+setClusterStarter(({ security, signal, timeout }) =>
+  LocalCluster.start({
+    security: security ?? true,
+    ...signal !== undefined && { signal },
+    ...timeout !== undefined && { timeout },
+  })
+);

@@ -1,0 +1,118 @@
+/**
+ * Who may use which operation, once `authorization` is configured: one table per kind of link. What is not in a table
+ * is for administrators only.
+ *
+ * @module
+ */
+
+import type { ClientStreamMessage } from "./client_scheduler.ts";
+import type { WorkerStreamMessage } from "./worker_scheduler.ts";
+
+/**
+ * What a client may do, each including the one before: look at the cluster, but at no result (`observe`); run tasks
+ * and have their results (`submit`); close, restart and move things (`administer`).
+ */
+export type ClientAccess = "observe" | "submit" | "administer";
+
+/** What a peer may be and do, by its certificate. */
+export interface Grant {
+  /** What it may speak as. */
+  readonly role: "client" | "scheduler" | "worker";
+  /** What it may do; counts for clients only. */
+  readonly access: ClientAccess;
+}
+
+/** Who may use an operation. */
+export interface OperationAccess {
+  /** The least that a client needs. Absent: clients can't, whatever they may do. */
+  readonly client?: ClientAccess;
+  /** Other roles that may. */
+  readonly roles?: readonly ("scheduler" | "worker")[];
+}
+
+/** Operations in wire spelling, and who may use them. */
+export type AccessTable = Readonly<Record<string, OperationAccess>>;
+
+const OBSERVE: OperationAccess = { client: "observe" };
+const SUBMIT: OperationAccess = { client: "submit" };
+const ADMINISTER: OperationAccess = { client: "administer" };
+const WORKER: OperationAccess = { roles: ["worker"] };
+
+/** Requests to a scheduler. */
+export const SCHEDULER_ACCESS: AccessTable = {
+  "identity": { client: "observe", roles: ["worker"] },
+  "links": OBSERVE,
+  "ncores": OBSERVE,
+  "who_has": { client: "observe", roles: ["worker"] },
+  "has_what": OBSERVE,
+  "gather": SUBMIT,
+  "register-client": OBSERVE,
+  "register-worker": WORKER,
+  "heartbeat_worker": WORKER,
+  "unregister": WORKER,
+  "terminate": ADMINISTER,
+};
+
+/** Requests to a worker. */
+export const WORKER_ACCESS: AccessTable = {
+  "identity": { client: "observe", roles: ["scheduler", "worker"] },
+  "links": OBSERVE,
+  "ping": { client: "observe", roles: ["scheduler", "worker"] },
+  "keys": OBSERVE,
+  "get_data": { client: "submit", roles: ["scheduler", "worker"] },
+  "terminate": { client: "administer", roles: ["scheduler"] },
+};
+
+/** What a client says on its stream. */
+export const CLIENT_STREAM_ACCESS = {
+  "update-graph": SUBMIT,
+  "client-releases-functions": SUBMIT,
+  "client-desires-keys": SUBMIT,
+  "client-releases-keys": SUBMIT,
+  "cancel-keys": SUBMIT,
+  "report-key": OBSERVE,
+  "heartbeat-client": OBSERVE,
+  "close-client": OBSERVE,
+  "close-stream": OBSERVE,
+} satisfies Readonly<Record<ClientStreamMessage["op"], OperationAccess>>;
+
+/** What a worker says on its stream, which only `register-worker` opens. */
+export const WORKER_STREAM_ACCESS = {
+  "task-finished": WORKER,
+  "task-erred": WORKER,
+  "add-keys": WORKER,
+  "release-worker-data": WORKER,
+  "reschedule": WORKER,
+  "long-running": WORKER,
+  "request-refresh-who-has": WORKER,
+  "worker-status-change": WORKER,
+  "keep-alive": WORKER,
+  "log-event": WORKER,
+  "close-stream": WORKER,
+} satisfies Readonly<Record<WorkerStreamMessage["op"], OperationAccess>>;
+
+const LEVELS: Readonly<Record<ClientAccess, number>> = { observe: 0, submit: 1, administer: 2 };
+
+/** Whether access `has` includes `needs`. */
+export function includes(has: ClientAccess, needs: ClientAccess): boolean {
+  return LEVELS[has] >= LEVELS[needs];
+}
+
+/** Whether the owner of `grant` may use operation `op`. */
+export function mayUse(table: AccessTable, op: string, grant: Grant): boolean {
+  const access = Object.hasOwn(table, op) ? table[op] : ADMINISTER;
+  if (access === undefined) return false;
+  const { client, roles } = access;
+  if (grant.role === "client") return client !== undefined && includes(grant.access, client);
+  return roles !== undefined && roles.includes(grant.role);
+}
+
+/** Whether who had `before` still may all that it did. */
+export function covers(now: Grant, before: Grant): boolean {
+  return now.role === before.role && (now.role !== "client" || includes(now.access, before.access));
+}
+
+/** A grant in words, such as `a client that may observe`. */
+export function grantText({ role, access }: Grant): string {
+  return role === "client" ? `a client that may ${access}` : `a ${role}`;
+}

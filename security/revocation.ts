@@ -1,0 +1,206 @@
+/**
+ * Certificates that are not to be trusted any more: revocation lists (RFC 5280, 5) and a list of our own. Deno's TLS
+ * layer takes revocation lists and ignores them, so that they are enforced here.
+ *
+ * @module
+ */
+
+import { hexOf } from "./authorization.ts";
+import { DerReader, Tag } from "./der.ts";
+import { SecurityError } from "./errors.ts";
+import { isSignedBy } from "./signatures.ts";
+import { type Certificate, fingerprint256, type NameAttribute, nameText, readName, readTime, serialText } from "./x509.ts";
+import { extensionList } from "./x509_extensions.ts";
+
+/** A revocation list, read but not checked. */
+export interface RevocationList {
+  /** Who signed it, and whose certificates it is about. */
+  readonly issuer: readonly NameAttribute[];
+  /** When it was made. */
+  readonly thisUpdate: Date;
+  /** When there is a newer one at the latest; absent: never. */
+  readonly nextUpdate: Date | undefined;
+  /** Serial numbers of the revoked certificates, upper-case hexadecimal. */
+  readonly serials: ReadonlySet<string>;
+  /** DER. */
+  readonly raw: Uint8Array;
+}
+
+const PEM_CRL = /-----BEGIN X509 CRL-----([\s\S]*?)-----END X509 CRL-----/g;
+/** CRL number and authority key id change nothing for us; reason, invalidity date neither. */
+const HARMLESS = new Set(["2.5.29.20", "2.5.29.35", "2.5.29.21", "2.5.29.24"]);
+/** More than any list that makes sense in memory. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The lists in a file: PEM blocks with anything around them, or DER, one behind the other.
+ *
+ * @throws {SecurityError} If there is none, or one can't be read.
+ */
+export function parseLists(bytes: Uint8Array, label: string): RevocationList[] {
+  const lists: RevocationList[] = [];
+  try {
+    if (bytes[0] === Tag.sequence) {
+      const all = new DerReader(bytes);
+      while (!all.done) lists.push(parseList(all.next(Tag.sequence).whole));
+    } else {
+      for (const [, base64 = ""] of new TextDecoder().decode(bytes).matchAll(PEM_CRL)) {
+        lists.push(parseList(Uint8Array.fromBase64(base64)));
+      }
+    }
+  } catch (cause) {
+    throw new SecurityError(`${label} holds a revocation list that can't be read`, { cause });
+  }
+  if (lists.length === 0) {
+    throw new SecurityError(`${label} holds no revocation list: it must be PEM ("-----BEGIN X509 CRL-----") or DER`);
+  }
+  return lists;
+}
+
+function parseList(raw: Uint8Array): RevocationList {
+  const list = new DerReader(raw).enter(Tag.sequence).enter(Tag.sequence);
+  if (list.peek() === Tag.integer) list.next(); // version
+  list.next(Tag.sequence); // signature algorithm
+  const issuer = readName(list.enter(Tag.sequence));
+  const thisUpdate = readTime(list);
+  const next = list.peek();
+  const nextUpdate = next === Tag.utcTime || next === Tag.generalizedTime ? readTime(list) : undefined;
+  const serials = new Set<string>();
+  if (list.peek() === Tag.sequence) {
+    const entries = list.enter(Tag.sequence);
+    while (!entries.done) {
+      const entry = entries.enter(Tag.sequence);
+      serials.add(serialText(entry.next(Tag.integer).content));
+      entry.next(); // when
+      if (!entry.done) refuseUnknown(entry.enter(Tag.sequence));
+    }
+  }
+  if (list.peek() === Tag.context) refuseUnknown(list.enter(Tag.context).enter(Tag.sequence));
+  return { issuer, thisUpdate, nextUpdate, serials, raw };
+}
+
+/** A critical extension that we don't know may say that the list is about something else: a part, a difference. */
+function refuseUnknown(extensions: DerReader): void {
+  for (const { oid, critical } of extensionList(extensions)) {
+    if (critical && !HARMLESS.has(oid)) throw new SyntaxError(`X.509 CRL: critical extension ${oid} is not known`);
+  }
+}
+
+/**
+ * Reads the file of `tlsCrlFile`, or takes it as PEM text if it has a newline.
+ *
+ * @throws {SecurityError} If it can't be read.
+ */
+export async function readLists(value: string): Promise<RevocationList[]> {
+  if (value.includes("\n")) return parseLists(new TextEncoder().encode(value), '"tlsCrlFile" (PEM text)');
+  const label = `"tlsCrlFile" file "${value}"`;
+  let bytes: Uint8Array;
+  try {
+    const { size, isFile } = await Deno.stat(value);
+    if (isFile && size > MAX_BYTES) throw new RangeError(`it is larger than ${MAX_BYTES} bytes`);
+    bytes = await Deno.readFile(value);
+  } catch (cause) {
+    throw new SecurityError(
+      `Cannot read ${label}: ${
+        cause instanceof Deno.errors.NotCapable
+          ? `Deno may not; run it with --allow-read="${value}"`
+          : cause instanceof Error
+          ? cause.message
+          : String(cause)
+      }`,
+      { cause },
+    );
+  }
+  return parseLists(bytes, label);
+}
+
+/**
+ * Checks who signed `lists`, and when.
+ *
+ * @param issuers Certificates that may have signed: the trusted CAs and what stands behind the own certificate.
+ * @throws {SecurityError} If one is not signed by any of them, or is not valid at `now`.
+ */
+export function checkLists(
+  lists: readonly RevocationList[],
+  issuers: readonly Certificate[],
+  now: Date,
+): void {
+  for (const list of lists) {
+    const name = `The revocation list of "${nameText(list.issuer)}" in "tlsCrlFile"`;
+    const named = issuers.filter((issuer) => nameText(issuer.subject) === nameText(list.issuer));
+    if (named.length === 0) throw new SecurityError(`${name} is of no CA in "tlsCaFile"`);
+    if (!named.some((issuer) => issuer.extensions.signsCrls && isSignedBy(list.raw, issuer))) {
+      throw new SecurityError(`${name} has a wrong signature: the CA in "tlsCaFile" did not sign it`);
+    }
+    if (list.thisUpdate > now) {
+      throw new SecurityError(`${name} begins ${list.thisUpdate.toISOString()}, which is not yet: compare the clocks`);
+    }
+    if (list.nextUpdate !== undefined && list.nextUpdate < now) {
+      throw new SecurityError(`${name} has expired ${list.nextUpdate.toISOString()}: fetch the present one`);
+    }
+  }
+}
+
+/**
+ * Checks `tlsRevoked`.
+ *
+ * @throws {SecurityError} If an entry is neither a fingerprint nor a serial number.
+ */
+export function checkRevoked(value: unknown): void {
+  if (!Array.isArray(value)) throw new SecurityError('Security option "tlsRevoked" must be an array of texts');
+  for (const [at, entry] of (value as unknown[]).entries()) {
+    if (typeof entry !== "string") {
+      throw new SecurityError(`"tlsRevoked[${at}]" must be text (in YAML, put it in quotes), not a ${typeof entry}`);
+    }
+    if (!/^(?:[0-9A-F]{64}|[0-9A-F]{1,40})$/.test(hexOf(entry))) {
+      throw new SecurityError(
+        `"tlsRevoked[${at}]" is "${entry}": it must be a SHA-256 fingerprint (64 hexadecimal digits), or a serial ` +
+          "number in hexadecimal (40 digits at most), as openssl x509 prints them",
+      );
+    }
+  }
+}
+
+/** What is revoked, ready to be asked. */
+export class Revocation {
+  readonly #lists: readonly RevocationList[];
+  readonly #fingerprints = new Set<string>();
+  readonly #serials = new Set<string>();
+
+  /** Of lists and entries that were checked. */
+  constructor(lists: readonly RevocationList[], revoked: readonly string[]) {
+    this.#lists = lists;
+    for (const entry of revoked.map(hexOf)) {
+      if (entry.length === 64) this.#fingerprints.add(entry);
+      else this.#serials.add(entry.replace(/^0+(?=.)/, ""));
+    }
+  }
+
+  /** The lists. */
+  get lists(): readonly RevocationList[] {
+    return this.#lists;
+  }
+
+  /** Why `certificate` is not to be trusted, to be put behind "its certificate"; nothing if it is. */
+  refusal(certificate: Certificate): string | undefined {
+    const { serial } = certificate;
+    if (this.#serials.has(serial) || this.#fingerprints.has(hexOf(fingerprint256(certificate.raw)))) {
+      return `is revoked by "tlsRevoked" (serial ${serial})`;
+    }
+    const issuer = nameText(certificate.issuer);
+    for (const list of this.#lists) {
+      if (nameText(list.issuer) !== issuer) continue;
+      if (list.serials.has(serial)) return `is revoked by its CA (serial ${serial})`;
+    }
+    return undefined;
+  }
+
+  /** Why nobody new of `certificate`'s issuer is let in: its list is out of date. */
+  staleness(certificate: Certificate, now: Date): string | undefined {
+    const issuer = nameText(certificate.issuer);
+    const own = this.#lists.filter((list) => nameText(list.issuer) === issuer);
+    const dated = own.flatMap(({ nextUpdate }) => nextUpdate === undefined ? [] : [nextUpdate]);
+    if (own.length === 0 || dated.length < own.length || dated.some((until) => until >= now)) return undefined;
+    return `can't be checked: the revocation list of "${issuer}" has expired; fetch the present one`;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Signatures of certificates and revocation lists, and the chain from a certificate to a CA.
+ *
+ * Whom to let in is decided by the TLS layer's own verification. This is for what it does not do: to check revocation
+ * lists, and to judge living links again when the CA changes.
+ *
+ * @module
+ */
+
+import { constants, type KeyObject, verify, X509Certificate } from "node:crypto";
+import { DerReader, oidText, Tag } from "./der.ts";
+import { type Certificate, nameText } from "./x509.ts";
+
+/** Chains are short; this ends loops of certificates that sign each other. */
+const LONGEST_CHAIN = 10;
+
+/** Hash by signature algorithm; SHA-1 and MD5 are not trusted. `null`: the algorithm has its own. */
+const HASHES: Readonly<Record<string, string | null>> = {
+  "1.2.840.113549.1.1.11": "sha256",
+  "1.2.840.113549.1.1.12": "sha384",
+  "1.2.840.113549.1.1.13": "sha512",
+  "1.2.840.10045.4.3.2": "sha256",
+  "1.2.840.10045.4.3.3": "sha384",
+  "1.2.840.10045.4.3.4": "sha512",
+  "1.3.101.112": null,
+};
+
+const RSA_PSS = "1.2.840.113549.1.1.10";
+const PSS_HASHES: Readonly<Record<string, readonly [hash: string, salt: number]>> = {
+  "2.16.840.1.101.3.4.2.1": ["sha256", 32],
+  "2.16.840.1.101.3.4.2.2": ["sha384", 48],
+  "2.16.840.1.101.3.4.2.3": ["sha512", 64],
+};
+
+/** Whether `signed` (a certificate or revocation list, DER) carries a signature by the key of `issuer`. */
+export function isSignedBy(signed: Uint8Array, issuer: Certificate): boolean {
+  try {
+    const outer = new DerReader(signed).enter(Tag.sequence);
+    const body = outer.next(Tag.sequence).whole;
+    const algorithm = outer.enter(Tag.sequence);
+    const oid = oidText(algorithm.next(Tag.oid).content);
+    const signature = outer.next(Tag.bitString).content.subarray(1);
+    const { publicKey } = new X509Certificate(issuer.raw);
+    if (oid === RSA_PSS) return isPssSigned(body, signature, publicKey, algorithm);
+    const hash = Object.hasOwn(HASHES, oid) ? HASHES[oid] : undefined;
+    return hash !== undefined && verify(hash, body, publicKey, signature);
+  } catch {
+    return false; // can't be read, or a key that does not fit the algorithm
+  }
+}
+
+/** Parameters: `[0] { hash }`, mask and salt follow the hash by convention. */
+function isPssSigned(
+  body: Uint8Array,
+  signature: Uint8Array,
+  key: KeyObject,
+  algorithm: DerReader,
+): boolean {
+  const hashOid = algorithm.enter(Tag.sequence).enter(Tag.context).enter(Tag.sequence).next(Tag.oid).content;
+  const [hash, saltLength] = PSS_HASHES[oidText(hashOid)] ?? [];
+  if (hash === undefined || saltLength === undefined) return false;
+  return verify(hash, body, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }, signature);
+}
+
+/**
+ * The path from `chain[0]` to one of `cas`, both included; nothing if there is none. Certificates between them must be
+ * CAs, and are looked for in the rest of the chain.
+ */
+export function pathTo(
+  chain: readonly Certificate[],
+  cas: readonly Certificate[],
+): readonly Certificate[] | undefined {
+  const [leaf, ...between] = chain;
+  return leaf === undefined ? undefined : search([leaf], between, cas);
+}
+
+function search(
+  path: readonly Certificate[],
+  between: readonly Certificate[],
+  cas: readonly Certificate[],
+): readonly Certificate[] | undefined {
+  const last = path.at(-1);
+  if (last === undefined || path.length > LONGEST_CHAIN) return undefined;
+  const same = cas.find((ca) => equal(ca.raw, last.raw));
+  if (same !== undefined) return path;
+  const root = cas.find((ca) => issued(ca, last));
+  if (root !== undefined) return [...path, root];
+  for (const next of between) {
+    if (path.includes(next) || !next.extensions.isCa || !issued(next, last)) continue;
+    const found = search([...path, next], between, cas);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function issued(issuer: Certificate, certificate: Certificate): boolean {
+  return nameText(issuer.subject) === nameText(certificate.issuer) && isSignedBy(certificate.raw, issuer);
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

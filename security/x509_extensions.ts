@@ -1,0 +1,81 @@
+/**
+ * Extensions of certificates and revocation lists, as far as authorization and revocation look at them.
+ *
+ * @module
+ */
+
+import { DerReader, oidText, Tag } from "./der.ts";
+
+/** What a certificate's extensions say. */
+export interface Extensions {
+  /** URIs of the subject alternative names, such as SPIFFE ids. */
+  readonly uris: readonly string[];
+  /** DNS names of the subject alternative names. */
+  readonly dnsNames: readonly string[];
+  /** Whether it may sign certificates (basic constraints). */
+  readonly isCa: boolean;
+  /** Whether it may sign revocation lists; true without a key usage. */
+  readonly signsCrls: boolean;
+}
+
+/** One extension, unread. */
+export interface Extension {
+  /** Dotted object identifier. */
+  readonly oid: string;
+  /** Whether who does not know it must refuse the whole. */
+  readonly critical: boolean;
+  /** What it says, DER. */
+  readonly value: Uint8Array;
+}
+
+const SUBJECT_ALT_NAME = "2.5.29.17";
+const BASIC_CONSTRAINTS = "2.5.29.19";
+const KEY_USAGE = "2.5.29.15";
+
+/** `[3]`, constructed: a certificate's extensions. */
+const CERTIFICATE_EXTENSIONS = Tag.context | 3;
+/** `[2]` and `[6]` of GeneralName. */
+const DNS_NAME = 0x82;
+const URI = 0x86;
+/** Bit 6 of the key usage, from the left. */
+const CRL_SIGN = 0x02;
+
+const ascii = new TextDecoder("utf-8");
+
+/** Reads the rest of a certificate behind its public key. */
+export function readExtensions(rest: DerReader): Extensions {
+  const uris: string[] = [];
+  const dnsNames: string[] = [];
+  let isCa = false;
+  let signsCrls = true;
+  while (!rest.done && rest.peek() !== CERTIFICATE_EXTENSIONS) rest.next(); // unique identifiers
+  const all = rest.done ? [] : extensionList(rest.enter(CERTIFICATE_EXTENSIONS).enter(Tag.sequence));
+  for (const { oid, value } of all) {
+    if (oid === SUBJECT_ALT_NAME) {
+      const names = new DerReader(value).enter(Tag.sequence);
+      while (!names.done) {
+        const { tag, content } = names.next();
+        if (tag === URI) uris.push(ascii.decode(content));
+        if (tag === DNS_NAME) dnsNames.push(ascii.decode(content));
+      }
+    } else if (oid === BASIC_CONSTRAINTS) {
+      const constraints = new DerReader(value).enter(Tag.sequence);
+      isCa = constraints.peek() === Tag.boolean && constraints.next().content[0] !== 0;
+    } else if (oid === KEY_USAGE) {
+      signsCrls = ((new DerReader(value).next(Tag.bitString).content[1] ?? 0) & CRL_SIGN) !== 0;
+    }
+  }
+  return { uris, dnsNames, isCa, signsCrls };
+}
+
+/** Takes a sequence of extensions apart. */
+export function extensionList(list: DerReader): Extension[] {
+  const found: Extension[] = [];
+  while (!list.done) {
+    const extension = list.enter(Tag.sequence);
+    const oid = oidText(extension.next(Tag.oid).content);
+    const critical = extension.peek() === Tag.boolean && extension.next().content[0] !== 0;
+    found.push({ oid, critical, value: extension.next(Tag.octetString).content });
+  }
+  return found;
+}
