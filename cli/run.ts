@@ -5,7 +5,10 @@
  */
 
 import denoJson from "../deno.json" with { type: "json" };
+import { getLogger } from "../config/logging.ts";
 import { UsageError } from "./flags.ts";
+
+const logger = getLogger("distributed._signals");
 
 /** Version of this package. */
 export const VERSION: string = denoJson.version;
@@ -14,8 +17,10 @@ export const VERSION: string = denoJson.version;
 export interface RunningRole {
   /** Resolves when the role ended, by itself or by `close`; rejects with why it failed. */
   readonly finished: Promise<void>;
-  /** Ends it gracefully. Idempotent. */
+  /** Ends it, saying goodbye. Idempotent. */
   close(): Promise<void>;
+  /** Ends it at the first signal, if that takes more than `close`, which the second signal calls. */
+  closeGracefully?(): Promise<void>;
 }
 
 /**
@@ -40,12 +45,24 @@ export async function runProgram(
 
 async function untilEnd(role: RunningRole): Promise<void> {
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
-  const onSignal = () => void role.close().catch(() => {});
-  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  const heard = new Map(signals.map((signal) => [signal, () => onSignal(signal)]));
+  const stopListening = () => {
+    for (const [signal, listener] of heard) Deno.removeSignalListener(signal, listener);
+    heard.clear();
+  };
+  let isFirst = true;
+  const onSignal = (signal: Deno.Signal) => {
+    logger.info(`Received signal ${signal}`);
+    const end = isFirst && role.closeGracefully !== undefined ? role.closeGracefully() : role.close();
+    end.catch(() => {}); // `finished` tells
+    if (!isFirst) stopListening(); // one more ends the process, whatever hangs
+    isFirst = false;
+  };
+  for (const [signal, listener] of heard) Deno.addSignalListener(signal, listener);
   try {
     await role.finished;
   } finally {
-    for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+    stopListening();
   }
 }
 

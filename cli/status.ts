@@ -6,15 +6,14 @@
 
 import type { TlsInfo } from "../comm/comm.ts";
 import { connect } from "../comm/connect.ts";
-import { TimeoutError } from "../comm/errors.ts";
-import { RpcError } from "../comm/errors.ts";
+import { RpcError, TimeoutError } from "../comm/errors.ts";
 import { call } from "../comm/rpc.ts";
 import { Deadline } from "../internal/deadline.ts";
 import { isRecord } from "../messages/common.ts";
 import type { LinkFacts, SchedulerIdentity, WorkerIdentity } from "../messages/rpc.ts";
 import { printText } from "./run.ts";
 import { parseQuestion, type Question, type Subcommand } from "./subcommand.ts";
-import { table } from "./table.ts";
+import { printable, table } from "./table.ts";
 
 /** Workers, tasks' prefixes and links that are listed; more would not be one screen. */
 const LISTED = 30;
@@ -88,7 +87,7 @@ export function statusText(status: ClusterStatus): string {
     ...tasks === undefined ? [] : [section("Tasks", taskTable(tasks))],
     ...links === undefined ? [] : [section("Links of the scheduler", linkTable(links, identity))],
   ];
-  return printable(`${sections.join("\n\n")}\n`);
+  return `${sections.join("\n\n")}\n`;
 }
 
 function section(title: string, content: string): string {
@@ -102,9 +101,9 @@ function head(identity: SchedulerIdentity, tls: TlsInfo | undefined, now: number
     : `${tls.protocol}, ${tls.cipher}; ${tls.peer.subject}, signed by ${tls.peer.issuer}`;
   return [
     `Scheduler  ${address}, ${id}, up ${durationText(now - started)}`,
-    `Workers    ${workers}, with ${threads} threads`,
+    `Workers    ${workers}, with ${threads} ${threads === 1 ? "thread" : "threads"}`,
     `This link  ${security}`,
-  ].join("\n");
+  ].map(printable).join("\n");
 }
 
 function workerTable({ workers }: SchedulerIdentity, now: number): string {
@@ -198,10 +197,4 @@ export function durationText(seconds: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 2 * 86400) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86400)} days`;
-}
-
-/** Names come from peers: none of them may move the cursor or colour the terminal. */
-function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, "�");
 }

@@ -30,14 +30,14 @@ Deno.test("status shows workers, tasks by state, and the links with their certif
   const expected = [
     new RegExp(`^Scheduler  ${scheduler.address}, Scheduler-\\S+, up \\d`, "m"),
     /^Workers {4}2, with 2 threads$/m,
-    /^This link {2}TLSv1\.3, TLS_\S+; O=dask-internal, CN=scheduler, signed by O=dask-internal, CN=dask-internal-ca$/m,
+    /^This link {2}TLSv1\.3, TLS_\S+; \S*CN=scheduler\S*, signed by \S*CN=dask-internal-ca\S*$/m,
     new RegExp(`^w0 +${workers[0]?.address} +running +1 `, "m"),
     new RegExp(`^w1 +${workers[1]?.address} +running +1 `, "m"),
     /^prefix +memory +erred$/m,
     /^double +3 +0$/m,
     /^fail +0 +1$/m,
     /^3 memory, 1 erred$/m,
-    /^from +tls:\S+ +TLSv1\.3 +TLS_\S+ +O=dask-internal, CN=worker, signed by/m,
+    /^from +tls:\S+ +TLSv1\.3 +TLS_\S+ +\S*CN=worker\S*, signed by/m,
   ];
   for (const pattern of expected) assertMatch(text, pattern);
 });
@@ -69,7 +69,7 @@ Deno.test("statusText lets no name of a peer steer the terminal", async () => {
   assertMatch(text, /evil/);
   // deno-lint-ignore no-control-regex
   assert(!/[\x1b\x9b]/.test(text));
-  assertMatch(text, /^.\[2Jevil.{2}31m /m);
+  assertMatch(text, /^.\[2Jevil..31m +tls:/m);
 });
 
 Deno.test("statusText shows what fits a screen and says how much there is", () => {
@@ -119,7 +119,7 @@ Deno.test("client.ts status runs as a program with the client's TLS flags, and e
 
     const good = await clientProgram("status", scheduler.address.replace("tls://", ""), ...flags);
     assertEquals([good.code, good.stderr], [0, ""]);
-    assertMatch(good.stdout, /^Workers {4}1, with 1 threads$/m);
+    assertMatch(good.stdout, /^Workers {4}1, with 1 thread$/m);
 
     const plain = await clientProgram("status", scheduler.address);
     assertEquals([plain.code, plain.stdout], [1, ""]);

@@ -7,7 +7,7 @@
 /** Lines of a table: numbers to the right, texts to the left. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = rows.map((row) =>
-    row.map((cell) => typeof cell === "number" ? cell.toLocaleString("en") : cell)
+    row.map((cell) => typeof cell === "number" ? cell.toLocaleString("en") : printable(cell))
   );
   const widths = head.map((title, i) => Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)));
   const isNumber = head.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === "number"));
@@ -15,4 +15,10 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
     texts.map((text, i) => isNumber[i] ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0))
       .join("  ").trimEnd();
   return [line(head), widths.map((width) => "─".repeat(width)).join("  "), ...cells.map(line)].join("\n");
+}
+
+/** One line that leaves the terminal as it is: names may come from anybody. */
+export function printable(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd");
 }

@@ -19,6 +19,8 @@ import {
 import { printText, type RunningRole, VERSION } from "./run.ts";
 import { securityFromFlags, TLS_FLAGS } from "./security_flags.ts";
 
+/** Milliseconds to move results after a signal; Dask gives its nannies as long (`distributed/cli/dask_worker.py`). */
+const GRACE_MS = 10_000;
 const NO_DASHBOARD = "there is no dashboard yet";
 const NO_NANNY = "there is no nanny yet";
 const NO_LIMITS = "limits on memory are not supported yet";
@@ -147,5 +149,9 @@ async function startAll(
     await close();
     throw failed.reason;
   }
-  return { finished: Promise.all(workers.map((worker) => worker.finished)).then(() => {}), close };
+  return {
+    finished: Promise.all(workers.map((worker) => worker.finished)).then(() => {}),
+    close,
+    closeGracefully: () => Worker.closeGracefully(workers, { timeout: GRACE_MS }),
+  };
 }

@@ -4,8 +4,11 @@
  * @module
  */
 
+import { getLogger } from "../config/logging.ts";
 import type { Key } from "../messages/common.ts";
 import type { FutureStatus, KeyState } from "./state/client_state.ts";
+
+const logger = getLogger("distributed.client");
 
 /** Options of everything that waits. */
 export interface WaitOptions {
@@ -15,12 +18,24 @@ export interface WaitOptions {
   timeout?: number | string;
 }
 
+/** Options of {@linkcode Future.cancel}. */
+export interface CancelOptions {
+  /** Also if other clients want the task. Default: false. */
+  force?: boolean;
+  /** Shown to those who wanted it. */
+  reason?: string;
+}
+
 /** What a Future needs of its client. */
 export interface FutureOwner {
   /** Resolves when the task ended; rejects if the wait is given up. */
   waitFor(states: readonly KeyState[], options: WaitOptions | undefined): Promise<void>;
   /** Values of ended tasks, in order. */
   fetch(states: readonly KeyState[], options: WaitOptions | undefined): Promise<unknown[]>;
+  /** Gives the tasks up. */
+  cancel(states: readonly KeyState[], options: CancelOptions | undefined): void;
+  /** Runs those that failed again. */
+  retry(states: readonly KeyState[], options: WaitOptions | undefined): Promise<void>;
   /** The error of a task that failed or was cancelled. */
   errorOf(state: KeyState): Error;
   /** One Future less. */
@@ -114,6 +129,37 @@ export class Future<out T> implements Disposable {
     return this.#state.status === "finished" ? undefined : this.#owner.errorOf(this.#state);
   }
 
+  /**
+   * Gives the task up, and with it what depends on it. If other clients want it, it goes on for them. All Futures of
+   * this client with the same key are cancelled; submitting the task again begins it anew. A task that a thread has
+   * begun is not interrupted, only its result is dropped.
+   *
+   * @param options `force` cancels it for everybody; `reason` is told to those who wait.
+   */
+  async cancel(options?: CancelOptions): Promise<void> {
+    if (!this.#isReleased) await this.#owner.cancel([this.#state], options);
+  }
+
+  /**
+   * Runs a failed task again, and the failed tasks it depends on. Does nothing if it has not failed.
+   *
+   * @throws {CancelledError} If this Future was released.
+   */
+  async retry(options?: WaitOptions): Promise<void> {
+    this.#checkHeld();
+    await this.#owner.retry([this.#state], options);
+  }
+
+  /**
+   * Calls `callback` with this Future when the task has ended, well or not; soon if it has already. What it throws is
+   * logged.
+   */
+  addDoneCallback(callback: (future: Future<T>) => void): void {
+    const call = () => queueMicrotask(() => runCallback(callback, this));
+    if (this.done()) call();
+    else this.#state.watch(call);
+  }
+
   /** This program no longer wants the result. Idempotent. */
   release(): void {
     if (this.#isReleased) return;
@@ -129,5 +175,15 @@ export class Future<out T> implements Disposable {
 
   #checkHeld(): void {
     if (this.#isReleased) throw this.#owner.errorOf(this.#state);
+  }
+}
+
+function runCallback<T>(callback: (future: Future<T>) => void, future: Future<T>): void {
+  try {
+    callback(future);
+  } catch (error) {
+    logger.error(
+      `Callback of task "${future.key}" failed: ${error instanceof Error ? error.stack : String(error)}`,
+    );
   }
 }

@@ -41,9 +41,9 @@ export function randomToken(): string {
   return crypto.randomUUID().replaceAll("-", "");
 }
 
-/** Name of a task. */
-export function keyOf(name: string, token: string): Key {
-  return `${name}-${token}` as Key;
+/** Name of a task: what it begins with, and the token if it has one. */
+export function keyOf(name: string, token?: string): Key {
+  return (token === undefined ? name : `${name}-${token}`) as Key;
 }
 
 /** Lengths go in too: the same bytes cut elsewhere are something else. */

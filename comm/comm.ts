@@ -8,10 +8,8 @@
  * @module
  */
 
-import type { ClientAccess, Grant } from "../messages/access.ts";
+import type { Grant } from "../internal/access.ts";
 import type { Address } from "../messages/common.ts";
-
-export type { ClientAccess, Grant };
 
 /** What each side says first on a new link (`distributed/comm/core.py`, `handshake_info`). */
 export interface HandshakeInfo {

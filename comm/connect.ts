@@ -73,10 +73,10 @@ async function dialOnce(
 
 async function dialStream(
   { scheme, host, port = DEFAULT_PORT }: ParsedAddress,
-  { context }: LinkOptions,
+  { context, expect }: LinkOptions,
   signal: AbortSignal,
 ): Promise<ByteStream> {
   const hostname = host === "" ? "127.0.0.1" : host;
   if (scheme !== "tls" || context === undefined) return await dialTcp({ hostname, port, signal });
-  return await tlsTransport.dial({ hostname, port, context, signal });
+  return await tlsTransport.dial({ hostname, port, context, expect, signal });
 }

@@ -15,6 +15,8 @@ export interface LinkOptions {
   readonly context?: TlsContext | undefined;
   /** Refuses `tcp://`. Default: what `context` says, false without one. */
   readonly requireEncryption?: boolean | undefined;
+  /** What a dialled peer must be by `authorization`, if there is one. Default: scheduler or worker. */
+  readonly expect?: "scheduler" | "worker" | undefined;
   /** Compression that is offered to peers on other hosts. Default: none. */
   readonly compression?: string | null | undefined;
   /** Replaces fields of what this side says first. */

@@ -12,6 +12,7 @@ import { getLogger, type Logger } from "../config/logging.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import { isRecord, type RawMessage } from "../messages/common.ts";
 import { errorReply } from "../protocol/remote_error.ts";
+import type { AccessGuard, Refusal } from "./access.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
 import { listen, type ListenOptions } from "./listen.ts";
@@ -44,6 +45,8 @@ export interface ServerOptions {
   readonly streams?: Readonly<Record<string, StreamHandler>> | undefined;
   /** Operations that are refused although there is a handler (`distributed.scheduler.blocked-handlers`). */
   readonly blockedHandlers?: readonly string[] | undefined;
+  /** Who may use which operation. Default: everybody. */
+  readonly access?: AccessGuard | undefined;
   /** Comms at once; more are dropped. Default 8192. */
   readonly maxComms?: number | undefined;
 }
@@ -56,6 +59,7 @@ export class Server implements AsyncDisposable {
   readonly #handlers: ReadonlyMap<string, Handler>;
   readonly #streams: ReadonlyMap<string, StreamHandler>;
   readonly #blocked: ReadonlySet<string>;
+  readonly #access: AccessGuard | undefined;
   readonly #maxComms: number;
   readonly #logger: Logger;
   readonly #listeners: Listener[] = [];
@@ -69,11 +73,17 @@ export class Server implements AsyncDisposable {
     this.#handlers = new Map(Object.entries(options.handlers));
     this.#streams = new Map(Object.entries(options.streams ?? {}));
     this.#blocked = new Set(options.blockedHandlers);
+    this.#access = options.access;
     this.#maxComms = options.maxComms ?? COMMS_MAX;
     this.#logger = getLogger("distributed.core");
     this.#tasks = new TaskGroup({
       onError: (error) => this.#logger.error(`${this.#name}: a connection failed: ${messageOf(error)}`),
     });
+  }
+
+  /** Operations that have a handler. */
+  get operations(): string[] {
+    return [...this.#handlers.keys(), ...this.#streams.keys()];
   }
 
   /** Comms that are served now. */
@@ -157,6 +167,8 @@ export class Server implements AsyncDisposable {
     const { signal } = this.#tasks;
     try {
       if (typeof op !== "string") return this.#unknown(`a ${typeof op}`, comm);
+      const refusal = this.#access?.(op, comm);
+      if (refusal !== undefined) return await refuse(refusal, comm);
       if (this.#blocked.has(op)) throw new Error(blockedText(op, this.#name));
       const handler = this.#handlers.get(op);
       if (handler !== undefined) return await handler(request, comm, signal);
@@ -209,6 +221,14 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** An error reply, or what the asker expects in its place. */
+async function refuse({ text, answer }: Refusal, comm: Comm): Promise<unknown> {
+  if (answer === undefined) return errorReply(Object.assign(new Error(text), { name: "PermissionError" }));
+  await comm.write(answer);
+  await comm.close();
+  return DONT_REPLY;
 }
 
 /** Dask's text. */

@@ -5,22 +5,9 @@
  * @module
  */
 
+import { type ClientAccess, type Grant, includes } from "../internal/access.ts";
 import type { ClientStreamMessage } from "./client_scheduler.ts";
 import type { WorkerStreamMessage } from "./worker_scheduler.ts";
-
-/**
- * What a client may do, each including the one before: look at the cluster, but at no result (`observe`); run tasks
- * and have their results (`submit`); close, restart and move things (`administer`).
- */
-export type ClientAccess = "observe" | "submit" | "administer";
-
-/** What a peer may be and do, by its certificate. */
-export interface Grant {
-  /** What it may speak as. */
-  readonly role: "client" | "scheduler" | "worker";
-  /** What it may do; counts for clients only. */
-  readonly access: ClientAccess;
-}
 
 /** Who may use an operation. */
 export interface OperationAccess {
@@ -50,6 +37,7 @@ export const SCHEDULER_ACCESS: AccessTable = {
   "register-worker": WORKER,
   "heartbeat_worker": WORKER,
   "unregister": WORKER,
+  "retire_workers": { client: "administer", roles: ["worker"] },
   "terminate": ADMINISTER,
 };
 
@@ -91,13 +79,6 @@ export const WORKER_STREAM_ACCESS = {
   "close-stream": WORKER,
 } satisfies Readonly<Record<WorkerStreamMessage["op"], OperationAccess>>;
 
-const LEVELS: Readonly<Record<ClientAccess, number>> = { observe: 0, submit: 1, administer: 2 };
-
-/** Whether access `has` includes `needs`. */
-export function includes(has: ClientAccess, needs: ClientAccess): boolean {
-  return LEVELS[has] >= LEVELS[needs];
-}
-
 /** Whether the owner of `grant` may use operation `op`. */
 export function mayUse(table: AccessTable, op: string, grant: Grant): boolean {
   const access = Object.hasOwn(table, op) ? table[op] : ADMINISTER;
@@ -105,14 +86,4 @@ export function mayUse(table: AccessTable, op: string, grant: Grant): boolean {
   const { client, roles } = access;
   if (grant.role === "client") return client !== undefined && includes(grant.access, client);
   return roles !== undefined && roles.includes(grant.role);
-}
-
-/** Whether who had `before` still may all that it did. */
-export function covers(now: Grant, before: Grant): boolean {
-  return now.role === before.role && (now.role !== "client" || includes(now.access, before.access));
-}
-
-/** A grant in words, such as `a client that may observe`. */
-export function grantText({ role, access }: Grant): string {
-  return role === "client" ? `a client that may ${access}` : `a ${role}`;
 }

@@ -15,6 +15,7 @@ import {
   checkNumber,
   checkRecord,
   checkString,
+  type ClientId,
   type FunctionHash,
   type Key,
   MessageError,
@@ -105,6 +106,18 @@ export interface ReportKey {
   readonly key: Key;
 }
 
+/** Client → scheduler: workers were given values, which the sender wants. */
+export interface UpdateData {
+  /** Operation. */
+  readonly op: "update-data";
+  /** Who holds which. */
+  readonly who_has: Readonly<Record<Key, readonly Address[]>>;
+  /** Bytes of each. */
+  readonly nbytes: Readonly<Record<Key, number>>;
+  /** The sender, as Dask wants it. */
+  readonly client: ClientId;
+}
+
 /** Client → scheduler: still here. */
 export interface HeartbeatClient {
   /** Operation. */
@@ -131,6 +144,7 @@ export type ClientStreamMessage =
   | ClientReleasesKeys
   | CancelKeys
   | ReportKey
+  | UpdateData
   | HeartbeatClient
   | CloseClient
   | CloseStream;
@@ -236,6 +250,8 @@ export function parseClientStreamMessage(message: RawMessage): ClientStreamMessa
     case "report-key":
       checkKey(message, "key");
       break;
+    case "update-data":
+      return parseUpdateData(message);
     case "heartbeat-client":
     case "close-client":
     case "close-stream":
@@ -244,6 +260,24 @@ export function parseClientStreamMessage(message: RawMessage): ClientStreamMessa
       throw new MessageError(`Cannot handle "${String(message["op"])}" on a client's stream`);
   }
   return message as unknown as ClientStreamMessage;
+}
+
+/** Checks an `update-data`. Throws {@linkcode MessageError}. */
+export function parseUpdateData(message: RawMessage): UpdateData {
+  const whoHas = checkRecord(message, "who_has");
+  const nbytes = checkRecord(message, "nbytes");
+  for (const key in whoHas) {
+    const workers = whoHas[key];
+    const size = Object.hasOwn(nbytes, key) ? nbytes[key] : -1;
+    if (!Array.isArray(workers) || workers.some((name) => typeof name !== "string")) {
+      throw new MessageError(`Cannot handle "update-data": holders of "${key}" are no list of addresses`);
+    }
+    if (typeof size !== "number" || !Number.isFinite(size)) {
+      throw new MessageError(`Cannot handle "update-data": size of "${key}" is no number`);
+    }
+  }
+  checkString(message, "client");
+  return message as unknown as UpdateData;
 }
 
 function parseUpdateGraph(message: RawMessage): UpdateGraph {

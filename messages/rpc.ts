@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { Grant } from "../internal/access.ts";
 import type { Serialized } from "../protocol/serialized.ts";
-import type { Grant } from "./access.ts";
 import type { Address, ClientId, Key, WorkerStatus } from "./common.ts";
 
 /** Versions of host and packages; empty maps are fine. */
@@ -177,6 +177,24 @@ export interface Unregister {
   readonly stimulus_id: string;
 }
 
+/** Client or worker → scheduler: copies these workers' results to others, then removes the workers. */
+export interface RetireWorkers {
+  /** Operation. */
+  readonly op: "retire_workers";
+  /** Addresses. */
+  readonly workers?: readonly string[] | undefined;
+  /** Names, instead of addresses. */
+  readonly names?: readonly string[] | undefined;
+  /** Without addresses and names: so many of the cheapest. */
+  readonly n?: number | undefined;
+  /** Whether the workers are told to shut down. Default false. */
+  readonly close_workers?: boolean | undefined;
+  /** Whether the scheduler forgets them at once. Default true. */
+  readonly remove?: boolean | undefined;
+  /** What caused it. */
+  readonly stimulus_id?: string | undefined;
+}
+
 /** Anybody → scheduler: what it is, and its workers. */
 export interface Identity {
   /** Operation. */
@@ -314,6 +332,8 @@ export interface RpcOperations {
   "heartbeat_worker": { request: HeartbeatWorker; reply: HeartbeatWorkerReply };
   /** Goodbye. */
   "unregister": { request: Unregister; reply: null };
+  /** Goodbye without loss; answered with those that could go. */
+  "retire_workers": { request: RetireWorkers; reply: Readonly<Record<Address, WorkerIdentity>> };
   /** Open links. */
   "links": { request: Links; reply: LinkFacts[] };
 }

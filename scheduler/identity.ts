@@ -5,7 +5,7 @@
  */
 
 import type { Address } from "../messages/common.ts";
-import type { RegisterWorker, SchedulerIdentity, WorkerIdentity } from "../messages/rpc.ts";
+import type { RegisterWorker, SchedulerIdentity, SecurityFacts, WorkerIdentity } from "../messages/rpc.ts";
 import type { SchedulerState } from "./state/scheduler_state.ts";
 import { STATE_NAMES } from "./state/task_state.ts";
 import type { WorkerState } from "./state/worker_state.ts";
@@ -20,6 +20,8 @@ export interface SchedulerFacts {
   readonly started: number;
   /** What workers registered with. */
   readonly registrations: ReadonlyMap<Address, RegisterWorker>;
+  /** Certificates and refusals; nothing without TLS. */
+  readonly security: SecurityFacts | undefined;
 }
 
 /** `nWorkers`: at most so many workers are listed; -1 for all. */
@@ -49,10 +51,15 @@ export function schedulerIdentity(
     total_threads: threads,
     total_memory: memory,
     workers,
+    ...facts.security !== undefined && { security: facts.security },
   };
 }
 
-function workerIdentity(worker: WorkerState, registered: RegisterWorker | undefined): WorkerIdentity {
+/** One worker; `registered`: what it registered with, if it is still here. */
+export function workerIdentity(
+  worker: WorkerState,
+  registered: RegisterWorker | undefined,
+): WorkerIdentity {
   const metrics = worker.metrics ?? registered?.metrics;
   return {
     type: "Worker",

@@ -15,6 +15,7 @@ import {
   type RawMessage,
 } from "../messages/common.ts";
 import type { RegisterWorker, WorkerMetrics } from "../messages/rpc.ts";
+import type { RetireOptions } from "./departures.ts";
 import { checkStatus } from "../messages/worker_scheduler.ts";
 
 /** Most threads that one worker may claim. */
@@ -51,4 +52,53 @@ export function parseMetrics(message: RawMessage): WorkerMetrics {
 /** Checks a `register-client`. Throws {@linkcode MessageError}. */
 export function parseRegisterClient(message: RawMessage): ClientId {
   return checkString(message, "client") as ClientId;
+}
+
+/** Checks a `retire_workers`. Throws {@linkcode MessageError}. */
+export function parseRetireWorkers(message: RawMessage): RetireOptions {
+  for (const field of ["key", "attribute"]) {
+    if (message[field] !== undefined && message[field] !== null) {
+      throw new MessageError(`Cannot handle "retire_workers": field "${field}" is not supported`);
+    }
+  }
+  return {
+    workers: optional(message, "workers", isTexts),
+    names: optional(message, "names", isNames)?.map(String),
+    n: optional(message, "n", isCount),
+    target: optional(message, "target", isCount),
+    minimum: optional(message, "minimum", isCount),
+    memoryRatio: optional(message, "memory_ratio", (value) => typeof value === "number"),
+    closeWorkers: optional(message, "close_workers", isBoolean),
+    remove: optional(message, "remove", isBoolean),
+    stimulusId: optional(message, "stimulus_id", (value) => typeof value === "string"),
+  };
+}
+
+function optional<T>(
+  message: RawMessage,
+  field: string,
+  isValid: (value: unknown) => value is T,
+): T | undefined {
+  const value = message[field];
+  if (value === undefined || value === null) return undefined;
+  if (!isValid(value)) {
+    throw new MessageError(`Cannot handle "${String(message["op"])}": field "${field}" has a wrong type`);
+  }
+  return value;
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+function isNames(value: unknown): value is (string | number)[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string" || typeof item === "number");
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
 }

@@ -6,6 +6,7 @@
  */
 
 import { formatAddress } from "../comm/address.ts";
+import { accessGuard } from "../comm/access.ts";
 import { BatchedSend } from "../comm/batched.ts";
 import { TimeoutError } from "../comm/errors.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
@@ -18,7 +19,8 @@ import { DONT_REPLY, Server } from "../comm/server.ts";
 import { handleStream } from "../comm/stream.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
-import { type ClientStreamMessage, parseClientStreamMessage } from "../messages/client_scheduler.ts";
+import { SCHEDULER_ACCESS } from "../messages/access.ts";
+import { parseClientStreamMessage } from "../messages/client_scheduler.ts";
 import {
   type Address,
   checkAddress,
@@ -35,13 +37,22 @@ import type {
   LinkFacts,
   RegisterWorker,
   SchedulerIdentity,
+  WorkerIdentity,
 } from "../messages/rpc.ts";
 import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import { encodeError } from "../protocol/remote_error.ts";
+import { Credentials } from "../security/credentials.ts";
 import { asksForTls, type Security } from "../security/security.ts";
+import { Departures, type RetireOptions } from "./departures.ts";
+import { permitted, REGISTRATION_REFUSALS } from "./access.ts";
 import { gatherFromWorkers } from "./gather.ts";
-import { schedulerIdentity, taskPrefixStates } from "./identity.ts";
-import { parseMetrics, parseRegisterClient, parseRegisterWorker } from "./registration.ts";
+import { schedulerIdentity, taskPrefixStates, workerIdentity } from "./identity.ts";
+import {
+  parseMetrics,
+  parseRegisterClient,
+  parseRegisterWorker,
+  parseRetireWorkers,
+} from "./registration.ts";
 import { SchedulerState } from "./state/scheduler_state.ts";
 
 const logger = getLogger("distributed.scheduler");
@@ -52,6 +63,8 @@ const DEFAULT_PORT = 8786;
 const GOODBYE_MS = 2000;
 /** Milliseconds between looks at the idle time-out, as in Dask. */
 const IDLE_CHECK_MS = 250;
+/** Milliseconds that a worker may be silent (`distributed.scheduler.worker-ttl`). */
+const WORKER_TTL_MS = 300_000;
 
 /** Options of {@linkcode Scheduler.start}. */
 export interface SchedulerOptions {
@@ -65,6 +78,10 @@ export interface SchedulerOptions {
   security?: Security;
   /** Closes after that long without unfinished tasks: milliseconds. Default: never. */
   idleTimeout?: number;
+  /** Removes a worker that says nothing for so long, and for ten heartbeats: milliseconds. Default: 5 minutes. */
+  workerTtl?: number | null;
+  /** Workers that may die while they run a task before it fails with `KilledWorker`. Default: 3. */
+  allowedFailures?: number;
   /** Checks every task that a stimulus touched, after it; slow, for tests. Default: false. */
   validate?: boolean;
 }
@@ -93,15 +110,34 @@ export class Scheduler implements AsyncDisposable {
   #started = Date.now() / 1000;
   #idleSince = Date.now();
   #idleTimer: ReturnType<typeof setInterval> | undefined;
+  #departures: Departures;
+  #credentials: Credentials;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SchedulerOptions, links: LinkOptions) {
     this.finished = this.#finish.promise;
     this.finished.catch(() => {}); // whoever waits for it sees it
-    this.#state = new SchedulerState({ validate: options.validate ?? false, encodeError });
-    this.#pool = new ConnectionPool(links);
+    this.#state = new SchedulerState({
+      validate: options.validate ?? false,
+      encodeError,
+      ...options.allowedFailures !== undefined && { allowedFailures: options.allowedFailures },
+    });
+    this.#departures = new Departures({
+      state: this.#state,
+      stimulate: (stimulus) => this.#stimulate(stimulus),
+      stream: (address) => this.#workers.get(address),
+      identityOf: (worker) => workerIdentity(worker, this.#registrations.get(worker.address)),
+    }, options.workerTtl === undefined ? WORKER_TTL_MS : options.workerTtl);
+    this.#pool = new ConnectionPool({ ...links, expect: "worker" });
+    this.#credentials = new Credentials(links.context);
     this.#server = new Server({
       name: "Scheduler",
+      access: accessGuard({
+        role: "scheduler",
+        table: SCHEDULER_ACCESS,
+        context: links.context,
+        answers: REGISTRATION_REFUSALS,
+      }),
       handlers: {
         identity: (request) => this.#identity(request),
         gather: (request) => this.#gather(checkKeys(request, "keys")),
@@ -111,6 +147,7 @@ export class Scheduler implements AsyncDisposable {
         get_task_prefix_states: () => taskPrefixStates(this.#state),
         heartbeat_worker: (request) => this.#heartbeatWorker(request),
         links: () => this.links(),
+        retire_workers: (request) => this.retireWorkers(parseRetireWorkers(request)),
         unregister: (request) => this.#unregister(request),
         terminate: () => this.#terminate(),
         "register-client": (request, comm) => this.#serveClient(request, comm),
@@ -165,6 +202,24 @@ export class Scheduler implements AsyncDisposable {
     return linksOf(this.#server.openComms, this.#pool.openComms);
   }
 
+  /**
+   * Empties workers, so that no result is lost, and removes them. Returns those that worked: a worker whose results
+   * nobody else can take goes on.
+   */
+  retireWorkers(options: RetireOptions): Promise<Record<Address, WorkerIdentity>> {
+    return this.#departures.retire(options);
+  }
+
+  /**
+   * Reads certificates, keys and revocation lists again. New links use them; links whose peer is not trusted any more
+   * are ended. Changed files are noticed without it, too, within seconds.
+   *
+   * @throws {SecurityError} If a file can't be used: the old ones stay in use.
+   */
+  reloadSecurity(): Promise<void> {
+    return this.#credentials.reload();
+  }
+
   /** Tells clients and workers goodbye and ends. Idempotent. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
@@ -177,6 +232,7 @@ export class Scheduler implements AsyncDisposable {
 
   async #close(): Promise<void> {
     clearInterval(this.#idleTimer);
+    this.#departures.close();
     if (this.#listener !== undefined) logger.info("Scheduler closing");
     await this.#listener?.close();
     for (const stream of this.#workers.values()) {
@@ -188,6 +244,7 @@ export class Scheduler implements AsyncDisposable {
     await Promise.all(streams.map((stream) => stream.close(deadline.signal)));
     await this.#server.close();
     await this.#pool.close();
+    await this.#credentials.close();
     this.#finish.resolve();
   }
 
@@ -231,7 +288,7 @@ export class Scheduler implements AsyncDisposable {
       stream.send({ op: "stream-start", warning: "", error: "" });
       this.#stimulate((now) => this.#state.addClient(client, now));
       await handleStream(comm, (batch) => {
-        const messages: ClientStreamMessage[] = batch.map(parseClientStreamMessage);
+        const messages = permitted(batch.map(parseClientStreamMessage), comm, stream);
         this.#stimulate((now) => {
           for (const message of messages) this.#state.handleClientMessage(client, message, now);
         });
@@ -277,8 +334,7 @@ export class Scheduler implements AsyncDisposable {
     } finally {
       this.#workers.delete(address);
       this.#registrations.delete(address);
-      logger.info(`Remove worker addr: ${address} name: ${registration.name}`);
-      this.#stimulate((now) => this.#state.removeWorker(address, { now }));
+      this.#departures.remove(address, { stimulusId: `handle-worker-cleanup-${Date.now() / 1000}` });
       await stream.close();
     }
     return DONT_REPLY;
@@ -308,6 +364,7 @@ export class Scheduler implements AsyncDisposable {
       address: this.address,
       started: this.#started,
       registrations: this.#registrations,
+      security: this.#credentials.facts(),
     }, typeof nWorkers === "number" ? nWorkers : -1);
   }
 
@@ -328,9 +385,11 @@ export class Scheduler implements AsyncDisposable {
   /** A worker says goodbye; its stream ends right after. */
   #unregister(request: RawMessage): null {
     const address = checkAddress(request, "address");
-    if (this.#workers.has(address)) {
-      this.#stimulate((now) => this.#state.removeWorker(address, { now, expected: true }));
-    }
+    const { stimulus_id: stimulusId } = request;
+    this.#departures.remove(address, {
+      stimulusId: typeof stimulusId === "string" ? stimulusId : `unregister-${Date.now() / 1000}`,
+      expected: true,
+    });
     return null;
   }
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { ClientAccess, Grant } from "../comm/comm.ts";
+import type { ClientAccess, Grant } from "../internal/access.ts";
 import { SecurityError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 import type { TlsRole } from "./security.ts";
@@ -82,7 +82,9 @@ export function checkAuthorization(value: unknown): Authorization {
 }
 
 function checkRule(rule: unknown, path: string): void {
-  if (!isPlain(rule)) throw new SecurityError(`"${path}" must be a record such as { cn: "worker-*", role: "worker" }`);
+  if (!isPlain(rule)) {
+    throw new SecurityError(`"${path}" must be a record such as { cn: "worker-*", role: "worker" }`);
+  }
   for (const [field, value] of Object.entries(rule)) {
     if (!FIELDS.includes(field)) {
       const guess = nearest(field, FIELDS);
@@ -101,10 +103,14 @@ function checkRule(rule: unknown, path: string): void {
     throw new SecurityError(`"${path}.role" must be "scheduler", "worker" or "client", not ${shown(role)}`);
   }
   if (access !== undefined && !ACCESS.includes(access)) {
-    throw new SecurityError(`"${path}.access" must be "observe", "submit" or "administer", not ${shown(access)}`);
+    throw new SecurityError(
+      `"${path}.access" must be "observe", "submit" or "administer", not ${shown(access)}`,
+    );
   }
   if (access !== undefined && role !== "client") {
-    throw new SecurityError(`"${path}.access" is for clients, and the rule's role is "${role}": leave it out`);
+    throw new SecurityError(
+      `"${path}.access" is for clients, and the rule's role is "${role}": leave it out`,
+    );
   }
   if (fingerprint !== undefined && !/^[0-9a-f]{64}$/i.test(hexOf(fingerprint))) {
     throw new SecurityError(

@@ -6,9 +6,15 @@
  */
 
 import { getLogger } from "../config/logging.ts";
+import { grantText } from "../internal/access.ts";
 import { DENO_SUITES, parseCiphers } from "./ciphers.ts";
 import { SecurityError } from "./errors.ts";
 import { readPems, type Source } from "./pem.ts";
+import { Rules } from "./authorization.ts";
+import { digest } from "./files.ts";
+import { LivingLinks, Refusals } from "./living_links.ts";
+import { checkLists, readLists, Revocation } from "./revocation.ts";
+import { Trust } from "./trust.ts";
 import { asksForTls, checkSecurity, requiresEncryption, type Security, type TlsRole } from "./security.ts";
 import { type Certificate, nameText, parseCertificate } from "./x509.ts";
 import { keyBelongsTo, normalKey } from "./keys.ts";
@@ -61,12 +67,25 @@ export class TlsContext implements TlsContextOptions {
   readonly keepAlive: boolean;
   /** Send small messages at once. */
   readonly noDelay: boolean;
-  /** Own certificate. */
-  readonly certificate: Certificate;
-  readonly #material: TlsMaterial;
+  /** The links that are up. */
+  readonly links: LivingLinks = new LivingLinks();
+  /** Who was refused. */
+  readonly refusals: Refusals = new Refusals();
+  readonly #onChange = new Set<() => void>();
+  readonly #security: Security;
+  #certificate: Certificate;
+  #material: TlsMaterial;
+  #trust: Trust;
+  #digest: string;
+  #generation = 0;
 
   /** Made by {@linkcode loadTlsContext}. */
-  constructor(options: TlsContextOptions, material: TlsMaterial) {
+  constructor(
+    options: TlsContextOptions,
+    material: TlsMaterial,
+    trust: Trust,
+    source: { readonly security: Security; readonly digest: string },
+  ) {
     this.role = options.role;
     this.requireEncryption = options.requireEncryption;
     this.minVersion = options.minVersion;
@@ -74,8 +93,59 @@ export class TlsContext implements TlsContextOptions {
     this.ciphers = options.ciphers;
     this.keepAlive = options.keepAlive;
     this.noDelay = options.noDelay;
-    this.certificate = options.certificate;
+    this.#certificate = options.certificate;
     this.#material = material;
+    this.#trust = trust;
+    this.#security = source.security;
+    this.#digest = source.digest;
+  }
+
+  /** Own certificate. */
+  get certificate(): Certificate {
+    return this.#certificate;
+  }
+
+  /** Whom to let in. */
+  get trust(): Trust {
+    return this.#trust;
+  }
+
+  /** How often {@linkcode TlsContext.reload} found something new. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Values of the record that are paths, by option. */
+  get files(): ReadonlyMap<string, string> {
+    return filesOf(this.#security, this.role);
+  }
+
+  /** Of what the files held when they were read. */
+  get digest(): string {
+    return this.#digest;
+  }
+
+  /**
+   * Reads the files again. New links use what they hold now; links whose peer is not trusted any more are ended. All
+   * or nothing: if one can't be used, everything stays as it is.
+   *
+   * @throws {SecurityError} If a file can't be read or used.
+   */
+  async reload(): Promise<void> {
+    const fresh = await loadTlsContext(this.#security, this.role);
+    this.#certificate = fresh.#certificate;
+    this.#material = fresh.#material;
+    this.#trust = fresh.#trust;
+    this.#digest = fresh.#digest;
+    this.#generation++;
+    for (const changed of this.#onChange) changed();
+    this.refusals.ended += this.links.judge(this.#trust);
+  }
+
+  /** Calls `changed` after every reload, until the returned function is called. */
+  onChange(changed: () => void): () => void {
+    this.#onChange.add(changed);
+    return () => void this.#onChange.delete(changed);
   }
 
   /** The secrets of `context`, for the TLS implementation. */
@@ -90,10 +160,6 @@ const FIELDS = {
   worker: { cert: "tlsWorkerCert", key: "tlsWorkerKey" },
 } as const;
 
-/** An own certificate that ends within that many days is warned about. */
-const EXPIRY_WARNING_DAYS = 7;
-const DAY_MS = 86_400_000;
-
 /** How an X.509 v3 certificate is made by somebody who has a v1 one. */
 const MAKE_V3 = "openssl x509 -req -in ROLE.csr -CA ca.pem -CAkey ca-key.pem -days 365 -out ROLE.pem " +
   '-extfile <(printf "basicConstraints=critical,CA:FALSE\\nkeyUsage=critical,digitalSignature,keyEncipherment\\n' +
@@ -107,6 +173,7 @@ const MAKE_V3 = "openssl x509 -req -in ROLE.csr -CA ca.pem -CAkey ca-key.pem -da
 export async function loadTlsContext(security: Security, role: TlsRole): Promise<TlsContext> {
   const checked = checkSecurity(security);
   const fields = FIELDS[role];
+  const held = await digest(filesOf(checked, role).values());
   const ca = await loadCa(required(checked, "tlsCaFile", role));
   const certValue = required(checked, fields.cert, role);
   const keyValue = checked[fields.key];
@@ -115,18 +182,64 @@ export async function loadTlsContext(security: Security, role: TlsRole): Promise
   const own = ownCertificate(certFile);
   const key = ownKey(keyFile, keyValue === undefined ? fields.key : undefined);
   checkOwn(own, certFile, key, keyFile, ca.certificates);
+  const chain = certFile.certificates.map((pem) => parse(pem, certFile));
+  const trust = await loadTrust(checked, role, ca.certificates, chain);
   const ciphers = checked.tlsCiphers === undefined ? undefined : parseCiphers(checked.tlsCiphers);
   if (ciphers !== undefined) warnOfCiphers(ciphers, checked);
-  return new TlsContext({
-    role,
-    requireEncryption: requiresEncryption(checked),
-    minVersion: checked.tlsMinVersion ?? "1.2",
-    maxVersion: checked.tlsMaxVersion ?? "1.3",
-    ciphers,
-    keepAlive: checked.extraConnArgs?.keepAlive ?? true,
-    noDelay: checked.extraConnArgs?.noDelay ?? true,
-    certificate: own,
-  }, { ca: ca.pems, cert: certFile.certificates.join("\n"), key });
+  return new TlsContext(
+    {
+      role,
+      requireEncryption: requiresEncryption(checked),
+      minVersion: checked.tlsMinVersion ?? "1.2",
+      maxVersion: checked.tlsMaxVersion ?? "1.3",
+      ciphers,
+      keepAlive: checked.extraConnArgs?.keepAlive ?? true,
+      noDelay: checked.extraConnArgs?.noDelay ?? true,
+      certificate: own,
+    },
+    { ca: ca.pems, cert: certFile.certificates.join("\n"), key },
+    trust,
+    { security: checked, digest: held },
+  );
+}
+
+function filesOf(security: Security, role: TlsRole): Map<string, string> {
+  const { cert, key } = FIELDS[role];
+  const files = new Map<string, string>();
+  for (const field of ["tlsCaFile", cert, key, "tlsCrlFile"] as const) {
+    const value = security[field];
+    if (value !== undefined && !value.includes("\n")) files.set(field, value);
+  }
+  return files;
+}
+
+/** @param chain The own certificate and what stands behind it: one of them may have signed a revocation list. */
+async function loadTrust(
+  security: Security,
+  role: TlsRole,
+  cas: readonly Certificate[],
+  chain: readonly Certificate[],
+): Promise<Trust> {
+  const { tlsCrlFile, tlsRevoked = [], authorization } = security;
+  const lists = tlsCrlFile === undefined ? [] : await readLists(tlsCrlFile);
+  checkLists(lists, [...cas, ...chain.slice(1)], new Date());
+  const trust = new Trust(
+    cas,
+    new Revocation(lists, tlsRevoked),
+    authorization === undefined ? undefined : new Rules(authorization),
+  );
+  const [own] = chain;
+  const verdict = trust.keep(chain);
+  if ("kind" in verdict && verdict.kind !== "handshake") {
+    logger.warning(`Peers with the same security will refuse this ${role}: ${verdict.reason}`);
+  } else if ("grant" in verdict && verdict.grant !== undefined && verdict.grant.role !== role) {
+    logger.warning(
+      `Peers with the same security will refuse this ${role}: by "authorization" its certificate "${
+        own === undefined ? "" : nameText(own.subject)
+      }" is ${grantText(verdict.grant)}`,
+    );
+  }
+  return trust;
 }
 
 function required(security: Security, field: keyof Security, role: TlsRole): string {
@@ -206,9 +319,6 @@ function checkOwn(
       `The private key of ${keyFile.label} does not belong to the certificate of ${certFile.label}` +
         (certFile.certificates.length > 1 ? ", whose first certificate must be the role's own" : ""),
     );
-  }
-  if (own.validTo.getTime() - now < EXPIRY_WARNING_DAYS * DAY_MS) {
-    logger.warning(`${certFile.label} ends soon: ${validity(own)}`);
   }
   const last = certFile.certificates.at(-1);
   const issuer = last === undefined ? "" : nameText(parse(last, certFile).issuer);

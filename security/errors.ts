@@ -18,6 +18,9 @@ export class SecurityError extends Error {
 /** Which side ended a TLS link. */
 export type RefusingSide = "here" | "peer";
 
+/** What is wrong with a peer: its TLS handshake, a revoked certificate, or one that may not be what it claims. */
+export type RefusalKind = "handshake" | "revoked" | "unauthorized";
+
 /** TLS, or the policy on top of it, refused a link. */
 export class TlsRefusedError extends Error {
   /** Stable, for programs. */
@@ -28,10 +31,17 @@ export class TlsRefusedError extends Error {
   readonly final: boolean;
   /** Who refused. */
   readonly side: RefusingSide;
+  /** What was wrong with the peer. */
+  readonly kind: RefusalKind;
 
   /** Made by the transport; `message` says what to do about it. */
-  constructor(message: string, verdict: { final: boolean; side: RefusingSide }, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    verdict: { final: boolean; side: RefusingSide; kind?: RefusalKind },
+    options?: ErrorOptions,
+  ) {
     super(message, options);
+    this.kind = verdict.kind ?? "handshake";
     this.final = verdict.final;
     this.side = verdict.side;
   }

@@ -5,8 +5,7 @@
  */
 
 import { getLogger } from "../config/logging.ts";
-import type { Grant } from "../comm/comm.ts";
-import { covers } from "./grants.ts";
+import { covers, type Grant } from "../internal/access.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
 import type { Refused, Trust } from "./trust.ts";
 import type { Certificate } from "./x509.ts";
@@ -69,7 +68,10 @@ export class LivingLinks {
   }
 }
 
-function whyEnd(verdict: Refused | { readonly grant: Grant | undefined }, link: LivingLink): string | undefined {
+function whyEnd(
+  verdict: Refused | { readonly grant: Grant | undefined },
+  link: LivingLink,
+): string | undefined {
   if ("kind" in verdict) return verdict.reason;
   if (verdict.grant === undefined || link.grant === undefined) return undefined;
   if (covers(verdict.grant, link.grant)) return undefined;

@@ -100,8 +100,8 @@ export class NodeStream implements ByteStream {
     return this.#closed;
   }
 
-  abort(): void {
-    this.#fail(new Error("Link was aborted by this side"));
+  abort(reason: Error = new Error("Link was aborted by this side")): void {
+    this.#fail(reason);
     this.#socket.destroy();
   }
 

@@ -13,6 +13,7 @@ import { lookup } from "node:dns/promises";
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import type { ByteStream } from "../comm/byte_stream.ts";
 import type { TlsInfo } from "../comm/comm.ts";
+import { admit } from "./admission.ts";
 import { TlsContext } from "./context.ts";
 import { TlsRefusedError } from "./errors.ts";
 import { orAborted } from "../internal/deadline.ts";
@@ -60,6 +61,7 @@ async function dial(options: TlsDialOptions): Promise<ByteStream> {
       return await dialAddress(address, options, peer);
     } catch (error) {
       failure = error;
+      if (error instanceof TlsRefusedError && error.side === "here") context.refusals[error.kind]++;
       // The next address is for those where nobody listens, not for those that refuse us.
       if (error instanceof TlsRefusedError || signal?.aborted === true) throw error;
     }
@@ -101,7 +103,7 @@ async function dialAddress(host: string, options: TlsDialOptions, peer: TlsPeer)
   socket.on("close", closed);
   socket.once("secureConnect", () => {
     try {
-      const stream = handOut(socket, inbox, context, peer);
+      const stream = handOut(socket, inbox, context, peer, options.expect);
       socket.off("error", failed);
       socket.off("close", closed);
       resolve(stream);
@@ -144,12 +146,27 @@ function connectError(peer: TlsPeer, cause: unknown): Error {
 }
 
 /** The only place that makes a stream. */
-function handOut(socket: TLSSocket, inbox: Inbox, context: TlsContext, peer: TlsPeer): NodeStream {
-  const tls = facts(socket, context, peer);
+function handOut(
+  socket: TLSSocket,
+  inbox: Inbox,
+  context: TlsContext,
+  peer: TlsPeer,
+  expect: TlsDialOptions["expect"],
+): NodeStream {
+  const checked = facts(socket, context, peer);
+  const { tls, chain } = admit(checked, socket.getPeerCertificate(true), context, peer, expect);
   socket.setNoDelay(context.noDelay);
   socket.setKeepAlive(context.keepAlive, 10_000);
   inbox.onFlow((on) => flow(socket, on));
-  return new NodeStream(socket, inbox, tls, peer);
+  const stream = new NodeStream(socket, inbox, tls, peer);
+  const forget = context.links.add({
+    peer,
+    chain,
+    grant: tls.peer.grant,
+    end: (reason) => stream.abort(reason),
+  });
+  socket.once("close", forget);
+  return stream;
 }
 
 function facts(socket: TLSSocket, context: TlsContext, peer: TlsPeer): TlsInfo {
@@ -178,7 +195,10 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
   });
   let closing = false;
   const refuse = (address: string, error: Error) => {
-    if (!closing) onRefused(asRefusal(error, peerOf(address), "handshake"), address);
+    if (closing) return;
+    const refusal = asRefusal(error, peerOf(address), "handshake");
+    context.refusals[refusal instanceof TlsRefusedError ? refusal.kind : "handshake"]++;
+    onRefused(refusal, address);
   };
 
   server.on("connection", (raw: Socket) => {
@@ -192,7 +212,7 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     const inbox = new Inbox(false);
     let stream: NodeStream;
     try {
-      stream = handOut(socket, inbox, context, peerOf(address));
+      stream = handOut(socket, inbox, context, peerOf(address), undefined);
     } catch (error) {
       socket.on("error", () => {}); // it is gone, whatever it still says
       socket.destroy();
@@ -214,11 +234,13 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
   // Out of file descriptors, say: the listener goes on.
   server.on("error", (error: Error) => refuse("unknown", error));
   const { address, port } = server.address() as AddressInfo;
+  const unsubscribe = context.onChange(() => server.setSecureContext(tlsOptions(context)));
   return {
     addr: { hostname: address, port },
     close(): Promise<void> {
       if (closing) return Promise.resolve();
       closing = true;
+      unsubscribe();
       server.close(); // its callback waits for accepted links, which live on
       for (const { raw } of handshakes.values()) raw.destroy();
       handshakes.clear();

@@ -65,7 +65,13 @@ export function checkPeer(
   return {
     protocol: protocol ?? "",
     cipher,
-    peer: { subject, issuer: nameText(parsed.issuer), fingerprint256: fingerprint256(parsed.raw) },
+    peer: {
+      subject,
+      issuer: nameText(parsed.issuer),
+      fingerprint256: fingerprint256(parsed.raw),
+      serial: parsed.serial,
+      validTo: parsed.validTo.toISOString(),
+    },
   };
 }
 

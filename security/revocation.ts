@@ -9,7 +9,15 @@ import { hexOf } from "./authorization.ts";
 import { DerReader, Tag } from "./der.ts";
 import { SecurityError } from "./errors.ts";
 import { isSignedBy } from "./signatures.ts";
-import { type Certificate, fingerprint256, type NameAttribute, nameText, readName, readTime, serialText } from "./x509.ts";
+import {
+  type Certificate,
+  fingerprint256,
+  type NameAttribute,
+  nameText,
+  readName,
+  readTime,
+  serialText,
+} from "./x509.ts";
 import { extensionList } from "./x509_extensions.ts";
 
 /** A revocation list, read but not checked. */
@@ -52,7 +60,9 @@ export function parseLists(bytes: Uint8Array, label: string): RevocationList[] {
     throw new SecurityError(`${label} holds a revocation list that can't be read`, { cause });
   }
   if (lists.length === 0) {
-    throw new SecurityError(`${label} holds no revocation list: it must be PEM ("-----BEGIN X509 CRL-----") or DER`);
+    throw new SecurityError(
+      `${label} holds no revocation list: it must be PEM ("-----BEGIN X509 CRL-----") or DER`,
+    );
   }
   return lists;
 }
@@ -82,7 +92,9 @@ function parseList(raw: Uint8Array): RevocationList {
 /** A critical extension that we don't know may say that the list is about something else: a part, a difference. */
 function refuseUnknown(extensions: DerReader): void {
   for (const { oid, critical } of extensionList(extensions)) {
-    if (critical && !HARMLESS.has(oid)) throw new SyntaxError(`X.509 CRL: critical extension ${oid} is not known`);
+    if (critical && !HARMLESS.has(oid)) {
+      throw new SyntaxError(`X.509 CRL: critical extension ${oid} is not known`);
+    }
   }
 }
 
@@ -133,7 +145,9 @@ export function checkLists(
       throw new SecurityError(`${name} has a wrong signature: the CA in "tlsCaFile" did not sign it`);
     }
     if (list.thisUpdate > now) {
-      throw new SecurityError(`${name} begins ${list.thisUpdate.toISOString()}, which is not yet: compare the clocks`);
+      throw new SecurityError(
+        `${name} begins ${list.thisUpdate.toISOString()}, which is not yet: compare the clocks`,
+      );
     }
     if (list.nextUpdate !== undefined && list.nextUpdate < now) {
       throw new SecurityError(`${name} has expired ${list.nextUpdate.toISOString()}: fetch the present one`);
@@ -147,10 +161,14 @@ export function checkLists(
  * @throws {SecurityError} If an entry is neither a fingerprint nor a serial number.
  */
 export function checkRevoked(value: unknown): void {
-  if (!Array.isArray(value)) throw new SecurityError('Security option "tlsRevoked" must be an array of texts');
+  if (!Array.isArray(value)) {
+    throw new SecurityError('Security option "tlsRevoked" must be an array of texts');
+  }
   for (const [at, entry] of (value as unknown[]).entries()) {
     if (typeof entry !== "string") {
-      throw new SecurityError(`"tlsRevoked[${at}]" must be text (in YAML, put it in quotes), not a ${typeof entry}`);
+      throw new SecurityError(
+        `"tlsRevoked[${at}]" must be text (in YAML, put it in quotes), not a ${typeof entry}`,
+      );
     }
     if (!/^(?:[0-9A-F]{64}|[0-9A-F]{1,40})$/.test(hexOf(entry))) {
       throw new SecurityError(
@@ -200,7 +218,9 @@ export class Revocation {
     const issuer = nameText(certificate.issuer);
     const own = this.#lists.filter((list) => nameText(list.issuer) === issuer);
     const dated = own.flatMap(({ nextUpdate }) => nextUpdate === undefined ? [] : [nextUpdate]);
-    if (own.length === 0 || dated.length < own.length || dated.some((until) => until >= now)) return undefined;
+    if (own.length === 0 || dated.length < own.length || dated.some((until) => until >= now)) {
+      return undefined;
+    }
     return `can't be checked: the revocation list of "${issuer}" has expired; fetch the present one`;
   }
 }

@@ -13,10 +13,12 @@
  * @module
  */
 
+import { type Authorization, checkAuthorization } from "./authorization.ts";
 import { parseCiphers } from "./ciphers.ts";
 import { SecurityError } from "./errors.ts";
 import { hidden } from "./hidden.ts";
 import { nearest } from "./nearest.ts";
+import { checkRevoked } from "./revocation.ts";
 import { type TemporaryOptions, temporaryPems } from "./temporary.ts";
 
 export type { TemporaryOptions } from "./temporary.ts";
@@ -65,6 +67,12 @@ export type Security = Readonly<{
   tlsWorkerCert?: string;
   /** Its private key. @default The key in the certificate's file */
   tlsWorkerKey?: string;
+  /** Revocation lists of the CA, PEM or DER, several allowed: whose certificates are not trusted any more. */
+  tlsCrlFile?: string;
+  /** Certificates that are not trusted any more: SHA-256 fingerprints or serial numbers, hexadecimal. */
+  tlsRevoked?: readonly string[];
+  /** Who may be what, by certificate. @default Any certificate of the CA, any role, as in Dask */
+  authorization?: Authorization;
   /** Socket options. */
   extraConnArgs?: ExtraConnArgs;
 }>;
@@ -96,7 +104,7 @@ export const Security: SecurityMakers = {
   describe,
 };
 
-type Kind = "boolean" | "string" | "version" | "object";
+type Kind = "boolean" | "string" | "version" | "object" | "revoked" | "authorization";
 
 const FIELDS: Readonly<Record<keyof Security, Kind>> = {
   requireEncryption: "boolean",
@@ -110,14 +118,10 @@ const FIELDS: Readonly<Record<keyof Security, Kind>> = {
   tlsSchedulerKey: "string",
   tlsWorkerCert: "string",
   tlsWorkerKey: "string",
+  tlsCrlFile: "string",
+  tlsRevoked: "revoked",
+  authorization: "authorization",
   extraConnArgs: "object",
-};
-
-/** Known elsewhere, and not enforced here: to accept them would promise what does not happen. */
-const NOT_SUPPORTED: Readonly<Record<string, string>> = {
-  tlsCrlFile: "revocation lists",
-  tlsRevoked: "revocation",
-  authorization: "authorization by certificate",
 };
 
 const PAIRS = [
@@ -163,13 +167,6 @@ export function requiresEncryption(security: Security | undefined): boolean {
 }
 
 function unknownField(field: string): SecurityError {
-  if (Object.hasOwn(NOT_SUPPORTED, field)) {
-    return new SecurityError(
-      `Security option "${field}" can't be used: ${
-        NOT_SUPPORTED[field]
-      } is not supported yet, and would be ignored`,
-    );
-  }
   const guess = nearest(field, Object.keys(FIELDS));
   const hint = guess === undefined
     ? `known are ${Object.keys(FIELDS).join(", ")}`
@@ -184,6 +181,8 @@ function checkValue(field: string, kind: Kind, value: unknown): void {
     }
     return;
   }
+  if (kind === "revoked") return checkRevoked(value);
+  if (kind === "authorization") return void checkAuthorization(value);
   // Values of the wrong type are named by their type only: one of them may hold a key.
   if (typeof value !== kind || value === null) {
     throw new SecurityError(`Security option "${field}" must be ${article(kind)}, not ${kindOf(value)}`);
@@ -217,6 +216,12 @@ function checkTogether(security: Security): void {
   const { tlsMinVersion = "1.2", tlsMaxVersion = "1.3" } = security;
   if (tlsMinVersion > tlsMaxVersion) {
     throw new SecurityError(`"tlsMinVersion" ${tlsMinVersion} is above "tlsMaxVersion" ${tlsMaxVersion}`);
+  }
+  if (security.authorization !== undefined && !requiresEncryption(security)) {
+    throw new SecurityError(
+      '"authorization" goes by certificates, and plain text has none: give "tlsCaFile" and certificates, and leave ' +
+        '"requireEncryption" on',
+    );
   }
   for (const [cert, key] of PAIRS) {
     if (security[key] !== undefined && security[cert] === undefined) {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type RefusingSide, TlsRefusedError } from "./errors.ts";
+import { type RefusalKind, type RefusingSide, TlsRefusedError } from "./errors.ts";
 
 /** Who the peer is, and what it is to us. */
 export interface TlsPeer {
@@ -22,6 +22,7 @@ export interface TlsPeer {
 interface Verdict {
   readonly side: RefusingSide;
   readonly final: boolean;
+  readonly kind?: RefusalKind;
   readonly reason: (peer: TlsPeer) => string;
 }
 
@@ -147,8 +148,12 @@ export function hungUp(peer: TlsPeer): TlsRefusedError {
 }
 
 /** A verdict of our own policy. */
-export function policyRefusal(peer: TlsPeer, reason: string, options?: ErrorOptions): TlsRefusedError {
-  return refused({ ...HERE, reason: () => reason }, peer, options?.cause);
+export function policyRefusal(
+  peer: TlsPeer,
+  reason: string,
+  options?: ErrorOptions & { readonly kind?: RefusalKind },
+): TlsRefusedError {
+  return refused({ ...HERE, kind: options?.kind ?? "handshake", reason: () => reason }, peer, options?.cause);
 }
 
 /** `code` of a Node error, or an empty string. */

@@ -17,6 +17,8 @@ export interface TlsDialOptions {
   readonly port: number;
   /** What this end shows and trusts. */
   readonly context: TlsContext;
+  /** What the peer must be by `authorization`, if there is one. Default: scheduler or worker. */
+  readonly expect?: "scheduler" | "worker" | undefined;
   /** Gives up; the promise rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { Grant } from "../comm/comm.ts";
+import type { Grant } from "../internal/access.ts";
 import type { Rules } from "./authorization.ts";
+import type { RefusalKind } from "./errors.ts";
 import type { Revocation } from "./revocation.ts";
 import { pathTo } from "./signatures.ts";
 import { type Certificate, nameText } from "./x509.ts";
@@ -14,7 +15,7 @@ import { type Certificate, nameText } from "./x509.ts";
 /** Why a peer is refused: which counter it belongs to, and words that go behind "TLS link with … refused: ". */
 export interface Refused {
   /** Counter. */
-  readonly kind: "handshake" | "revoked" | "unauthorized";
+  readonly kind: RefusalKind;
   /** Reason. */
   readonly reason: string;
 }
@@ -73,7 +74,10 @@ export class Trust {
     if (this.rules === undefined) return { grant: undefined };
     const grant = this.rules.grant(leaf);
     if (grant !== undefined) return { grant };
-    return { kind: "unauthorized", reason: `no rule of "authorization" fits its certificate ${quoted(chain)}` };
+    return {
+      kind: "unauthorized",
+      reason: `no rule of "authorization" fits its certificate ${quoted(chain)}`,
+    };
   }
 }
 

@@ -13,7 +13,7 @@ import { closingLine, denoCounts, none, sum } from "./summary.ts";
 const folder = new URL("tests/interop/", root);
 
 /** The `python` of an environment with everything in `requirements.txt`; makes it if it is not there. */
-async function pythonWithDask(): Promise<string> {
+export async function pythonWithDask(): Promise<string> {
   const requirements = new URL("requirements.txt", folder);
   const base = Deno.env.get("DASK_PYTHON_BASE") ?? "python3";
   const version = await run([base, "--version"], { quiet: true });

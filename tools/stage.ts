@@ -7,6 +7,7 @@
  * @module
  */
 
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { root, stage } from "./package.ts";
 import { say } from "./run.ts";
 
@@ -24,7 +25,7 @@ export interface PublishResult {
 export async function checkPublish(): Promise<PublishResult> {
   const folder = await Deno.makeTempDir({ prefix: "dask-stage-" });
   try {
-    const base = new URL(`file://${folder}/`);
+    const base = pathToFileURL(`${folder}/`);
     const files = await stage(base);
     const { code, stderr, stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["publish", "--dry-run", "--allow-dirty"],
@@ -59,6 +60,6 @@ if (import.meta.main) {
   const { files, problems, output } = await checkPublish();
   if (problems.length > 0) say(output.trimEnd());
   for (const problem of problems) say(problem);
-  say(`${files.length} files of ${root.pathname} would be published, ${problems.length} problems`);
+  say(`${files.length} files of ${fileURLToPath(root)} would be published, ${problems.length} problems`);
   Deno.exit(problems.length === 0 ? 0 : 1);
 }

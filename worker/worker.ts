@@ -17,7 +17,7 @@ import { linkOptions } from "../comm/secure.ts";
 import { Server } from "../comm/server.ts";
 import { handleStream } from "../comm/stream.ts";
 import { getLogger } from "../config/logging.ts";
-import { Deadline, orAborted } from "../internal/deadline.ts";
+import { Deadline, type DeadlineOptions, orAborted } from "../internal/deadline.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import { type Address, isRecord } from "../messages/common.ts";
 import type { LinkFacts, RegisterWorkerReply } from "../messages/rpc.ts";
@@ -99,6 +99,8 @@ export class Worker implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   /** Whether the scheduler counts on this worker, so that it must be told. */
   #isMember = false;
+  /** Whether it asked to be retired, and so expects to be forgotten. */
+  #isLeaving = false;
 
   private constructor(options: WorkerOptions, comm: Comm, links: LinkOptions, parts: Parts) {
     this.finished = this.#finish.promise;
@@ -177,6 +179,19 @@ export class Worker implements AsyncDisposable {
   /** Open links of this worker. */
   links(): LinkFacts[] {
     return linksOf(this.#server.openComms, [this.#comm, ...this.#pool.openComms]);
+  }
+
+  /**
+   * Has the results of `workers`, which are of one cluster, copied to others, then closes them. Closes them anyway if
+   * that fails, if nobody can take the results, and as soon as one of them is closed. Does not reject for these.
+   *
+   * @param options Limits the copying.
+   */
+  static async closeGracefully(workers: readonly Worker[], options?: DeadlineOptions): Promise<void> {
+    const leaving = workers.filter((worker) => worker.#isMember && worker.#closing === undefined);
+    const [first] = leaving;
+    if (first !== undefined) await first.#askToRetire(leaving, options);
+    await Promise.all(workers.map((worker) => worker.close()));
   }
 
   /** Leaves the cluster and ends; tasks that run are not waited for. Idempotent. */
@@ -293,6 +308,7 @@ export class Worker implements AsyncDisposable {
         extensions: {},
       }, signal);
       if (reply.status === "missing") {
+        if (this.#isLeaving) return;
         logger.error("The scheduler does not know this worker. Closing");
         this.closeSoon();
         return;
@@ -309,6 +325,32 @@ export class Worker implements AsyncDisposable {
     logger.error(`Worker failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`);
     this.#finish.reject(error);
     this.closeSoon();
+  }
+
+  async #askToRetire(leaving: readonly Worker[], options: DeadlineOptions | undefined): Promise<void> {
+    for (const worker of leaving) {
+      worker.#isLeaving = true;
+      logger.info(`Closing worker gracefully: ${worker.address}`);
+    }
+    using deadline = new Deadline(options, (ms) => new TimeoutError(`it took longer than ${ms / 1000} s`));
+    const ends = leaving.map((worker) => worker.#group.signal);
+    if (deadline.signal !== undefined) ends.push(deadline.signal);
+    const addresses = leaving.map((worker) => worker.address);
+    try {
+      const retired = await this.#pool.call(this.schedulerAddress, {
+        op: "retire_workers",
+        workers: addresses,
+        close_workers: false,
+        remove: true,
+        stimulus_id: `worker-close-gracefully-${Date.now() / 1000}`,
+      }, AbortSignal.any(ends));
+      const kept = addresses.filter((address) => !Object.hasOwn(retired, address));
+      if (kept.length > 0) logger.warning(`Nobody could take the results of ${kept.join(", ")}`);
+    } catch (error) {
+      if (this.#closing === undefined) {
+        logger.warning(`Closing without having moved all results: ${messageOf(error)}`);
+      }
+    }
   }
 
   async #close(): Promise<void> {

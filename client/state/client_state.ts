@@ -12,6 +12,7 @@ import type {
   ClientStreamMessage,
   GraphAnnotations,
   TaskRow,
+  UpdateData,
   UpdateGraph,
 } from "../../messages/client_scheduler.ts";
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
@@ -76,6 +77,12 @@ export class KeyState {
     this.status = "lost";
   }
 
+  /** For {@linkcode ClientState} alone: it runs again. */
+  retry(): void {
+    this.lose();
+    this.status = "pending";
+  }
+
   /** For {@linkcode ClientState} alone: takes over an ended status and tells the watchers. */
   end(status: FutureStatus): void {
     this.status = status;
@@ -96,6 +103,8 @@ export class ClientState {
   /** Bodies that the scheduler holds for this client. */
   #functions = new Map<FunctionHash, FunctionUse>();
   #outbox: ClientStreamMessage[] = [];
+  /** Keys that were cancelled, and how many confirmations are on their way: until then reports are of what was. */
+  #cancelling = new Map<Key, number>();
   /** Last message of the outbox if it is a graph that can still grow. */
   #graph: GrowingGraph | undefined = undefined;
 
@@ -129,10 +138,10 @@ export class ClientState {
 
   /**
    * Wants the task `row` of `fn`. Tasks of one turn share a message. A key that is wanted already is not sent
-   * again.
+   * again, unless it was cancelled.
    */
   submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState {
-    const known = this.#keys.get(row[0]);
+    const known = this.#wanted(row[0]);
     if (known !== undefined) return known;
     const state = new KeyState(row[0], fn.hash);
     this.#keys.set(row[0], state);
@@ -155,6 +164,30 @@ export class ClientState {
     return state;
   }
 
+  /** Wants a key that others may have made. If nobody has, it is soon cancelled. */
+  desire(key: Key): KeyState {
+    const known = this.#wanted(key);
+    if (known !== undefined) return known;
+    const state = new KeyState(key, undefined);
+    this.#keys.set(key, state);
+    this.#push({ op: "client-desires-keys", keys: [key] });
+    return state;
+  }
+
+  /** Wants a key that is put on the cluster by another way than the stream. */
+  expect(key: Key): KeyState {
+    const known = this.#wanted(key);
+    if (known !== undefined) return known;
+    const state = new KeyState(key, undefined);
+    this.#keys.set(key, state);
+    return state;
+  }
+
+  /** Tells who was given values. */
+  announce(message: UpdateData): void {
+    this.#push(message);
+  }
+
   /** One Future more. */
   acquire(state: KeyState): void {
     state.handles++;
@@ -169,6 +202,40 @@ export class ClientState {
     if (last?.op === "client-releases-keys") (last.keys as Key[]).push(state.key);
     else this.#push({ op: "client-releases-keys", keys: [state.key] });
     if (!state.ended) state.end("cancelled");
+  }
+
+  /** Gives keys up, for everybody if `force`. They end here at once (`Client._cancel`). */
+  cancel(states: readonly KeyState[], force: boolean, reason: string): void {
+    const keys = new Set<Key>();
+    for (const state of states) {
+      const { key } = state;
+      if (state.status === "cancelled" || this.#keys.get(key) !== state) continue;
+      this.#keys.delete(key);
+      this.#releaseFunctionOf(state);
+      this.#cancelling.set(key, (this.#cancelling.get(key) ?? 0) + 1);
+      keys.add(key);
+      this.#cancel(state, reason, undefined);
+    }
+    if (keys.size > 0) this.#push({ op: "cancel-keys", keys: [...keys], force, reason, msg: null });
+  }
+
+  /** Takes failed tasks for pending, as they are about to be run again. Returns them. */
+  beginRetry(states: readonly KeyState[]): KeyState[] {
+    const retried = new Set<KeyState>();
+    for (const state of states) {
+      if (state.status === "error" && this.#keys.get(state.key) === state) retried.add(state);
+    }
+    for (const state of retried) state.retry();
+    return [...retried];
+  }
+
+  /** The scheduler runs `running` again; it is asked what became of the others. */
+  endRetry(retried: readonly KeyState[], running: readonly Key[]): void {
+    const known = new Set(running);
+    for (const state of retried) {
+      if (known.has(state.key) || state.ended || this.#keys.get(state.key) !== state) continue;
+      this.#push({ op: "report-key", key: state.key });
+    }
   }
 
   /** Tells the scheduler which function bodies no wanted key needs. */
@@ -191,7 +258,7 @@ export class ClientState {
   handle(report: ClientReport): void {
     switch (report.op) {
       case "key-in-memory": {
-        const state = this.#keys.get(report.key);
+        const state = this.#reported(report.key);
         if (state === undefined) return;
         if (report.workers !== undefined) state.workers = report.workers;
         if (report.result !== undefined) state.result = report.result;
@@ -199,7 +266,7 @@ export class ClientState {
         return;
       }
       case "task-erred": {
-        const state = this.#keys.get(report.key);
+        const state = this.#reported(report.key);
         if (state === undefined) return;
         state.exception = report.exception;
         state.end("error");
@@ -207,15 +274,15 @@ export class ClientState {
       }
       case "lost-data":
       case "task-retried": {
-        const state = this.#keys.get(report.key);
-        if (state === undefined) return;
-        state.lose();
-        if (report.op === "task-retried") state.status = "pending";
+        const state = this.#reported(report.key);
+        if (state === undefined || state.status === "cancelled") return;
+        if (report.op === "task-retried") state.retry();
+        else state.lose();
         return;
       }
       case "cancelled-keys":
-        for (const key of report.keys) {
-          const state = this.#keys.get(key);
+        for (const key of new Set(report.keys)) {
+          const state = this.#isConfirmation(key) ? undefined : this.#keys.get(key);
           if (state !== undefined) this.#cancel(state, report.reason ?? undefined, report.msg);
         }
         return;
@@ -233,7 +300,32 @@ export class ClientState {
     for (const state of this.#keys.values()) this.#cancel(state, reason, undefined);
     this.#keys.clear();
     this.#functions.clear();
+    this.#cancelling.clear();
     this.takeMessages();
+  }
+
+  /** The state of a key, forgotten if it was cancelled. */
+  #wanted(key: Key): KeyState | undefined {
+    const known = this.#keys.get(key);
+    if (known?.status !== "cancelled") return known;
+    this.#keys.delete(key);
+    this.#releaseFunctionOf(known);
+    return undefined;
+  }
+
+  /** The state that a report is about; none if it speaks of the time before a cancellation. */
+  #reported(key: Key): KeyState | undefined { // hot: per task
+    if (this.#cancelling.size > 0 && this.#cancelling.has(key)) return undefined;
+    return this.#keys.get(key);
+  }
+
+  /** Whether the news that a key was cancelled answers a cancellation from here. */
+  #isConfirmation(key: Key): boolean {
+    const count = this.#cancelling.get(key);
+    if (count === undefined) return false;
+    if (count > 1) this.#cancelling.set(key, count - 1);
+    else this.#cancelling.delete(key);
+    return true;
   }
 
   #cancel(state: KeyState, reason: string | undefined, message: string | null | undefined): void {

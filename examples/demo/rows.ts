@@ -25,11 +25,24 @@ export function wordRows(total: WordStatistics, count: number): [string, number]
     .slice(0, count);
 }
 
+/** Futures of the tasks. */
+export interface Futures {
+  /** Paths, one per leaf. */
+  readonly files: readonly string[];
+  /** Counts of single files. */
+  readonly leaves: readonly Future<unknown>[];
+  /** Sums, level by level. */
+  readonly levels: readonly (readonly Future<unknown>[])[];
+  /** Parts of the picture. */
+  readonly bands: readonly Future<unknown>[];
+  /** The picture. */
+  readonly picture: Future<unknown>;
+}
+
 /** Each task and the worker that computed it: the first that held its result. */
 export function placeRows(
-  files: readonly string[],
-  leaves: readonly Future<unknown>[],
-  levels: readonly (readonly Future<unknown>[])[],
+  { files, leaves, levels, bands, picture }: Futures,
+  rowsPerBand: number,
   whoHas: Readonly<Record<Key, readonly Address[]>>,
   names: ReadonlyMap<string, string>,
 ): [string, string][] {
@@ -43,6 +56,8 @@ export function placeRows(
     ...levels.flatMap((level, depth) =>
       level.map((node, i): [string, string] => [`merge ${depth + 1}.${i + 1}`, place(node)])
     ),
+    ...bands.map((band, i): [string, string] => [`draw rows from ${i * rowsPerBand}`, place(band)]),
+    ["join the picture", place(picture)],
   ];
 }
 

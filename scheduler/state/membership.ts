@@ -27,6 +27,14 @@ export interface RemoveWorkerOptions {
   readonly stimulusId?: string;
 }
 
+/** What went with a worker. */
+export interface WorkerLoss {
+  /** Results that only it held, and that are computed again. */
+  readonly recomputed: readonly Key[];
+  /** Tasks that are given up, since they were with too many workers that died. */
+  readonly givenUp: readonly { readonly key: Key; readonly deaths: number }[];
+}
+
 /** Registers a worker. Returns `"OK"`, or why it can't be. */
 export function addWorker(m: Machine, info: WorkerInfo): string {
   if (m.workers.has(info.address)) return `Worker already exists ${info.address}`;
@@ -75,22 +83,31 @@ export function scheduleUnrunnable(m: Machine, ws: WorkerState): void {
 }
 
 /** Forgets a worker; its tasks are placed anew, and results that only it held are computed again. */
-export function removeWorker(m: Machine, ws: WorkerState, options: RemoveWorkerOptions): void {
+export function removeWorker(m: Machine, ws: WorkerState, options: RemoveWorkerOptions): WorkerLoss {
+  const recomputed: Key[] = [];
+  const givenUp: { key: Key; deaths: number }[] = [];
   if (options.close ?? true) m.outbox.tellWorker(ws, { op: "close", reason: "scheduler-remove-worker" });
   unregister(m, ws);
   for (const ts of ws.processing) {
-    if (!(options.expected ?? false) && ++ts.suspicious > m.allowedFailures) giveUp(m, ts, ws);
-    else m.recommendations.add(ts, RELEASED);
+    if (!(options.expected ?? false) && ++ts.suspicious > m.allowedFailures) {
+      givenUp.push({ key: ts.key, deaths: ts.suspicious });
+      giveUp(m, ts, ws);
+    } else {
+      m.recommendations.add(ts, RELEASED);
+    }
   }
   for (const ts of [...ws.hasWhat]) {
     removeReplica(ts, ws);
-    if (ts.whoHas.size === 0) m.recommendations.add(ts, RELEASED);
+    if (ts.whoHas.size > 0) continue;
+    recomputed.push(ts.key);
+    m.recommendations.add(ts, RELEASED);
   }
   runTransitions(m);
   for (const other of m.workers.values()) {
     m.outbox.tellWorker(other, { op: "remove-worker", worker: ws.address, stimulus_id: m.stimulusId });
   }
   fillSlots(m);
+  return { recomputed, givenUp };
 }
 
 function unregister(m: Machine, ws: WorkerState): void {
@@ -133,6 +150,19 @@ export function heartbeatWorker(
     if (typeof seconds === "number") m.tasks.get(key as Key)?.group.addExecTime(seconds);
   }
   return { status: "OK", time: m.now, "heartbeat-interval": heartbeatInterval(m.workers.size) };
+}
+
+/**
+ * Workers that said nothing for longer than `ttl` seconds, and than ten heartbeats (`check_worker_ttl`). Returns for
+ * how many seconds by address.
+ */
+export function silentWorkers(m: Machine, ttl: number, now: number): Map<Address, number> {
+  const limit = Math.max(ttl, 10 * heartbeatInterval(m.workers.size));
+  const silent = new Map<Address, number>();
+  for (const ws of m.workers.values()) {
+    if (now - ws.lastSeen > limit) silent.set(ws.address, now - ws.lastSeen);
+  }
+  return silent;
 }
 
 /** Seconds between heartbeats, so that all of `count` peers together send at most 200 a second. */

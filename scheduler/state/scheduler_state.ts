@@ -20,10 +20,13 @@ import {
   heartbeatWorker,
   removeWorker,
   type RemoveWorkerOptions,
+  silentWorkers,
+  type WorkerLoss,
 } from "./membership.ts";
 import type { Outbox } from "./outbox.ts";
 import { totalOccupancy } from "./placement.ts";
 import { holders } from "./reports.ts";
+import { type DownscaleOptions, Retirement, workersToClose } from "./retire.ts";
 import type { Transition } from "./story.ts";
 import type { TaskGroup } from "./task_group.ts";
 import type { TaskState } from "./task_state.ts";
@@ -116,14 +119,32 @@ export class SchedulerState {
     return addWorker(this.#machine, info);
   }
 
-  /** A worker left, or shall leave. Returns whether it was known. */
-  removeWorker(address: Address, options: RemoveWorkerOptions): boolean {
+  /** A worker left, or shall leave. Returns what went with it, or `null` if it was not known. */
+  removeWorker(address: Address, options: RemoveWorkerOptions): WorkerLoss | null {
     const m = this.#machine;
     const ws = m.workers.get(address);
-    if (ws === undefined) return false;
+    if (ws === undefined) return null;
     m.begin(options.stimulusId ?? `remove-worker-${options.now}`, options.now);
-    removeWorker(m, ws, options);
-    return true;
+    return removeWorker(m, ws, options);
+  }
+
+  /** Begins to empty a worker; `null` if it is not known. */
+  retire(address: Address, stimulusId: string, now: number): Retirement | null {
+    const m = this.#machine;
+    const ws = m.workers.get(address);
+    if (ws === undefined) return null;
+    m.begin(stimulusId, now);
+    return new Retirement(m, ws);
+  }
+
+  /** Workers that can go at low cost. */
+  workersToClose(options: DownscaleOptions): Address[] {
+    return workersToClose(this.#machine, options);
+  }
+
+  /** Workers that said nothing for longer than `ttl` seconds, and than ten heartbeats: for how many seconds. */
+  silentWorkers(ttl: number, now: number): Map<Address, number> {
+    return silentWorkers(this.#machine, ttl, now);
   }
 
   /** A worker tells how it is, and for how many seconds its tasks have been running. Returns the answer. */

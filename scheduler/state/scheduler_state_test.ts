@@ -87,7 +87,7 @@ Deno.test("SchedulerState ignores peers and messages that it does not know", () 
   ];
   for (const [message, answer] of strange) assertEquals(fixture.worker(B, message), answer, message.op);
   assertEquals(fixture.state.tasks.get("x" as Key)?.processingOn?.address, A);
-  assertEquals(fixture.state.removeWorker("tls://nobody:1" as Address, { now: 1 }), false);
+  assertEquals(fixture.state.removeWorker("tls://nobody:1" as Address, { now: 1 }), null);
 });
 
 Deno.test("SchedulerState cancels a key and what depends on it, and tells who wanted it", () => {

@@ -145,7 +145,8 @@ function apply(m: Machine, id: string, { step }: Step, now: number): void {
     case "remove-worker": {
       const ws = tied(m, id, "x") ?? m.workers.get(step["address"] as Address);
       assert(ws !== undefined);
-      return removeWorker(m, ws, { now, expected: step["expected"] === true });
+      removeWorker(m, ws, { now, expected: step["expected"] === true });
+      return;
     }
     case "worker-stream": {
       const ws = tied(m, id, fields["key"]) ?? m.workers.get(step["worker"] as Address);

@@ -164,7 +164,8 @@ function refreshWhoHas(m: Machine, ws: WorkerState, keys: readonly Key[]): void 
   if (known) m.outbox.tellWorker(ws, { op: "refresh-who-has", who_has: whoHas, stimulus_id: m.stimulusId });
 }
 
-function changeStatus(m: Machine, ws: WorkerState, status: WorkerStatus): void {
+/** A worker pauses, goes on, or is about to leave (`handle_worker_status_change`). */
+export function changeStatus(m: Machine, ws: WorkerState, status: WorkerStatus): void {
   if (ws.status === status) return;
   ws.status = status;
   if (status !== "running") {

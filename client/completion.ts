@@ -1,0 +1,142 @@
+/**
+ * Waiting for many Futures: all of them, the first, or one after the other.
+ *
+ * @module
+ */
+
+import { TimeoutError } from "../comm/errors.ts";
+import { Deadline, orAborted } from "../internal/deadline.ts";
+import { parseTimedelta } from "../internal/units.ts";
+import { type Future, ownerOf, stateOf, type WaitOptions } from "./future.ts";
+
+/** Options of {@linkcode wait}. */
+export interface WaitForManyOptions extends WaitOptions {
+  /** When to return: after all have ended, or as soon as one has. Default: `"all-completed"`. */
+  returnWhen?: "all-completed" | "first-completed";
+}
+
+/** Answer of {@linkcode wait}. */
+export interface DoneAndNotDone<T> {
+  /** Futures whose tasks ended, well or not, in the order given. */
+  done: Future<T>[];
+  /** The others, in the order given. */
+  notDone: Future<T>[];
+}
+
+/**
+ * Waits until all, or one, of `futures` have ended, the failed ones too. Results stay on the cluster. Source:
+ * https://distributed.dask.org/en/stable/api.html#distributed.wait
+ *
+ * @throws {CancelledError} If one of those that ended was cancelled, as in Dask.
+ * @throws {TimeoutError} If `timeout` passed first.
+ */
+export async function wait<T>(
+  futures: Iterable<Future<T>>,
+  options: WaitForManyOptions = {},
+): Promise<DoneAndNotDone<T>> {
+  const all = [...futures];
+  using deadline = new Deadline(options, (ms) => gaveUp(all.length, ms));
+  const enough = options.returnWhen === "first-completed" ? Math.min(1, all.length) : all.length;
+  using ends = new Ends(all);
+  while (ends.count < enough) await ends.next(deadline.signal);
+  const done = all.filter((future) => future.done());
+  for (const future of done) {
+    if (future.status === "cancelled") throw ownerOf(future).errorOf(stateOf(future));
+  }
+  return { done, notDone: all.filter((future) => !future.done()) };
+}
+
+/**
+ * Yields `futures` in the order in which their tasks end, the failed and cancelled ones too. Leaving the loop ends the
+ * watch, not the tasks. Source: https://distributed.dask.org/en/stable/api.html#distributed.as_completed
+ *
+ * ```ts ignore
+ * for await (const future of asCompleted(futures)) console.log(future.key, await future.result());
+ * ```
+ *
+ * @throws {TimeoutError} If `timeout` has passed since the call, and the next one has not ended.
+ */
+export function asCompleted<T>(
+  futures: Iterable<Future<T>>,
+  options: WaitOptions = {},
+): AsyncIterableIterator<Future<T>> {
+  const all = [...futures];
+  const { signal, timeout } = options;
+  const until = timeout === undefined ? undefined : performance.now() + parseTimedelta(timeout, "ms") * 1000;
+  return yieldEnded(all, new Ends(all), signal, until);
+}
+
+async function* yieldEnded<T>(
+  all: readonly Future<T>[],
+  ends: Ends<T>,
+  signal: AbortSignal | undefined,
+  until: number | undefined,
+): AsyncIterableIterator<Future<T>> {
+  using watched = ends;
+  for (let i = 0; i < all.length; i++) {
+    let future = watched.take();
+    while (future === undefined) {
+      const timeout = until === undefined ? undefined : Math.max(until - performance.now(), 0);
+      using deadline = new Deadline({ signal, timeout }, () => gaveUp(all.length - i, undefined));
+      await watched.next(deadline.signal);
+      future = watched.take();
+    }
+    yield future;
+  }
+}
+
+/** Futures that ended, in the order they did. */
+class Ends<T> implements Disposable {
+  /** How many have ended so far. */
+  count = 0;
+  #queue: Future<T>[] = [];
+  #taken = 0;
+  #change: PromiseWithResolvers<void> | undefined;
+  #watchers = new Map<Future<T>, () => void>();
+
+  constructor(futures: readonly Future<T>[]) {
+    const pending = new Map<Future<T>, number>();
+    for (const future of futures) {
+      if (future.done()) this.#end(future);
+      else pending.set(future, (pending.get(future) ?? 0) + 1);
+    }
+    for (const [future, times] of pending) {
+      const watcher = () => {
+        this.#watchers.delete(future);
+        for (let i = 0; i < times; i++) this.#end(future);
+      };
+      this.#watchers.set(future, watcher);
+      stateOf(future).watch(watcher);
+    }
+  }
+
+  /** The next one that ended, if there is one. */
+  take(): Future<T> | undefined {
+    const future = this.#queue[this.#taken];
+    if (future !== undefined) this.#taken++;
+    return future;
+  }
+
+  /** Waits until one more has ended. */
+  async next(signal: AbortSignal | undefined): Promise<void> {
+    this.#change ??= Promise.withResolvers();
+    await orAborted(this.#change.promise, signal);
+  }
+
+  [Symbol.dispose](): void {
+    for (const [future, watcher] of this.#watchers) stateOf(future).unwatch(watcher);
+    this.#watchers.clear();
+  }
+
+  #end(future: Future<T>): void {
+    this.count++;
+    this.#queue.push(future);
+    this.#change?.resolve();
+    this.#change = undefined;
+  }
+}
+
+function gaveUp(count: number, ms: number | undefined): TimeoutError {
+  const tasks = count === 1 ? "a task" : `${count} tasks`;
+  return new TimeoutError(`Gave up waiting for ${tasks}${ms === undefined ? ": the time is up" : ` after ${ms} ms`}`);
+}

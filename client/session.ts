@@ -1,0 +1,340 @@
+/**
+ * What a client does behind its face: the comm to the scheduler, its stream and heartbeats, the pool of comms to
+ * workers, waits, and the shared states of Futures. What it knows of keys is in `client/state/`.
+ *
+ * @module
+ */
+
+import { BatchedSend } from "../comm/batched.ts";
+import type { Comm } from "../comm/comm.ts";
+import { connect } from "../comm/connect.ts";
+import { DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
+import type { LinkOptions } from "../comm/link_options.ts";
+import { ConnectionPool } from "../comm/pool.ts";
+import { linkOptions } from "../comm/secure.ts";
+import { handleStream } from "../comm/stream.ts";
+import { getLogger } from "../config/logging.ts";
+import { Deadline, type DeadlineOptions, orAborted } from "../internal/deadline.ts";
+import { parseTimedelta } from "../internal/units.ts";
+import { type GraphAnnotations, parseClientReport, type TaskRow } from "../messages/client_scheduler.ts";
+import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
+import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
+import { decodeError } from "../protocol/remote_error.ts";
+import type { Security } from "../security/security.ts";
+import { CancelledError, SchedulerClosed, taskError } from "./errors.ts";
+import { type CancelOptions, type Future, type FutureOwner, makeFuture, type WaitOptions } from "./future.ts";
+import { type Fetched, Gatherer, valueOf } from "./gather.ts";
+import { sharesMemory } from "./isolate.ts";
+import { ClientState, type FunctionBody, type KeyState } from "./state/client_state.ts";
+
+const logger = getLogger("distributed.client");
+
+/** Milliseconds between heartbeats (`distributed.client.heartbeat`). */
+const HEARTBEAT_MS = 5000;
+/** Milliseconds that a goodbye to the scheduler may take. */
+const GOODBYE_MS = 2000;
+
+/** How a session is opened. */
+export interface SessionOptions extends WaitOptions {
+  /** Certificates and policy. */
+  security?: Security;
+  /** Shown in the scheduler's logs. */
+  name?: string;
+}
+
+/** A registered client of one scheduler. */
+export class Session implements FutureOwner {
+  /** Name that the scheduler knows this client by. */
+  readonly id: ClientId;
+  /** Comms for requests, to workers and to the scheduler. */
+  readonly pool: ConnectionPool;
+  /** Whether payloads have to be copied, as the cluster is in this program. */
+  readonly sharesMemory: boolean;
+  #comm: Comm;
+  #stream: BatchedSend;
+  #gatherer: Gatherer;
+  #state = new ClientState();
+  #isFlushQueued = false;
+  #closing: Promise<void> | undefined;
+  #heartbeat: ReturnType<typeof setInterval>;
+  #reading: Promise<void>;
+  /** Why the scheduler is gone, if it is. */
+  #lost: Error | undefined;
+
+  private constructor(comm: Comm, id: ClientId, links: LinkOptions) {
+    this.id = id;
+    this.#comm = comm;
+    this.#stream = new BatchedSend(comm);
+    this.pool = new ConnectionPool(links);
+    this.sharesMemory = sharesMemory(comm.peerAddress);
+    this.#gatherer = new Gatherer(this.pool, comm.peerAddress);
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    this.#reading = this.#read();
+  }
+
+  /** Connects to the scheduler at `address` and registers. */
+  static async open(address: string, options: SessionOptions): Promise<Session> {
+    const { security, name } = options;
+    const links = await linkOptions(security, "client");
+    using deadline = new Deadline(
+      { signal: options.signal },
+      () => new TimeoutError(`Cannot register with "${address}" in time`),
+    );
+    const comm = await connect(address, {
+      ...links,
+      signal: deadline.signal,
+      timeout: parseTimedelta(options.timeout ?? "30s", "ms") * 1000,
+    });
+    const id = `Client-${name === undefined ? "" : `${name}-`}${crypto.randomUUID()}` as ClientId;
+    try {
+      await register(comm, id, deadline.signal);
+    } catch (error) {
+      comm.abort();
+      throw error;
+    }
+    return new Session(comm, id, links);
+  }
+
+  /** Address of the scheduler, as it was dialled. */
+  get schedulerAddress(): Address {
+    return this.#comm.peerAddress;
+  }
+
+  /** Open comms. */
+  get openComms(): Comm[] {
+    return [this.#comm, ...this.pool.openComms];
+  }
+
+  /** @throws {SchedulerClosed} If nothing can be sent any more. */
+  checkOpen(): void {
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#closing !== undefined) {
+      throw new SchedulerClosed(this.schedulerAddress, "This client is closed");
+    }
+  }
+
+  /** Wants a task; the message leaves at the end of the turn. */
+  submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState {
+    const state = this.#state.submit(fn, row, annotations);
+    this.flushSoon();
+    return state;
+  }
+
+  /** Wants a key that may be on the cluster already; {@linkcode KeyState.ended} tells what became of it. */
+  desire(key: Key): KeyState {
+    const state = this.#state.desire(key);
+    this.flushSoon();
+    return state;
+  }
+
+  /** Wants a key that is put on the cluster by a request. */
+  expect(key: Key): KeyState {
+    return this.#state.expect(key);
+  }
+
+  /** Wants a value that `workers` were given, and tells the scheduler of it. */
+  announce(key: Key, workers: readonly Address[], nbytes: number): KeyState {
+    const state = this.#state.expect(key);
+    this.#state.announce({
+      op: "update-data",
+      who_has: { [key]: workers } as Record<Key, readonly Address[]>,
+      nbytes: { [key]: nbytes } as Record<Key, number>,
+      client: this.id,
+    });
+    this.flushSoon();
+    return state;
+  }
+
+  /** A Future of `state`. */
+  future<T>(state: KeyState): Future<T> {
+    this.#state.acquire(state);
+    return makeFuture<T>(this, state);
+  }
+
+  /** Asks the scheduler. */
+  async ask<Op extends string>(
+    request: { readonly op: Op } & RequestOf<Op>,
+    options: DeadlineOptions | undefined,
+    what: string,
+  ): Promise<ReplyOf<Op>> {
+    using deadline = this.deadline(options, what);
+    return await this.pool.call(this.schedulerAddress, request, deadline.signal);
+  }
+
+  /** One Future less. */
+  drop(state: KeyState): void {
+    this.#state.drop(state);
+    if (this.#state.hasMessages) this.flushSoon();
+  }
+
+  /** Gives keys up, see `Future.cancel`. Returns when the message is on its way. */
+  cancel(states: readonly KeyState[], options: CancelOptions = {}): void {
+    this.#state.cancel(states, options.force ?? false, options.reason ?? "cancelled by the program");
+    this.#flush();
+  }
+
+  /** Runs failed tasks again, see `Future.retry`. */
+  async retry(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<void> {
+    const retried = this.#state.beginRetry(states);
+    if (retried.length === 0) return;
+    const keys = retried.map((state) => state.key);
+    let running: readonly Key[] = [];
+    try {
+      running = await this.ask({ op: "retry", keys, client: this.id }, options, "retry");
+    } finally {
+      // What does not run again is as it was: the scheduler tells.
+      this.#state.endRetry(retried, running);
+      this.#flush();
+    }
+  }
+
+  /** Resolves when all have ended. */
+  async waitFor(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<void> {
+    const watched = states.filter((state) => !state.ended);
+    let pending = watched.length;
+    if (pending === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const onEnd = () => {
+      if (--pending === 0) resolve();
+    };
+    for (const state of watched) state.watch(onEnd);
+    using deadline = this.deadline(options, describe(watched));
+    try {
+      await orAborted(promise, deadline.signal);
+    } catch (error) {
+      for (const state of watched) state.unwatch(onEnd);
+      throw error;
+    }
+  }
+
+  /** Values of states that ended. A result that was lost on the way is waited for again. */
+  async fetch(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<unknown[]> {
+    using deadline = this.deadline(options, describe(states));
+    const fetched: Fetched = new Map();
+    for (;;) {
+      for (const state of states) if (state.ended && state.status !== "finished") throw this.errorOf(state);
+      const missing = await this.#gatherer.fetch(states, fetched, deadline.signal);
+      if (missing.length === 0) return states.map((state) => valueOf(state, fetched));
+      for (const state of missing) this.#state.lose(state);
+      this.flushSoon();
+      await this.waitFor(states, deadline);
+    }
+  }
+
+  /** The error of a task that failed or was cancelled. */
+  errorOf(state: KeyState): Error {
+    if (state.status === "error") return taskError(state.key, decodeError(state.exception));
+    return this.#lost ?? new CancelledError(state.key, state.reason);
+  }
+
+  /** A limit for a wait for `what`. */
+  deadline(options: DeadlineOptions | undefined, what: string): Deadline {
+    return new Deadline(options, (ms) => new TimeoutError(`Gave up waiting for ${what} after ${ms} ms`));
+  }
+
+  /** Messages leave at the end of the turn, so that a loop of submits is one graph. */
+  flushSoon(): void {
+    if (this.#isFlushQueued) return;
+    this.#isFlushQueued = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  /** Cancels everything here, says goodbye, closes. Idempotent. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  #flush(): void {
+    this.#isFlushQueued = false;
+    if (this.#lost !== undefined) return;
+    for (const message of this.#state.takeMessages()) this.#stream.send(message);
+  }
+
+  #beat(): void {
+    if (this.#lost !== undefined) return;
+    this.#state.releaseIdleFunctions();
+    this.#flush();
+    this.#stream.send({ op: "heartbeat-client" });
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const { error } = await handleStream(this.#comm, (messages) => {
+        for (const message of messages) { // hot: per task
+          const report = parseClientReport(message);
+          if (report !== undefined) this.#state.handle(report);
+        }
+      });
+      this.#onLost(error);
+    } catch (error) {
+      this.#onLost(error);
+    }
+  }
+
+  #onLost(cause: unknown): void {
+    clearInterval(this.#heartbeat);
+    this.#comm.abort();
+    if (this.#closing !== undefined) return;
+    const reason = cause === undefined ? "it said goodbye" : messageOf(cause);
+    this.#lost = new SchedulerClosed(
+      this.schedulerAddress,
+      `Lost the scheduler at "${this.schedulerAddress}": ${reason}`,
+      { cause },
+    );
+    logger.error(this.#lost.message);
+    this.#state.disconnect(this.#lost.message);
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    this.#flush();
+    this.#state.disconnect("the client was closed");
+    await this.#sayGoodbye();
+    this.#comm.abort();
+    await this.#reading;
+    await this.pool.close();
+  }
+
+  async #sayGoodbye(): Promise<void> {
+    if (this.#lost !== undefined || this.#comm.closed) return;
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(new TimeoutError("No answer to a goodbye")), GOODBYE_MS);
+    try {
+      this.#stream.send({ op: "close-client" });
+      this.#stream.send({ op: "close-stream" });
+      await orAborted(this.#stream.close(), controller.signal);
+      await orAborted(this.#reading, controller.signal); // the scheduler hangs up
+    } catch (error) {
+      logger.debug(`Goodbye to ${this.schedulerAddress} failed: ${String(error)}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+async function register(comm: Comm, client: ClientId, signal: AbortSignal | undefined): Promise<void> {
+  await comm.write({
+    op: "register-client",
+    client,
+    versions: { host: {}, packages: {} },
+    reply: false,
+  });
+  const answer = await orAborted(comm.read(), signal);
+  const [start] = Array.isArray(answer) ? answer as RawMessage[] : [];
+  if (start?.["op"] !== "stream-start") {
+    throw new DistributedError(
+      "REGISTER",
+      `Cannot register with "${comm.peerAddress}": it is no scheduler, or refuses clients (answer: ${
+        JSON.stringify(answer)?.slice(0, 200)
+      })`,
+    );
+  }
+  if (typeof start["error"] === "string" && start["error"] !== "") {
+    throw new DistributedError("REGISTER", `Cannot register with "${comm.peerAddress}": ${start["error"]}`);
+  }
+  if (typeof start["warning"] === "string" && start["warning"] !== "") logger.warning(start["warning"]);
+}
+
+function describe(states: readonly KeyState[]): string {
+  return states.length === 1 ? `task "${states[0]?.key}"` : `${states.length} tasks`;
+}

@@ -1,0 +1,79 @@
+/**
+ * Where and how tasks run: what users say, checked, as annotations of a graph.
+ *
+ * @module
+ */
+
+import type { GraphAnnotations } from "../messages/client_scheduler.ts";
+
+/** Where and how tasks run. See `Client.with`. */
+export interface TaskOptions {
+  /**
+   * Name of the task, unique in the cluster; with `map` what the names begin with. Default: the function's name, and
+   * a hash of it and its arguments if `pure`, else something random.
+   */
+  key?: string;
+  /**
+   * Whether the same function with the same arguments gives the same: then it has the same key, and is computed once
+   * as long as anybody wants it. Set it to `false` for what is random, depends on time, or has effects. Default: true.
+   */
+  pure?: boolean;
+  /** Addresses, names or hosts of the workers that may run the tasks. Default: any. */
+  workers?: readonly string[];
+  /** Turns `workers` into a wish. Default: false. */
+  allowOtherWorkers?: boolean;
+  /** Higher runs earlier. Default: 0. */
+  priority?: number;
+  /** How often a failing task is run again. Default: 0. */
+  retries?: number;
+  /** Cancels the tasks that have not ended when aborted. */
+  signal?: AbortSignal;
+}
+
+const CHECKS: Readonly<Record<keyof TaskOptions, readonly [(value: unknown) => boolean, string]>> = {
+  key: [(value) => typeof value === "string" && value !== "", "a text that is not empty"],
+  pure: [(value) => typeof value === "boolean", "true or false"],
+  workers: [isListOfNames, "a list of addresses, names or hosts with at least one entry"],
+  allowOtherWorkers: [(value) => typeof value === "boolean", "true or false"],
+  priority: [(value) => typeof value === "number" && Number.isFinite(value), "a finite number"],
+  retries: [(value) => Number.isInteger(value) && (value as number) >= 0, "a whole number, 0 or more"],
+  signal: [(value) => value instanceof AbortSignal, "an AbortSignal"],
+};
+
+function isListOfNames(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 &&
+    value.every((name) => typeof name === "string" && name !== "");
+}
+
+/**
+ * Checks options that came from a program.
+ *
+ * @throws {TypeError} If one is unknown or has a wrong value; names it.
+ */
+export function checkTaskOptions(options: TaskOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as keyof TaskOptions] : undefined;
+    if (check === undefined) {
+      throw new TypeError(
+        `Cannot run tasks with option "${name}": it is not known here; known are ${Object.keys(CHECKS).join(", ")}`,
+      );
+    }
+    const [isValid, wanted] = check;
+    if (!isValid(value)) throw new TypeError(`Cannot run tasks with option "${name}": it must be ${wanted}`);
+  }
+  if (options.allowOtherWorkers === true && options.workers === undefined) {
+    throw new TypeError('Cannot run tasks with option "allowOtherWorkers": it needs "workers"');
+  }
+}
+
+/** What of the options the scheduler is told. One object per set of options: tasks that share it share a message. */
+export function annotationsOf(options: TaskOptions): GraphAnnotations {
+  const { priority, workers, allowOtherWorkers, retries } = options;
+  return {
+    ...priority !== undefined && { priority },
+    ...workers !== undefined && { workers: [...workers] },
+    ...allowOtherWorkers !== undefined && { allow_other_workers: allowOtherWorkers },
+    ...retries !== undefined && { retries },
+  };
+}

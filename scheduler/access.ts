@@ -1,0 +1,50 @@
+/**
+ * Refusals of peers that may not do what they ask, in the form that they expect.
+ *
+ * @module
+ */
+
+import type { BatchedSend } from "../comm/batched.ts";
+import type { Comm } from "../comm/comm.ts";
+import { getLogger } from "../config/logging.ts";
+import { grantText } from "../internal/access.ts";
+import { CLIENT_STREAM_ACCESS, mayUse } from "../messages/access.ts";
+import type { ClientStreamMessage } from "../messages/client_scheduler.ts";
+import type { Key } from "../messages/common.ts";
+
+const logger = getLogger("distributed.scheduler");
+
+/** First messages of streams that are refused, as Dask's peers read them. */
+export const REGISTRATION_REFUSALS: Readonly<Record<string, (text: string) => unknown>> = {
+  "register-client": (text) => [{ op: "stream-start", error: text }],
+  "register-worker": (text) => ({ status: "error", message: text, time: Date.now() / 1000 }),
+};
+
+/**
+ * The messages of a client that it may send; all without `authorization`. A task that it may not run is cancelled,
+ * with the reason.
+ */
+export function permitted(
+  messages: ClientStreamMessage[],
+  comm: Comm,
+  stream: Pick<BatchedSend, "send">,
+): ClientStreamMessage[] {
+  const peer = comm.tls?.peer;
+  const grant = peer?.grant;
+  if (grant === undefined || grant.access !== "observe") return messages;
+  return messages.filter((message) => {
+    if (mayUse(CLIENT_STREAM_ACCESS, message.op, grant)) return true;
+    const reason = `by "authorization" the certificate "${peer?.subject}" is ${grantText(grant)}`;
+    logger.warning(`Refused "${message.op}" of ${comm.peerAddress}: ${reason}`);
+    const keys = keysOf(message);
+    if (keys.length > 0) stream.send({ op: "cancelled-keys", keys, reason, msg: null });
+    return false;
+  });
+}
+
+/** Keys that the sender now waits for. */
+function keysOf(message: ClientStreamMessage): Key[] {
+  if (message.op === "client-desires-keys") return [...message.keys];
+  if (message.op !== "update-graph") return [];
+  return message.groups.flatMap((group) => group.tasks.map(([key]) => key));
+}

@@ -1,0 +1,196 @@
+/**
+ * Keeps a role's certificates up to date while it runs: looks after the files, takes new ones over, warns before they
+ * end, and tells what there is to know.
+ *
+ * Files are polled: that needs no more than the permission to read them, and sees what mounted secrets do (a link that
+ * points elsewhere), which notifications of the file system do not.
+ *
+ * @module
+ */
+
+import { getLogger } from "../config/logging.ts";
+import type { TlsContext } from "./context.ts";
+import { daysLeft, ExpiryWarnings } from "./expiry.ts";
+import { digest, stamp } from "./files.ts";
+import { type Certificate, fingerprint256, nameText } from "./x509.ts";
+
+const logger = getLogger("distributed.security");
+
+/** Milliseconds between looks at the files. */
+const POLL_MS = 5000;
+
+/** A certificate in words. */
+export interface CertificateFacts {
+  /** Distinguished name. */
+  readonly subject: string;
+  /** SHA-256, upper-case hexadecimal with colons. */
+  readonly fingerprint256: string;
+  /** When it ends. */
+  readonly valid_to: string;
+  /** Whole days until then; negative afterwards. */
+  readonly days_left: number;
+}
+
+/** What a role knows of the certificates around it, and whom it refused. Spelled as in `identity`. */
+export interface CredentialFacts {
+  /** Own certificate. */
+  readonly certificate: CertificateFacts;
+  /** Trusted CAs. */
+  readonly ca: readonly CertificateFacts[];
+  /** Certificates at the other ends of open links, each once. */
+  readonly peers: readonly CertificateFacts[];
+  /** Revocation lists by issuer: days until the next one is due. */
+  readonly crl_days_left: Readonly<Record<string, number>>;
+  /** Refusals since the start. */
+  readonly refused: {
+    readonly handshake: number;
+    readonly revoked: number;
+    readonly unauthorized: number;
+    readonly operation: number;
+    readonly ended: number;
+  };
+  /** How often certificates, keys or lists were taken anew. */
+  readonly reloads: number;
+}
+
+/** Looks after the credentials of one role until it is closed. A role without TLS has none to look after. */
+export class Credentials {
+  readonly #context: TlsContext | undefined;
+  readonly #expiry: ExpiryWarnings = new ExpiryWarnings();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  /** What the files looked like from outside at the last look. */
+  #stamp = "";
+  /** What the files held when they were refused. */
+  #refused = "";
+  #reloading: Promise<void> = Promise.resolve();
+  #isChecking = false;
+  #closed = false;
+
+  /** Begins to look after `context`. `pollMs`: milliseconds between looks. */
+  constructor(context: TlsContext | undefined, pollMs: number = POLL_MS) {
+    this.#context = context;
+    if (context === undefined) return;
+    this.#warn(context);
+    this.#timer = setInterval(() => void this.check().catch(() => {}), pollMs); // `reload` logs
+  }
+
+  /**
+   * Reads the files again, whether they changed or not. New links use what they hold now; links whose peer is not
+   * trusted any more are ended. If a file can't be used, everything stays as it is.
+   *
+   * @throws {SecurityError} If a file can't be read or used; it was logged as well.
+   */
+  reload(): Promise<void> {
+    const context = this.#context;
+    if (context === undefined) return Promise.resolve();
+    const done = this.#reloading.then(() => this.#reload(context));
+    this.#reloading = done.catch(() => {});
+    return done;
+  }
+
+  async #reload(context: TlsContext): Promise<void> {
+    if (this.#closed) return;
+    const held = await digest(context.files.values()); // before: what is written meanwhile is seen at the next look
+    try {
+      await context.reload();
+    } catch (error) {
+      this.#refused = held;
+      const why = error instanceof Error ? error.message : String(error);
+      logger.error(
+        `Cannot take over new certificates, so that the ${context.role} goes on with the old: ${why}`,
+      );
+      throw error;
+    }
+    const { subject, validTo } = context.certificate;
+    logger.info(
+      `Certificates of the ${context.role} were read again: "${
+        nameText(subject)
+      }", until ${validTo.toISOString()}`,
+    );
+    this.#warn(context);
+  }
+
+  /** Reloads if a file changed, and warns of what ends soon. Called regularly. */
+  async check(): Promise<void> {
+    const context = this.#context;
+    if (context === undefined || this.#isChecking || this.#closed) return;
+    this.#isChecking = true;
+    try {
+      this.#warn(context);
+      if (await this.#hasChanged(context)) await this.reload();
+    } finally {
+      this.#isChecking = false;
+    }
+  }
+
+  async #hasChanged(context: TlsContext): Promise<boolean> {
+    const looks = await stamp(context.files.values());
+    if (looks === this.#stamp) return false;
+    this.#stamp = looks;
+    const held = await digest(context.files.values());
+    return held !== context.digest && held !== this.#refused;
+  }
+
+  #warn(context: TlsContext): void {
+    const { certificate, trust, links, role } = context;
+    const now = Date.now();
+    this.#expiry.look(`The ${role}'s own certificate "${nameText(certificate.subject)}"`, certificate, now);
+    for (const ca of trust.cas) {
+      this.#expiry.look(`The certificate of the CA "${nameText(ca.subject)}"`, ca, now);
+    }
+    for (const peer of links.peers()) {
+      this.#expiry.look(`The certificate of the peer "${nameText(peer.subject)}"`, peer, now);
+    }
+    for (const { issuer, nextUpdate } of trust.revocation.lists) {
+      if (nextUpdate === undefined) continue;
+      const what = `The revocation list of "${nameText(issuer)}"`;
+      this.#expiry.look(what, { validTo: nextUpdate }, now, [1]);
+    }
+  }
+
+  /** What there is to know; nothing for a role without TLS. */
+  facts(): CredentialFacts | undefined {
+    const context = this.#context;
+    if (context === undefined) return undefined;
+    const now = Date.now();
+    const { handshake, revoked, unauthorized, operation, ended } = context.refusals;
+    const peers = new Map<string, CertificateFacts>();
+    for (const peer of context.links.peers()) {
+      const facts = factsOf(peer, now);
+      peers.set(facts.fingerprint256, facts);
+    }
+    const lists: Record<string, number> = {};
+    for (const { issuer, nextUpdate } of context.trust.revocation.lists) {
+      if (nextUpdate !== undefined) lists[nameText(issuer)] = daysLeft(nextUpdate, now);
+    }
+    return {
+      certificate: factsOf(context.certificate, now),
+      ca: context.trust.cas.map((ca) => factsOf(ca, now)),
+      peers: [...peers.values()],
+      crl_days_left: lists,
+      refused: { handshake, revoked, unauthorized, operation, ended },
+      reloads: context.generation,
+    };
+  }
+
+  /** Looks no more. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await this.#reloading;
+  }
+
+  /** As {@linkcode close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function factsOf(certificate: Certificate, now: number): CertificateFacts {
+  return {
+    subject: nameText(certificate.subject),
+    fingerprint256: fingerprint256(certificate.raw),
+    valid_to: certificate.validTo.toISOString(),
+    days_left: daysLeft(certificate.validTo, now),
+  };
+}
