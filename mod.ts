@@ -15,12 +15,18 @@
  * @module
  */
 
-export { Client, type ClientOptions } from "./client/client.ts";
+export { Client, type ClientOptions, type RetireWorkersOptions } from "./client/client.ts";
+export { asCompleted, type DoneAndNotDone, wait, type WaitForManyOptions } from "./client/completion.ts";
 export { CancelledError, KilledWorker, SchedulerClosed, TaskError } from "./client/errors.ts";
-export { Future, type WaitOptions } from "./client/future.ts";
+export { FunctionSourceError } from "./client/function_source.ts";
+export { type CancelOptions, Future, type WaitOptions } from "./client/future.ts";
+export { type RemoteModule, remoteModule } from "./client/remote_module.ts";
+export type { ScatterOptions } from "./client/scatter.ts";
 export type { FutureStatus } from "./client/state/client_state.ts";
+export type { TaskOptions } from "./client/task_options.ts";
 export type { Opaque, Resolved, Submitter, TaskArgs, Unresolved } from "./client/types.ts";
 export type { PeerCertificate, TlsInfo } from "./comm/comm.ts";
+export type { ClientAccess, Grant } from "./internal/access.ts";
 export {
   AddressError,
   CommAuthError,
@@ -32,9 +38,18 @@ export {
 } from "./comm/errors.ts";
 export { LocalCluster, type LocalClusterOptions } from "./deploy/local_cluster.ts";
 export type { Address, Brand, ClientId, Key, WorkerStatus } from "./messages/common.ts";
-export type { LinkFacts, SchedulerIdentity, WorkerIdentity, WorkerMetrics } from "./messages/rpc.ts";
+export type {
+  CertificateFacts,
+  LinkFacts,
+  RefusalCounts,
+  SchedulerIdentity,
+  SecurityFacts,
+  WorkerIdentity,
+  WorkerMetrics,
+} from "./messages/rpc.ts";
 export type { RemoteErrorInfo } from "./protocol/remote_error.ts";
 export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
+export type { Authorization, CertificateRule } from "./security/authorization.ts";
 export { type ExtraConnArgs, Security, type SecurityMakers } from "./security/security.ts";
 export type { TemporaryOptions } from "./security/temporary.ts";
 export { Worker, type WorkerOptions } from "./worker/worker.ts";

@@ -7,10 +7,11 @@
 import { UsageError } from "./flags.ts";
 import { printText, type RunningRole, VERSION } from "./run.ts";
 import { type Subcommand, SUBCOMMAND_USAGE } from "./subcommand.ts";
+import { CHECK } from "./check.ts";
 import { STATUS } from "./status.ts";
 
 /** Commands by name. */
-const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { status: STATUS };
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { status: STATUS, check: CHECK };
 
 /** Runs a command of the client; there is never a role to wait for. */
 export async function runClient(args: readonly string[]): Promise<RunningRole | undefined> {

@@ -21,6 +21,8 @@ export interface RunningRole {
   close(): Promise<void>;
   /** Ends it at the first signal, if that takes more than `close`, which the second signal calls. */
   closeGracefully?(): Promise<void>;
+  /** Reads certificates again, at SIGHUP. */
+  reloadSecurity?(): Promise<void>;
 }
 
 /**
@@ -58,6 +60,9 @@ async function untilEnd(role: RunningRole): Promise<void> {
     if (!isFirst) stopListening(); // one more ends the process, whatever hangs
     isFirst = false;
   };
+  if (role.reloadSecurity !== undefined && Deno.build.os !== "windows") {
+    heard.set("SIGHUP", () => void role.reloadSecurity?.().catch(() => {})); // it logs, and the old ones stay
+  }
   for (const [signal, listener] of heard) Deno.addSignalListener(signal, listener);
   try {
     await role.finished;

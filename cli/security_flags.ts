@@ -22,13 +22,17 @@ export const TLS_FLAGS: Flags = {
   },
   "tls-ciphers": {
     type: "string",
-    value: "LIST",
-    help: "Allowed suites by OpenSSL's names, with colons between",
+    value: "STRING",
+    help: "Allowed suites, a cipher string of OpenSSL such as ECDHE+AESGCM:!AES128",
   },
   "tls-min-version": { type: "string", value: "1.2|1.3", help: "Lowest TLS version [1.2]" },
   "tls-max-version": { type: "string", value: "1.2|1.3", help: "Highest TLS version" },
   "require-encryption": { type: "boolean", help: "Neither listen nor dial in plain text" },
-  "tls-crl-file": { type: "string", help: "", refused: "revocation lists are not supported yet" },
+  "tls-crl-file": {
+    type: "string",
+    value: "PATH",
+    help: "Revocation lists of the CA, PEM or DER",
+  },
 };
 
 /** The {@linkcode Security} that the flags ask for; `undefined` if none is given. */
@@ -48,6 +52,7 @@ export function securityFromFlags(
       { tlsMinVersion: oneOf("tls-min-version", text["tls-min-version"], ["1.2", "1.3"]) },
     ...text["tls-max-version"] !== undefined &&
       { tlsMaxVersion: oneOf("tls-max-version", text["tls-max-version"], ["1.2", "1.3"]) },
+    ...text["tls-crl-file"] !== undefined && { tlsCrlFile: text["tls-crl-file"] },
     ...on["require-encryption"] !== undefined && { requireEncryption: on["require-encryption"] },
   } satisfies Security;
   if (Object.keys(given).length === 0) return undefined;

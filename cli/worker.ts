@@ -152,6 +152,7 @@ async function startAll(
   return {
     finished: Promise.all(workers.map((worker) => worker.finished)).then(() => {}),
     close,
+    reloadSecurity: async () => void await Promise.all(workers.map((worker) => worker.reloadSecurity())),
     closeGracefully: () => Worker.closeGracefully(workers, { timeout: GRACE_MS }),
   };
 }

@@ -8,6 +8,8 @@ import { replaceFutures } from "./structure.ts";
 const OWNER: FutureOwner = {
   waitFor: () => Promise.resolve(),
   fetch: () => Promise.resolve([]),
+  cancel: () => {},
+  retry: () => Promise.resolve(),
   errorOf: () => new Error("unused"),
   drop: () => {},
 };

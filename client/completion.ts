@@ -138,5 +138,7 @@ class Ends<T> implements Disposable {
 
 function gaveUp(count: number, ms: number | undefined): TimeoutError {
   const tasks = count === 1 ? "a task" : `${count} tasks`;
-  return new TimeoutError(`Gave up waiting for ${tasks}${ms === undefined ? ": the time is up" : ` after ${ms} ms`}`);
+  return new TimeoutError(
+    `Gave up waiting for ${tasks}${ms === undefined ? ": the time is up" : ` after ${ms} ms`}`,
+  );
 }

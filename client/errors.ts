@@ -63,8 +63,14 @@ export class KilledWorker extends TaskError {
   }
 }
 
-/** The link to the scheduler is gone. */
+/**
+ * The link to the scheduler is gone, or the client was closed. Final, as no client connects anew: its Futures are
+ * cancelled, and another client has to be made.
+ */
 export class SchedulerClosed extends CommClosed {
+  /** `"SCHEDULER_CLOSED"`. */
+  override readonly code: string = "SCHEDULER_CLOSED";
+
   /** Made by the client. */
   constructor(address: Address, message: string, options?: ErrorOptions) {
     super(address, message, options);

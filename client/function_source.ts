@@ -57,6 +57,11 @@ export function functionBody(fn: (...args: never[]) => unknown): NamedFunctionBo
   return made;
 }
 
+/** Makes `made` the body of `fn`, in the place of its source. */
+export function registerBody(fn: (...args: never[]) => unknown, made: NamedFunctionBody): void {
+  bodies.set(fn, made);
+}
+
 function nameOf(fn: { readonly name: unknown }): string {
   return typeof fn.name === "string" && fn.name !== "" ? fn.name : NAMELESS;
 }

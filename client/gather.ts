@@ -6,7 +6,7 @@
  */
 
 import type { ConnectionPool } from "../comm/pool.ts";
-import { CommClosed } from "../comm/errors.ts";
+import { CommClosed, CommTimeoutError } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
 import { Serialized } from "../protocol/serialized.ts";
@@ -16,6 +16,11 @@ import type { KeyState } from "./state/client_state.ts";
 
 const logger = getLogger("distributed.client");
 
+/** Milliseconds to reach a worker; the scheduler can give its results, too, and knows others that hold them. */
+const CONNECT_MS = 2000;
+/** Milliseconds that a worker which could not be reached is not tried. */
+const UNREACHABLE_MS = 60_000;
+
 /** Results that were brought here, still as frames. */
 export type Fetched = Map<KeyState, Serialized>;
 
@@ -24,6 +29,8 @@ export class Gatherer {
   #pool: ConnectionPool;
   #scheduler: Address;
   #sharesMemory: boolean;
+  /** Workers that could not be reached, and until when they are not tried. */
+  #unreachable = new Map<Address, number>();
 
   constructor(pool: ConnectionPool, scheduler: Address) {
     this.#pool = pool;
@@ -44,7 +51,7 @@ export class Gatherer {
       if (fetched.has(state)) continue;
       wanted.set(state.key, state);
       const worker = state.workers[0];
-      if (worker === undefined) continue;
+      if (worker === undefined || this.#isUnreachable(worker)) continue;
       const keys = byWorker.get(worker);
       if (keys === undefined) byWorker.set(worker, [state.key]);
       else keys.push(state.key);
@@ -58,6 +65,14 @@ export class Gatherer {
     return missing;
   }
 
+  #isUnreachable(worker: Address): boolean {
+    const until = this.#unreachable.get(worker);
+    if (until === undefined) return false;
+    if (performance.now() < until) return true;
+    this.#unreachable.delete(worker);
+    return false;
+  }
+
   async #fromWorker(
     worker: Address,
     keys: readonly Key[],
@@ -66,10 +81,14 @@ export class Gatherer {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     try {
-      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal);
+      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal, CONNECT_MS);
       if (reply.status === "OK") this.#keep(reply.data, wanted, fetched);
     } catch (error) {
-      if (!(error instanceof CommClosed)) throw error;
+      if (error instanceof CommTimeoutError) {
+        this.#unreachable.set(worker, performance.now() + UNREACHABLE_MS);
+      } else if (!(error instanceof CommClosed)) {
+        throw error;
+      }
       logger.debug(`Cannot fetch from ${worker}, asking the scheduler: ${error.message}`);
     }
   }

@@ -5,9 +5,9 @@
  * @module
  */
 
+import { systemClock } from "../comm/clock.ts";
 import { CommClosed, messageOf, TimeoutError } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
-import { orAborted } from "../internal/deadline.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { WorkerIdentity } from "../messages/rpc.ts";
 import type { Serialized } from "../protocol/serialized.ts";
@@ -15,6 +15,7 @@ import { serializeValue, typenameOf } from "../protocol/values.ts";
 import type { Future, WaitOptions } from "./future.ts";
 import { isolated } from "./isolate.ts";
 import type { Session } from "./session.ts";
+import type { KeyState } from "./state/client_state.ts";
 import { keyOf, randomToken, valueToken } from "./token.ts";
 
 const logger = getLogger("distributed.client");
@@ -58,11 +59,132 @@ export class Scatterer {
       if (known !== undefined) return known;
     }
     for (let tries = 1;; tries++) {
-      const future = await this.#give(key, sent, options, deadline.signal);
-      await this.#session.waitFor([stateOf(future)], deadline);
-      if (future.status !== "cancelled" || tries === TRIES) return future;
-      logger.debug(`Holders of "${key}" left before the scheduler knew of it; giving it to others`);
+      const state = await this.#give(key, sent, options, deadline.signal);
+      const future = this.#session.future(state);
+      try {
+        await this.#session.waitFor([state], deadline);
+      } catch (error) {
+        future.release();
+        throw error;
+      }
+      if (state.status !== "cancelled") return future;
       future.release();
+      if (tries === TRIES) throw this.#session.errorOf(state);
+      logger.debug(`Holders of "${key}" left before the scheduler knew of it; giving it to others`);
     }
   }
+
+  /** The Future of a value that is on the cluster already. */
+  async #find(key: Key, signal: AbortSignal | undefined): Promise<Future<unknown> | undefined> {
+    const state = this.#session.desire(key);
+    const future = this.#session.future(state);
+    try {
+      await this.#session.waitFor([state], { signal });
+    } catch (error) {
+      future.release();
+      throw error;
+    }
+    if (state.status === "finished") return future;
+    future.release();
+    return undefined;
+  }
+
+  /** Gives the payload to workers, and tells the scheduler. */
+  async #give(
+    key: Key,
+    payload: Serialized,
+    options: ScatterOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<KeyState> {
+    const candidates = await this.#candidates(options.workers, signal);
+    const holders = await this.#send(key, payload, candidates, options.broadcast ?? false, signal);
+    if (holders.length > 0) return this.#session.announce(key, holders, payload.nbytes);
+    const { id: client, schedulerAddress } = this.#session;
+    const state = this.#session.expect(key);
+    const held = this.#session.future(state);
+    try {
+      await this.#session.pool.call(schedulerAddress, {
+        op: "scatter",
+        data: { [key]: payload },
+        workers: candidates,
+        client,
+        broadcast: options.broadcast ?? false,
+        timeout: 2,
+      }, signal);
+      return state;
+    } finally {
+      queueMicrotask(() => held.release()); // the caller has its own by then
+    }
+  }
+
+  /** Addresses of running workers that may be chosen, beginning with the one whose turn it is. */
+  async #candidates(
+    names: readonly string[] | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Address[]> {
+    const { pool, schedulerAddress } = this.#session;
+    for (;;) {
+      const { workers } = await pool.call(schedulerAddress, { op: "identity", n_workers: -1 }, signal);
+      const fit = (Object.entries(workers) as [Address, WorkerIdentity][])
+        .filter(([address, worker]) => worker.status === "running" && isNamed(names, address, worker))
+        .map(([address]) => address).sort();
+      if (fit.length > 0) {
+        const first = this.#turn++ % fit.length;
+        return [...fit.slice(first), ...fit.slice(0, first)];
+      }
+      await systemClock.sleep(POLL_MS, signal);
+    }
+  }
+
+  /** Gives the payload to as many of `candidates` as wanted; returns those that took it. */
+  async #send(
+    key: Key,
+    payload: Serialized,
+    candidates: readonly Address[],
+    broadcast: boolean | number,
+    signal: AbortSignal | undefined,
+  ): Promise<Address[]> {
+    const wanted = broadcast === true
+      ? candidates.length
+      : Math.min(Number(broadcast) || 1, candidates.length);
+    const holders: Address[] = [];
+    let next = 0;
+    while (holders.length < wanted && next < candidates.length) {
+      const batch = candidates.slice(next, next + wanted - holders.length);
+      next += batch.length;
+      const taken = await Promise.all(batch.map((worker) => this.#sendTo(worker, key, payload, signal)));
+      holders.push(...batch.filter((_, i) => taken[i]));
+    }
+    return holders;
+  }
+
+  async #sendTo(
+    worker: Address,
+    key: Key,
+    payload: Serialized,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    try {
+      await this.#session.pool.call(worker, {
+        op: "update_data",
+        data: { [key]: payload },
+        stimulus_id: `scatter-${key}`,
+      }, signal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CommClosed || error instanceof TimeoutError) || signal?.aborted) throw error;
+      logger.debug(`Cannot give "${key}" to ${worker}: ${messageOf(error)}`);
+      return false;
+    }
+  }
+}
+
+function checkBroadcast(broadcast: boolean | number | undefined): void {
+  if (typeof broadcast !== "number" || (Number.isInteger(broadcast) && broadcast > 0)) return;
+  throw new RangeError(`Cannot give a value to ${broadcast} workers: "broadcast" is a boolean or at least 1`);
+}
+
+function isNamed(names: readonly string[] | undefined, address: Address, worker: WorkerIdentity): boolean {
+  return names === undefined ||
+    names.some((name) => name === address || name === worker.name || name === worker.host);
 }

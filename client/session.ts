@@ -20,6 +20,7 @@ import { type GraphAnnotations, parseClientReport, type TaskRow } from "../messa
 import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
 import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
 import { decodeError } from "../protocol/remote_error.ts";
+import { Credentials } from "../security/credentials.ts";
 import type { Security } from "../security/security.ts";
 import { CancelledError, SchedulerClosed, taskError } from "./errors.ts";
 import { type CancelOptions, type Future, type FutureOwner, makeFuture, type WaitOptions } from "./future.ts";
@@ -48,6 +49,8 @@ export class Session implements FutureOwner {
   readonly id: ClientId;
   /** Comms for requests, to workers and to the scheduler. */
   readonly pool: ConnectionPool;
+  /** Certificates and keys, kept up to date. */
+  readonly credentials: Credentials;
   /** Whether payloads have to be copied, as the cluster is in this program. */
   readonly sharesMemory: boolean;
   #comm: Comm;
@@ -65,7 +68,8 @@ export class Session implements FutureOwner {
     this.id = id;
     this.#comm = comm;
     this.#stream = new BatchedSend(comm);
-    this.pool = new ConnectionPool(links);
+    this.pool = new ConnectionPool({ ...links, expect: "worker", scheduler: comm.peerAddress });
+    this.credentials = new Credentials(links.context);
     this.sharesMemory = sharesMemory(comm.peerAddress);
     this.#gatherer = new Gatherer(this.pool, comm.peerAddress);
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
@@ -82,6 +86,7 @@ export class Session implements FutureOwner {
     );
     const comm = await connect(address, {
       ...links,
+      expect: "scheduler",
       signal: deadline.signal,
       timeout: parseTimedelta(options.timeout ?? "30s", "ms") * 1000,
     });
@@ -293,6 +298,7 @@ export class Session implements FutureOwner {
     this.#comm.abort();
     await this.#reading;
     await this.pool.close();
+    await this.credentials.close();
   }
 
   async #sayGoodbye(): Promise<void> {

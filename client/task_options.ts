@@ -56,7 +56,9 @@ export function checkTaskOptions(options: TaskOptions): void {
     const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as keyof TaskOptions] : undefined;
     if (check === undefined) {
       throw new TypeError(
-        `Cannot run tasks with option "${name}": it is not known here; known are ${Object.keys(CHECKS).join(", ")}`,
+        `Cannot run tasks with option "${name}": it is not known here; known are ${
+          Object.keys(CHECKS).join(", ")
+        }`,
       );
     }
     const [isValid, wanted] = check;

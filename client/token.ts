@@ -11,7 +11,7 @@
 import { createHash, type Hash } from "node:crypto";
 import type { FunctionHash, Key } from "../messages/common.ts";
 import type { Reference } from "../messages/run_spec.ts";
-import { Serialized } from "../protocol/serialized.ts";
+import type { Serialized } from "../protocol/serialized.ts";
 
 /** Hexadecimal digits of a token, as many as in Dask. */
 const TOKEN_LENGTH = 32;
@@ -48,7 +48,9 @@ export function keyOf(name: string, token?: string): Key {
 
 /** Lengths go in too: the same bytes cut elsewhere are something else. */
 function addFrames(hash: Hash, { header, frames }: Serialized): void {
-  hash.update(JSON.stringify([header["serializer"], header["type"], header["sub-header"], frames.map(byteLength)]));
+  hash.update(
+    JSON.stringify([header["serializer"], header["type"], header["sub-header"], frames.map(byteLength)]),
+  );
   for (const frame of frames) hash.update(frame);
 }
 

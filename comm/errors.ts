@@ -51,15 +51,9 @@ export class CommClosed extends DistributedError {
 }
 
 /** One of the two ends refused the other for what it is. Trying again does not help. */
-export class CommAuthError extends DistributedError {
-  /** The other end. */
-  readonly address: Address;
-
-  /** Made by `comm/`. */
-  constructor(address: Address, message: string, options?: ErrorOptions) {
-    super("COMM_AUTH", message, options);
-    this.address = address;
-  }
+export class CommAuthError extends CommClosed {
+  /** `"COMM_AUTH"`. */
+  override readonly code: string = "COMM_AUTH";
 }
 
 /** Something took longer than the caller, or a setting, allows. */

@@ -8,6 +8,7 @@ import { getLogger } from "../config/logging.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import { parseTimedelta } from "../internal/units.ts";
 import type { Address } from "../messages/common.ts";
+import { SecurityError } from "../security/errors.ts";
 import { formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
 import type { ByteStream, SocketAddress } from "./byte_stream.ts";
 import type { Comm, Listener } from "./comm.ts";
@@ -111,7 +112,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
 
 /** The same error for the same reason, whatever the transport says. */
 function refuseAddress(address: string, error: unknown): never {
-  if (error instanceof Deno.errors.NotCapable) throw error;
+  if (error instanceof Deno.errors.NotCapable || error instanceof SecurityError) throw error;
   if (error instanceof Deno.errors.AddrInUse || systemCode(error) === "EADDRINUSE") {
     throw new Deno.errors.AddrInUse(`Cannot listen on "${address}": somebody else does`, { cause: error });
   }

@@ -22,6 +22,8 @@ const LINKS_MAX = 512;
 export interface ConnectionPoolOptions extends Omit<ConnectOptions, "signal"> {
   /** Links at once; above it idle ones are closed, and requests wait. Default 512. */
   readonly limit?: number | undefined;
+  /** Who must be a scheduler by `authorization`; all others what `expect` says. */
+  readonly scheduler?: Address | undefined;
 }
 
 /** Links by peer. */
@@ -32,6 +34,8 @@ export class ConnectionPool implements AsyncDisposable {
   readonly #idle = new Map<Address, Link[]>();
   /** Links that are being made. */
   readonly #dials = new Set<Promise<void>>();
+  /** Ends the dials to each peer. */
+  readonly #dialling = new Map<Address, Set<AbortController>>();
   /** Resolved when a link may have become free. */
   #change: PromiseWithResolvers<void> | undefined = undefined;
   readonly #ended = new AbortController();
@@ -68,6 +72,7 @@ export class ConnectionPool implements AsyncDisposable {
   /**
    * Asks `address`, over an idle link if there is one, else over a new one.
    *
+   * @param connectTimeout Milliseconds to make a link; by default as the pool dials.
    * @returns The reply as it came.
    * @throws {RpcError} If the handler there failed.
    * @throws {CommClosed} If the link broke, or the pool is closed. Whether the request was handled is not known.
@@ -77,8 +82,9 @@ export class ConnectionPool implements AsyncDisposable {
     address: Address,
     request: { readonly op: Op } & RequestOf<Op>,
     signal?: AbortSignal,
+    connectTimeout?: number,
   ): Promise<ReplyOf<Op>> {
-    const link = await this.#acquire(address, signal);
+    const link = await this.#acquire(address, signal, connectTimeout);
     try {
       const reply = await callWith(link.comm, request, signal, () => link.next);
       this.#release(link);
@@ -91,31 +97,48 @@ export class ConnectionPool implements AsyncDisposable {
     }
   }
 
-  /** Drops all links to `address`; requests on them reject. */
+  /** Drops all links to `address`, also those that are being made; requests on them reject. */
   remove(address: Address): void {
+    const reason = new CommClosed(address, `Links to "${address}" were dropped: it is gone`);
+    for (const controller of this.#dialling.get(address) ?? []) controller.abort(reason);
     for (const link of this.#links) if (link.comm.peerAddress === address) this.#drop(link);
   }
 
-  async #acquire(address: Address, signal: AbortSignal | undefined): Promise<Link> {
+  async #acquire(
+    address: Address,
+    signal: AbortSignal | undefined,
+    connectTimeout: number | undefined,
+  ): Promise<Link> {
     for (;;) {
       if (this.#ended.signal.aborted) throw closedError(address);
       signal?.throwIfAborted();
       const idle = this.#takeIdle(address);
       if (idle !== undefined) return idle;
-      if (this.open < this.#limit) return await this.#dial(address, signal);
+      if (this.open < this.#limit) return await this.#dial(address, signal, connectTimeout);
       if (this.#closeOneIdle()) continue;
       this.#change ??= Promise.withResolvers();
       await orAborted(this.#change.promise, signal);
     }
   }
 
-  async #dial(address: Address, signal: AbortSignal | undefined): Promise<Link> {
+  async #dial(
+    address: Address,
+    signal: AbortSignal | undefined,
+    connectTimeout: number | undefined,
+  ): Promise<Link> {
     const done = Promise.withResolvers<void>();
     this.#dials.add(done.promise);
     const { signal: ended } = this.#ended;
+    using dial = this.#beginDial(address);
     try {
-      const given = signal === undefined ? ended : AbortSignal.any([signal, ended]);
-      const comm = await connect(address, { ...this.#options, signal: given });
+      const given = AbortSignal.any([ended, dial.signal, ...signal === undefined ? [] : [signal]]);
+      const expect = address === this.#options.scheduler ? "scheduler" : this.#options.expect;
+      const comm = await connect(address, {
+        ...this.#options,
+        expect,
+        signal: given,
+        ...connectTimeout !== undefined && { timeout: connectTimeout },
+      });
       if (ended.aborted) {
         comm.abort();
         throw closedError(address);
@@ -130,6 +153,22 @@ export class ConnectionPool implements AsyncDisposable {
       done.resolve();
       this.#changed();
     }
+  }
+
+  /** A signal that {@linkcode remove} aborts. */
+  #beginDial(address: Address): Disposable & { readonly signal: AbortSignal } {
+    const controller = new AbortController();
+    const dials = this.#dialling.get(address);
+    if (dials === undefined) this.#dialling.set(address, new Set([controller]));
+    else dials.add(controller);
+    return {
+      signal: controller.signal,
+      [Symbol.dispose]: () => {
+        const left = this.#dialling.get(address);
+        left?.delete(controller);
+        if (left?.size === 0) this.#dialling.delete(address);
+      },
+    };
   }
 
   #takeIdle(address: Address): Link | undefined {

@@ -130,7 +130,8 @@ export class LocalCluster implements AsyncDisposable {
   }
 
   /**
-   * Adds workers, or takes some away, until there are `nWorkers`; calls wait for each other.
+   * Adds workers, or takes some away, until there are `nWorkers`; calls wait for each other. Results of those that
+   * leave are moved to those that stay, if any does.
    *
    * @throws {TimeoutError} If `timeout` passed first; what was begun is taken back or finished.
    */
@@ -198,10 +199,15 @@ export class LocalCluster implements AsyncDisposable {
     return worker;
   }
 
-  /** The youngest go first: they hold least. */
+  /**
+   * The youngest go, as in Dask (`SpecCluster.scale`). Their results are moved to the others before; what nobody can
+   * take is lost, and computed again when there are workers.
+   */
   async #retire(count: number, signal: AbortSignal): Promise<void> {
     const leaving = [...this.#workers.values()].slice(-count);
-    await orAborted(Promise.all(leaving.map((worker) => worker.close())), signal);
+    const workers = leaving.map((worker) => worker.address);
+    await orAborted(this.#scheduler.retireWorkers({ workers, remove: false }), signal);
+    await Promise.all(leaving.map((worker) => worker.close()));
   }
 
   async #close(): Promise<void> {

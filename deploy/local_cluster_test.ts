@@ -105,6 +105,17 @@ Deno.test("LocalCluster.scale adds workers, and takes workers away without losin
   assertEquals([...new Set(Object.values(holders).flat())], [...cluster.workers.values()]);
 });
 
+Deno.test("LocalCluster.scale to nobody loses results, which are computed again when somebody comes", async () => {
+  await using cluster = await LocalCluster.start({ nWorkers: 1, protocol: "inproc" });
+  await using client = await cluster.connectClient();
+  const future = client.submit((n: number) => new Uint8Array(n).fill(3), 5000);
+  await client.gather([future]);
+  await cluster.scale(0);
+  assertEquals(cluster.workers.size, 0);
+  await cluster.scale(1);
+  assertEquals((await future.result())[4999], 3);
+});
+
 Deno.test("LocalCluster.scale's calls wait for each other", async () => {
   await using cluster = await LocalCluster.start({ nWorkers: 0, protocol: "inproc" });
   await Promise.all([cluster.scale(2), cluster.scale(1), cluster.scale(2)]);

@@ -32,7 +32,12 @@ export const SCHEDULER_ACCESS: AccessTable = {
   "ncores": OBSERVE,
   "who_has": { client: "observe", roles: ["worker"] },
   "has_what": OBSERVE,
+  "get_task_prefix_states": OBSERVE,
   "gather": SUBMIT,
+  "processing": OBSERVE,
+  "retry": SUBMIT,
+  "scatter": SUBMIT,
+  "update_data": SUBMIT,
   "register-client": OBSERVE,
   "register-worker": WORKER,
   "heartbeat_worker": WORKER,
@@ -48,6 +53,7 @@ export const WORKER_ACCESS: AccessTable = {
   "ping": { client: "observe", roles: ["scheduler", "worker"] },
   "keys": OBSERVE,
   "get_data": { client: "submit", roles: ["scheduler", "worker"] },
+  "update_data": { client: "submit", roles: ["scheduler"] },
   "terminate": { client: "administer", roles: ["scheduler"] },
 };
 
@@ -58,6 +64,7 @@ export const CLIENT_STREAM_ACCESS = {
   "client-desires-keys": SUBMIT,
   "client-releases-keys": SUBMIT,
   "cancel-keys": SUBMIT,
+  "update-data": SUBMIT,
   "report-key": OBSERVE,
   "heartbeat-client": OBSERVE,
   "close-client": OBSERVE,

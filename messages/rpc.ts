@@ -60,6 +60,8 @@ export interface WorkerMetrics {
   readonly time: number;
   /** Processor use in percent, 100 per core. */
   readonly cpu: number;
+  /** Ours: whole days until the worker's certificate ends; absent without TLS. */
+  readonly certificate_days_left?: number;
 }
 
 /** Worker → scheduler: turns the comm into the worker's stream, after a reply that is a bare map. */
@@ -222,6 +224,74 @@ export interface WhoHas {
   readonly keys: readonly Key[] | null;
 }
 
+/** Anybody → scheduler: what does each worker hold? Answered by keys, by address. */
+export interface HasWhat {
+  /** Operation. */
+  readonly op: "has_what";
+  /** Which; nothing for all. */
+  readonly workers: readonly Address[] | null;
+}
+
+/** Anybody → scheduler: what was each worker given to run? Answered by keys, by address. */
+export interface Processing {
+  /** Operation. */
+  readonly op: "processing";
+  /** Which; nothing for all. */
+  readonly workers: readonly Address[] | null;
+}
+
+/** Anybody → scheduler: how many threads has each worker? */
+export interface Ncores {
+  /** Operation. */
+  readonly op: "ncores";
+  /** Which; nothing for all. */
+  readonly workers: readonly Address[] | null;
+}
+
+/** Client → scheduler: run these failed tasks again. Answered by the keys that run again. */
+export interface Retry {
+  /** Operation. */
+  readonly op: "retry";
+  /** Which. */
+  readonly keys: readonly Key[];
+  /** Who asks. */
+  readonly client: ClientId;
+}
+
+/** Client → worker: keep these values. */
+export interface UpdateWorkerData {
+  /** Operation. */
+  readonly op: "update_data";
+  /** Values by key. */
+  readonly data: Readonly<Record<string, Serialized>>;
+  /** What caused it. */
+  readonly stimulus_id?: string;
+}
+
+/** Answer to {@linkcode UpdateWorkerData}. */
+export interface UpdateWorkerDataReply {
+  /** Bytes by key. */
+  readonly nbytes: Readonly<Record<string, number>>;
+  /** Always `"OK"`. */
+  readonly status: "OK";
+}
+
+/** Client → scheduler: give these values to workers; the client wants them. Answered by the keys. */
+export interface Scatter {
+  /** Operation. */
+  readonly op: "scatter";
+  /** Values by key. */
+  readonly data: Readonly<Record<string, Serialized>>;
+  /** Addresses, names or hosts to choose from; nothing for all. */
+  readonly workers: readonly string[] | null;
+  /** Who wants them. */
+  readonly client: ClientId;
+  /** To all, or to so many. */
+  readonly broadcast: boolean | number;
+  /** Seconds to wait for a worker. */
+  readonly timeout: number;
+}
+
 /** A worker in {@linkcode SchedulerIdentity}. */
 export interface WorkerIdentity {
   /** Always `"Worker"`. */
@@ -325,7 +395,19 @@ export interface RpcOperations {
   /** Results by way of the scheduler. */
   "gather": { request: Gather; reply: GatherReply };
   /** Holders of results. */
-  "who_has": { request: WhoHas; reply: Readonly<Record<Key, Address[]>> };
+  "who_has": { request: WhoHas; reply: Record<Key, Address[]> };
+  /** Results by worker. */
+  "has_what": { request: HasWhat; reply: Record<Address, Key[]> };
+  /** Tasks by worker. */
+  "processing": { request: Processing; reply: Record<Address, Key[]> };
+  /** Threads by worker. */
+  "ncores": { request: Ncores; reply: Record<Address, number> };
+  /** Failed tasks again. */
+  "retry": { request: Retry; reply: readonly Key[] };
+  /** Values to a worker. */
+  "update_data": { request: UpdateWorkerData; reply: UpdateWorkerDataReply };
+  /** Values to some workers. */
+  "scatter": { request: Scatter; reply: readonly Key[] };
   /** Scheduler and workers. */
   "identity": { request: Identity; reply: SchedulerIdentity };
   /** Sign of life. */

@@ -23,17 +23,21 @@ export const REGISTRATION_REFUSALS: Readonly<Record<string, (text: string) => un
 /**
  * The messages of a client that it may send; all without `authorization`. A task that it may not run is cancelled,
  * with the reason.
+ *
+ * @param count Called for each that it may not.
  */
 export function permitted(
   messages: ClientStreamMessage[],
   comm: Comm,
   stream: Pick<BatchedSend, "send">,
+  count: () => void,
 ): ClientStreamMessage[] {
   const peer = comm.tls?.peer;
   const grant = peer?.grant;
-  if (grant === undefined || grant.access !== "observe") return messages;
+  if (grant === undefined || grant.access === "administer") return messages;
   return messages.filter((message) => {
     if (mayUse(CLIENT_STREAM_ACCESS, message.op, grant)) return true;
+    count();
     const reason = `by "authorization" the certificate "${peer?.subject}" is ${grantText(grant)}`;
     logger.warning(`Refused "${message.op}" of ${comm.peerAddress}: ${reason}`);
     const keys = keysOf(message);

@@ -47,6 +47,8 @@ export interface DepartureHost {
   stimulate(stimulus: (now: number) => void): void;
   /** The stream of a worker, while it is open. */
   stream(address: Address): BatchedSend | undefined;
+  /** Drops what this side dialled to reach a worker. */
+  dropLinks(address: Address): void;
   /** What is told about a worker. */
   identityOf(worker: WorkerState): WorkerIdentity;
 }
@@ -90,6 +92,7 @@ export class Departures {
     if (ws === undefined) return;
     const { stimulusId } = options;
     logger.info(`Remove worker addr: ${address} name: ${ws.name} (stimulus_id='${stimulusId}')`);
+    this.#host.dropLinks(address);
     this.#host.stimulate((now) => {
       const loss = state.removeWorker(address, { ...options, now });
       if (loss !== null) logLoss(address, loss, stimulusId);

@@ -20,7 +20,7 @@ import { handleStream } from "../comm/stream.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
 import { SCHEDULER_ACCESS } from "../messages/access.ts";
-import { parseClientStreamMessage } from "../messages/client_scheduler.ts";
+import { parseClientStreamMessage, parseUpdateData, type UpdateData } from "../messages/client_scheduler.ts";
 import {
   type Address,
   checkAddress,
@@ -53,6 +53,7 @@ import {
   parseRegisterWorker,
   parseRetireWorkers,
 } from "./registration.ts";
+import { scatterToWorkers } from "./scatter.ts";
 import { SchedulerState } from "./state/scheduler_state.ts";
 
 const logger = getLogger("distributed.scheduler");
@@ -113,6 +114,7 @@ export class Scheduler implements AsyncDisposable {
   #departures: Departures;
   #credentials: Credentials;
   #closing: Promise<void> | undefined;
+  #scatterTurn = 0;
 
   private constructor(options: SchedulerOptions, links: LinkOptions) {
     this.finished = this.#finish.promise;
@@ -126,6 +128,7 @@ export class Scheduler implements AsyncDisposable {
       state: this.#state,
       stimulate: (stimulus) => this.#stimulate(stimulus),
       stream: (address) => this.#workers.get(address),
+      dropLinks: (address) => this.#pool.remove(address),
       identityOf: (worker) => workerIdentity(worker, this.#registrations.get(worker.address)),
     }, options.workerTtl === undefined ? WORKER_TTL_MS : options.workerTtl);
     this.#pool = new ConnectionPool({ ...links, expect: "worker" });
@@ -143,6 +146,11 @@ export class Scheduler implements AsyncDisposable {
         gather: (request) => this.#gather(checkKeys(request, "keys")),
         who_has: (request) => this.#whoHas(request),
         has_what: (request) => this.#hasWhat(request),
+        processing: (request) =>
+          Object.fromEntries(this.#state.processing(request["workers"] as Address[] | null)),
+        retry: (request) => this.#retry(checkKeys(request, "keys")),
+        scatter: (request) => this.#scatter(request),
+        update_data: (request) => this.#updateData(parseUpdateData(request)),
         ncores: () => Object.fromEntries(Array.from(this.#state.workers, ([a, ws]) => [a, ws.nthreads])),
         get_task_prefix_states: () => taskPrefixStates(this.#state),
         heartbeat_worker: (request) => this.#heartbeatWorker(request),
@@ -288,7 +296,12 @@ export class Scheduler implements AsyncDisposable {
       stream.send({ op: "stream-start", warning: "", error: "" });
       this.#stimulate((now) => this.#state.addClient(client, now));
       await handleStream(comm, (batch) => {
-        const messages = permitted(batch.map(parseClientStreamMessage), comm, stream);
+        const messages = permitted(
+          batch.map(parseClientStreamMessage),
+          comm,
+          stream,
+          () => this.#credentials.countRefusal(),
+        );
         this.#stimulate((now) => {
           for (const message of messages) this.#state.handleClientMessage(client, message, now);
         });
@@ -380,6 +393,27 @@ export class Scheduler implements AsyncDisposable {
 
   async #gather(keys: readonly Key[]): Promise<GatherReply> {
     return await gatherFromWorkers(keys, (wanted) => this.#state.whoHas(wanted), this.#pool);
+  }
+
+  #retry(keys: readonly Key[]): Key[] {
+    let running: Key[] = [];
+    this.#stimulate((now) => running = this.#state.retry(keys, now));
+    return running;
+  }
+
+  async #scatter(request: RawMessage): Promise<Key[]> {
+    const turn = this.#scatterTurn++;
+    const { client, whoHas, nbytes } = await scatterToWorkers(request, this.#state, this.#pool, turn);
+    this.#updateData({ op: "update-data", who_has: whoHas, nbytes, client });
+    return Object.keys(whoHas) as Key[];
+  }
+
+  #updateData(message: UpdateData): null {
+    if (!this.#clients.has(message.client)) {
+      throw new MessageError(`Cannot take values for client "${message.client}": it is not connected`);
+    }
+    this.#stimulate((now) => this.#state.handleClientMessage(message.client, message, now));
+    return null;
   }
 
   /** A worker says goodbye; its stream ends right after. */

@@ -8,7 +8,7 @@
 
 import type { ClientAccess, Grant } from "../internal/access.ts";
 import { SecurityError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../internal/nearest.ts";
 import type { TlsRole } from "./security.ts";
 import { type Certificate, fingerprint256 } from "./x509.ts";
 

@@ -7,7 +7,7 @@
 
 import { getLogger } from "../config/logging.ts";
 import { grantText } from "../internal/access.ts";
-import { DENO_SUITES, parseCiphers } from "./ciphers.ts";
+import { forbiddenPreference, parseCiphers, type TlsVersion, unknownCipherWords } from "./ciphers.ts";
 import { SecurityError } from "./errors.ts";
 import { readPems, type Source } from "./pem.ts";
 import { Rules } from "./authorization.ts";
@@ -17,7 +17,7 @@ import { checkLists, readLists, Revocation } from "./revocation.ts";
 import { Trust } from "./trust.ts";
 import { asksForTls, checkSecurity, requiresEncryption, type Security, type TlsRole } from "./security.ts";
 import { type Certificate, nameText, parseCertificate } from "./x509.ts";
-import { keyBelongsTo, normalKey } from "./keys.ts";
+import { isRsa, keyBelongsTo, normalKey } from "./keys.ts";
 
 const logger = getLogger("distributed.security");
 
@@ -184,15 +184,14 @@ export async function loadTlsContext(security: Security, role: TlsRole): Promise
   checkOwn(own, certFile, key, keyFile, ca.certificates);
   const chain = certFile.certificates.map((pem) => parse(pem, certFile));
   const trust = await loadTrust(checked, role, ca.certificates, chain);
-  const ciphers = checked.tlsCiphers === undefined ? undefined : parseCiphers(checked.tlsCiphers);
-  if (ciphers !== undefined) warnOfCiphers(ciphers, checked);
+  const { tlsMinVersion: minVersion = "1.2", tlsMaxVersion: maxVersion = "1.3" } = checked;
   return new TlsContext(
     {
       role,
       requireEncryption: requiresEncryption(checked),
-      minVersion: checked.tlsMinVersion ?? "1.2",
-      maxVersion: checked.tlsMaxVersion ?? "1.3",
-      ciphers,
+      minVersion,
+      maxVersion,
+      ciphers: loadCiphers(checked.tlsCiphers, minVersion, maxVersion, isRsa(own)),
       keepAlive: checked.extraConnArgs?.keepAlive ?? true,
       noDelay: checked.extraConnArgs?.noDelay ?? true,
       certificate: own,
@@ -329,14 +328,28 @@ function checkOwn(
   }
 }
 
-function warnOfCiphers(ciphers: ReadonlySet<string>, security: Security): void {
-  const tls13 = [...ciphers].some((name) => name.startsWith("TLS_"));
-  const [preferred] = DENO_SUITES;
-  if (!tls13 || security.tlsMaxVersion === "1.2" || preferred === undefined || ciphers.has(preferred)) return;
-  logger.warning(
-    `"tlsCiphers" leaves out ${preferred}, which Deno prefers and can't be told not to: a link between two roles ` +
-      "of this package will be refused",
-  );
+/** Allowed suites. What is legal, but hardly what was meant, is warned about. */
+function loadCiphers(
+  text: string | undefined,
+  minVersion: TlsVersion,
+  maxVersion: TlsVersion,
+  rsa: boolean,
+): ReadonlySet<string> | undefined {
+  if (text === undefined) return undefined;
+  const ciphers = parseCiphers(text, minVersion, maxVersion);
+  for (const word of unknownCipherWords(text)) {
+    logger.warning(
+      `"tlsCiphers" has "${word}", which OpenSSL would pass over as well: nothing is called that`,
+    );
+  }
+  const preferred = forbiddenPreference({ ciphers, minVersion, maxVersion, rsa });
+  if (preferred !== undefined) {
+    logger.warning(
+      `"tlsCiphers" leaves out ${preferred}, which Deno prefers and can't be told not to: a link between two roles ` +
+        "of this package will be refused",
+    );
+  }
+  return ciphers;
 }
 
 function parse(pem: string, source: Source): Certificate {

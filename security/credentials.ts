@@ -148,6 +148,11 @@ export class Credentials {
     }
   }
 
+  /** Counts an operation of a peer that may not use it. */
+  countRefusal(): void {
+    if (this.#context !== undefined) this.#context.refusals.operation++;
+  }
+
   /** What there is to know; nothing for a role without TLS. */
   facts(): CredentialFacts | undefined {
     const context = this.#context;
@@ -171,6 +176,12 @@ export class Credentials {
       refused: { handshake, revoked, unauthorized, operation, ended },
       reloads: context.generation,
     };
+  }
+
+  /** What belongs into the metrics that a worker tells; empty without TLS. */
+  metrics(): { readonly certificate_days_left?: number } {
+    if (this.#context === undefined) return {};
+    return { certificate_days_left: daysLeft(this.#context.certificate.validTo, Date.now()) };
   }
 
   /** Looks no more. Idempotent. */

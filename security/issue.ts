@@ -36,6 +36,8 @@ export interface CertificateContent {
   readonly version?: 1 | 3;
   /** DNS names. */
   readonly dnsNames?: readonly string[];
+  /** URIs, such as SPIFFE ids. */
+  readonly uris?: readonly string[];
   /** Extended key usages. @default Both, for what is no CA */
   readonly usages?: readonly ("serverAuth" | "clientAuth")[];
 }
@@ -54,6 +56,10 @@ const OID = {
 } as const;
 
 const NAME_OIDS: Readonly<Record<string, string>> = { CN: "2.5.4.3", O: "2.5.4.10", OU: "2.5.4.11" };
+
+/** `[2]` and `[6]` of GeneralName. */
+const DNS_NAME = 0x82;
+const URI = 0x86;
 
 const encoder = new TextEncoder();
 
@@ -83,13 +89,50 @@ export async function makeCertificate(content: CertificateContent): Promise<stri
     publicKey,
     ...v3 ? [der(Tag.context | 3, der(Tag.sequence, ...await extensions(content, publicKey)))] : [],
   );
-  const signature = await crypto.subtle.sign(
-    { name: "ECDSA", hash: "SHA-256" },
-    content.issuer.keys.privateKey,
-    tbs,
+  return pem("CERTIFICATE", await signed(tbs, algorithm, content.issuer));
+}
+
+/** What a revocation list says. */
+export interface RevocationListContent {
+  /** Who signs. */
+  readonly issuer: Issuer;
+  /** When it is made. */
+  readonly thisUpdate: Date;
+  /** When there will be another. */
+  readonly nextUpdate: Date;
+  /** Serial numbers, hexadecimal. */
+  readonly serials: readonly string[];
+}
+
+/** A signed revocation list, DER. */
+export async function makeRevocationList(content: RevocationListContent): Promise<Uint8Array<ArrayBuffer>> {
+  const algorithm = der(Tag.sequence, derOid(OID.ecdsaWithSha256));
+  const entries = content.serials.map((serial) =>
+    der(
+      Tag.sequence,
+      integer(Uint8Array.fromHex(serial.padStart(serial.length + serial.length % 2, "0"))),
+      time(content.thisUpdate),
+    )
   );
-  const whole = der(Tag.sequence, tbs, algorithm, bitString(0, ecdsaSignature(new Uint8Array(signature))));
-  return pem("CERTIFICATE", whole);
+  const tbs = der(
+    Tag.sequence,
+    integer(Uint8Array.of(1)),
+    algorithm,
+    name(content.issuer.name),
+    time(content.thisUpdate),
+    time(content.nextUpdate),
+    ...entries.length > 0 ? [der(Tag.sequence, ...entries)] : [],
+  );
+  return await signed(tbs, algorithm, content.issuer);
+}
+
+async function signed(
+  tbs: Uint8Array<ArrayBuffer>,
+  algorithm: Uint8Array,
+  issuer: Issuer,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, issuer.keys.privateKey, tbs);
+  return der(Tag.sequence, tbs, algorithm, bitString(0, ecdsaSignature(new Uint8Array(signature))));
 }
 
 /** PEM text with a newline at its end. */
@@ -102,7 +145,7 @@ async function extensions(
   content: CertificateContent,
   publicKey: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array[]> {
-  const { ca = false, dnsNames = [], usages = ca ? [] : ["serverAuth", "clientAuth"] } = content;
+  const { ca = false, dnsNames = [], uris = [], usages = ca ? [] : ["serverAuth", "clientAuth"] } = content;
   const keyId = new Uint8Array(await crypto.subtle.digest("SHA-1", publicKey));
   // keyCertSign and cRLSign, or digitalSignature: bits 5 and 6, or 0, from the left.
   const keyUsage = ca ? bitString(1, Uint8Array.of(0x06)) : bitString(7, Uint8Array.of(0x80));
@@ -120,9 +163,11 @@ async function extensions(
       extension(OID.extendedKeyUsage, false, der(Tag.sequence, ...usages.map((usage) => derOid(OID[usage])))),
     );
   }
-  if (dnsNames.length > 0) {
-    const DNS_NAME = 0x82;
-    const names = dnsNames.map((dnsName) => der(DNS_NAME, encoder.encode(dnsName)));
+  if (dnsNames.length + uris.length > 0) {
+    const names = [
+      ...dnsNames.map((dnsName) => der(DNS_NAME, encoder.encode(dnsName))),
+      ...uris.map((uri) => der(URI, encoder.encode(uri))),
+    ];
     all.push(extension(OID.subjectAltName, false, der(Tag.sequence, ...names)));
   }
   return all;

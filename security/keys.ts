@@ -29,3 +29,8 @@ export function keyBelongsTo(key: string, certificate: Certificate): boolean {
   const theirs = new X509Certificate(certificate.raw).publicKey.export({ type: "spki", format: "der" });
   return ours.equals(theirs);
 }
+
+/** Whether the key that `certificate` certifies is an RSA one. */
+export function isRsa(certificate: Certificate): boolean {
+  return new X509Certificate(certificate.raw).publicKey.asymmetricKeyType === "rsa";
+}

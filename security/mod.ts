@@ -11,5 +11,7 @@
  * @module
  */
 
-export { type RefusingSide, SecurityError, TlsRefusedError } from "./errors.ts";
+export type { Authorization, CertificateRule } from "./authorization.ts";
+export { type RefusalKind, type RefusingSide, SecurityError, TlsRefusedError } from "./errors.ts";
+export type { ClientAccess } from "../internal/access.ts";
 export { type ExtraConnArgs, Security, type SecurityMakers, type TemporaryOptions } from "./security.ts";

@@ -14,10 +14,12 @@ import { type AddressInfo, isIP, type Socket } from "node:net";
 import type { ByteStream } from "../comm/byte_stream.ts";
 import type { TlsInfo } from "../comm/comm.ts";
 import { admit } from "./admission.ts";
+import { checkListenerCiphers } from "./ciphers.ts";
 import { TlsContext } from "./context.ts";
 import { TlsRefusedError } from "./errors.ts";
 import { orAborted } from "../internal/deadline.ts";
 import { Inbox } from "./inbox.ts";
+import { isRsa } from "./keys.ts";
 import { NodeStream } from "./node_stream.ts";
 import { checkPeer } from "./policy.ts";
 import { asRefusal, codeOf, hungUp, type TlsPeer } from "./tls_errors.ts";
@@ -185,6 +187,8 @@ function facts(socket: TLSSocket, context: TlsContext, peer: TlsPeer): TlsInfo {
 
 async function listen(options: TlsListenOptions): Promise<TlsListener> {
   const { context, onRefused } = options;
+  const { ciphers, minVersion, maxVersion } = context;
+  checkListenerCiphers({ ciphers, minVersion, maxVersion, rsa: isRsa(context.certificate) });
   // Sockets whose handshake is under way, and where they come from: a refused one has forgotten it.
   const handshakes = new Map<unknown, { readonly raw: Socket; readonly address: string }>();
   const peerOf = (address: string): TlsPeer => ({ way: "accept", address, own: own(context) });

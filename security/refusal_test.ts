@@ -5,7 +5,7 @@ import { connect, createServer, type TLSSocket } from "node:tls";
 import type { AddressInfo } from "node:net";
 import { expired, notYetValid, TestCa, type TestPair } from "../testing/pki.ts";
 import { dialAs, TestListener } from "../testing/tls_pair.ts";
-import { TlsRefusedError } from "./errors.ts";
+import { SecurityError, TlsRefusedError } from "./errors.ts";
 import type { Security } from "./security.ts";
 
 const ca = await TestCa.make("test-ca");
@@ -226,8 +226,17 @@ Deno.test("nodeTls.dial refuses a suite that tlsCiphers does not name, though De
   );
 });
 
+Deno.test("nodeTls.listen refuses to start with suites that no peer would negotiate", async () => {
+  const error = await assertRejects(
+    () => TestListener.start({ ...security, tlsCiphers: "TLS_AES_128_GCM_SHA256", tlsMinVersion: "1.3" }),
+    SecurityError,
+  );
+  assertMatch(error.message, /none of the suites that peers of this listener negotiate \(TLS_AES_256_GCM_SHA384\)/);
+});
+
 Deno.test("nodeTls.listen refuses a suite that tlsCiphers does not name", async () => {
-  await using listener = await TestListener.start({ ...security, tlsCiphers: "TLS_AES_128_GCM_SHA256" });
+  // Peers with TLS 1.2 alone could link, so that it starts.
+  await using listener = await TestListener.start({ ...security, tlsCiphers: "TLS_AES_128_GCM_SHA256:AES256" });
   const pair = await ca.issue("client");
   await strangerDials(listener.port, pair, "TLSv1.3");
   const { reason } = await listener.refusals.next();

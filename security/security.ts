@@ -17,7 +17,7 @@ import { type Authorization, checkAuthorization } from "./authorization.ts";
 import { parseCiphers } from "./ciphers.ts";
 import { SecurityError } from "./errors.ts";
 import { hidden } from "./hidden.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../internal/nearest.ts";
 import { checkRevoked } from "./revocation.ts";
 import { type TemporaryOptions, temporaryPems } from "./temporary.ts";
 
@@ -49,7 +49,12 @@ export type Security = Readonly<{
   requireEncryption?: boolean;
   /** The only CA that is trusted; several certificates allowed. */
   tlsCaFile?: string;
-  /** Allowed suites by OpenSSL's names, with colons between. @default All that Deno offers, which are safe */
+  /**
+   * Allowed suites: a cipher string of OpenSSL, such as `"ECDHE+AESGCM:!AES128"`. It says which suites of TLS 1.2 are
+   * allowed; those of TLS 1.3 all are, unless it names some.
+   *
+   * @default All that Deno offers, which are safe
+   */
   tlsCiphers?: string;
   /** Lowest TLS version. @default {"1.2"} */
   tlsMinVersion?: "1.2" | "1.3";
@@ -190,7 +195,6 @@ function checkValue(field: string, kind: Kind, value: unknown): void {
   if (value === "") {
     throw new SecurityError(`Security option "${field}" is empty: leave it out, or name a file`);
   }
-  if (field === "tlsCiphers") parseCiphers(value as string);
   if (field === "extraConnArgs") checkConnArgs(value as object);
 }
 
@@ -217,6 +221,7 @@ function checkTogether(security: Security): void {
   if (tlsMinVersion > tlsMaxVersion) {
     throw new SecurityError(`"tlsMinVersion" ${tlsMinVersion} is above "tlsMaxVersion" ${tlsMaxVersion}`);
   }
+  if (security.tlsCiphers !== undefined) parseCiphers(security.tlsCiphers, tlsMinVersion, tlsMaxVersion);
   if (security.authorization !== undefined && !requiresEncryption(security)) {
     throw new SecurityError(
       '"authorization" goes by certificates, and plain text has none: give "tlsCaFile" and certificates, and leave ' +

@@ -45,10 +45,16 @@ Deno.test("checkSecurity names the nearest field for an unknown one", () => {
   );
 });
 
-Deno.test("checkSecurity refuses by name what it would have to ignore", () => {
-  for (const field of ["tlsCrlFile", "tlsRevoked", "authorization"]) {
-    assertMatch(refusal({ [field]: "x" }), new RegExp(`"${field}" can't be used: .* not supported yet`));
-  }
+Deno.test("checkSecurity checks revocation and authorization, which need certificates", () => {
+  const rules = [{ cn: "w*", role: "worker" }];
+  checkSecurity({ tlsCaFile: "ca.pem", tlsRevoked: ["0A"], tlsCrlFile: "crl.pem", authorization: { rules } });
+  assertMatch(refusal({ tlsRevoked: ["no"] }), /"tlsRevoked\[0\]"/);
+  assertMatch(refusal({ tlsCaFile: "ca.pem", authorization: { rules: [{}] } }), /rules\[0\].role/);
+  assertMatch(refusal({ authorization: { rules } }), /plain text has none/);
+  assertMatch(
+    refusal({ tlsCaFile: "ca.pem", requireEncryption: false, authorization: { rules } }),
+    /plain text/,
+  );
 });
 
 Deno.test("checkSecurity refuses contradictions and half pairs", () => {

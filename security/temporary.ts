@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type KeyPair, keyPem, makeCertificate, makeKeys } from "./issue.ts";
+import { Authority } from "./authority.ts";
 
 /** Options of `Security.temporary`. */
 export interface TemporaryOptions {
@@ -36,50 +36,20 @@ export interface TemporaryPems {
   readonly tlsWorkerKey: string;
 }
 
-interface Pair {
-  readonly cert: string;
-  readonly key: string;
-}
-
 /** As Dask's (`Security.temporary`, 365 days). */
 const DAYS = 365;
-/** Other machines' clocks may be a little behind. */
-const CLOCK_SKEW_MS = 5 * 60_000;
 
 const ORGANIZATION = ["O", "dask-internal"] as const;
 
 /** Makes them; about 3 ms. */
 export async function temporaryPems(options: TemporaryOptions): Promise<TemporaryPems> {
-  const caKeys = await makeKeys();
-  const name = [ORGANIZATION, ["CN", "dask-internal-ca"]] as const;
-  const now = Date.now();
-  const validity = {
-    validFrom: new Date(now - CLOCK_SKEW_MS),
-    validTo: new Date(now + DAYS * 86_400_000),
-  };
-  const tlsCaFile = await makeCertificate({
-    ...validity,
-    subject: name,
-    publicKey: caKeys.publicKey,
-    issuer: { name, keys: caKeys },
-    ca: true,
-  });
-  const pair = async (role: string): Promise<Pair> => {
-    const keys: KeyPair = await makeKeys();
-    const cert = await makeCertificate({
-      ...validity,
-      subject: [ORGANIZATION, ["CN", role]],
-      publicKey: keys.publicKey,
-      issuer: { name, keys: caKeys },
-      dnsNames: ["dask-internal"],
-    });
-    return { cert, key: await keyPem(keys) };
-  };
+  const authority = await Authority.make([ORGANIZATION, ["CN", "dask-internal-ca"]], DAYS);
+  const pair = (role: string) => authority.issue([ORGANIZATION, ["CN", role]], ["dask-internal"]);
   const [client, scheduler, worker] = options.shared === true
     ? await pair("dask-internal").then((one) => [one, one, one] as const)
     : await Promise.all([pair("client"), pair("scheduler"), pair("worker")]);
   return {
-    tlsCaFile,
+    tlsCaFile: authority.cert,
     tlsClientCert: client.cert,
     tlsClientKey: client.key,
     tlsSchedulerCert: scheduler.cert,

@@ -66,6 +66,7 @@ export interface TlsTransport {
   /**
    * Listens. Peers must show a certificate of our CA.
    *
+   * @throws {SecurityError} If no peer could ever link, because of the suites that `context` allows.
    * @throws {Error} If the address can't be bound.
    */
   listen(options: TlsListenOptions): Promise<TlsListener>;

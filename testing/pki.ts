@@ -11,6 +11,7 @@ import {
   keyPem,
   makeCertificate,
   makeKeys,
+  makeRevocationList,
   pem,
 } from "../security/issue.ts";
 import type { Security } from "../security/security.ts";
@@ -26,7 +27,10 @@ export interface TestPair {
 
 /** What a test may want otherwise than usual. */
 export type TestCertificateOptions = Partial<
-  Pick<CertificateContent, "validFrom" | "validTo" | "version" | "usages" | "ca" | "dnsNames" | "subject">
+  Pick<
+    CertificateContent,
+    "validFrom" | "validTo" | "version" | "usages" | "ca" | "dnsNames" | "uris" | "subject"
+  >
 >;
 
 const DAY_MS = 86_400_000;
@@ -84,6 +88,20 @@ export class TestCa {
       issuer: { name: [["CN", this.#name]], keys: this.#keys },
     });
     return new TestCa(name, keys, cert);
+  }
+
+  /** A revocation list of the certificates `revoked` (PEM), DER. */
+  async crl(
+    revoked: readonly string[],
+    options: { readonly thisUpdate?: Date; readonly nextUpdate?: Date } = {},
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    return await makeRevocationList({
+      issuer: { name: [["CN", this.#name]], keys: this.#keys },
+      thisUpdate: new Date(Date.now() - 60_000),
+      nextUpdate: new Date(Date.now() + 30 * DAY_MS),
+      serials: revoked.map((cert) => parseCertificate(cert).serial),
+      ...options,
+    });
   }
 
   /** A record in which this CA is trusted and every role shows `pair`; fresh pairs per role without. */

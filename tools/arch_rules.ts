@@ -30,6 +30,8 @@ export interface Layer {
 export interface Rules {
   /** From the top down. */
   readonly layers: readonly Layer[];
+  /** Programs that lie in a folder because of their public name; they count as files of the top. */
+  readonly programs: readonly string[];
   /** Single files that are pure in a folder that isn't. */
   readonly pureFiles: readonly string[];
   /** Folders that nothing published imports, and that may import anything. */
@@ -94,7 +96,7 @@ function inAny(path: string, places: readonly string[]): boolean {
 }
 
 function layerOf(path: string, rules: Rules): Layer | undefined {
-  if (!path.includes("/")) return rules.layers.find((layer) => layer.folder === ".");
+  if (!path.includes("/") || rules.programs.includes(path)) return rules.layers.find((layer) => layer.folder === ".");
   let best: Layer | undefined;
   for (const layer of rules.layers) {
     if (inAny(path, [layer.folder]) && layer.folder.length > (best?.folder.length ?? 0)) best = layer;

@@ -8,6 +8,7 @@ const rules: Rules = {
     { folder: "top/state", imports: [], types: ["low"], pure: true },
     { folder: "low", imports: [] },
   ],
+  programs: [],
   pureFiles: [],
   unpublished: ["testing"],
   mostLines: 5,

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import { root } from "./package.ts";
 import { run, say } from "./run.ts";
 import { closingLine, denoCounts, none, sum } from "./summary.ts";
@@ -19,16 +20,17 @@ export async function pythonWithDask(): Promise<string> {
   const version = await run([base, "--version"], { quiet: true });
   if (version.code !== 0) throw new Error(`"${base}" can't be run, and the tests need Python 3.10 or later`);
   const home = `${cacheFolder()}/dask-distributed/interop-${await digest(requirements, version.output)}`;
-  const python = `${home}/bin/python`;
+  const python = Deno.build.os === "windows" ? `${home}/Scripts/python.exe` : `${home}/bin/python`;
   const ready = await run([python, "-c", "import distributed"], { quiet: true }).catch(() => undefined);
   if (ready?.code === 0) return python;
   say(`making ${home}`);
   await must([base, "-m", "venv", "--clear", home]);
-  await must([python, "-m", "pip", "install", "--quiet", "--requirement", requirements.pathname]);
+  await must([python, "-m", "pip", "install", "--quiet", "--requirement", fileURLToPath(requirements)]);
   return python;
 }
 
 function cacheFolder(): string {
+  if (Deno.build.os === "windows") return Deno.env.get("LOCALAPPDATA") ?? ".";
   return Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "."}/.cache`;
 }
 
@@ -47,7 +49,7 @@ async function main(args: readonly string[]): Promise<number> {
   let code = 1;
   try {
     const python = await pythonWithDask();
-    const files = ["peers.ts"].map((name) => new URL(name, folder).pathname);
+    const files = ["peers.ts"].map((name) => new URL(name, folder).href);
     const ran = await run([Deno.execPath(), "test", "-A", ...args, ...files], {
       cwd: root,
       env: { DASK_PYTHON: python, NO_COLOR: "1" },

@@ -61,21 +61,22 @@ async function walk(folder: URL, prefix: string, each: (path: string) => void): 
 
 /**
  * Copies what is published into `folder/package/`, and the stand-ins beside it, where publishing neither lists
- * nor misses them. Returns the paths of the published files.
+ * nor misses them; without `links` it is left to the registry, as users will have it. Returns the paths of the
+ * published files.
  */
-export async function stage(folder: URL): Promise<string[]> {
+export async function stage(folder: URL, withLinks = true): Promise<string[]> {
   const manifest = await readManifest();
   const files = await publishedFiles(manifest);
   const target = new URL("package/", folder);
   for (const path of files) await copy(new URL(path, root), new URL(path, target));
-  for (const link of manifest.links) {
+  for (const link of withLinks ? manifest.links : []) {
     const from = new URL(`${link}/`, root);
     const to = new URL(`${link}/`, folder);
     const names: string[] = [];
     await walk(from, "", (path) => names.push(path));
     for (const name of names) await copy(new URL(name, from), new URL(name, to));
   }
-  const links = manifest.links.map((link) => link.replace(/^\.\//, "../"));
+  const links = withLinks ? manifest.links.map((link) => link.replace(/^\.\//, "../")) : [];
   await Deno.writeTextFile(new URL("deno.json", target), JSON.stringify({ ...manifest, links }, null, 2));
   return files;
 }

@@ -2,7 +2,7 @@
  * Stages exactly what would be published in a folder of its own, and runs a dry run of publishing on it, in
  * which no warning is accepted.
  *
- * Run with `deno task publish:check`.
+ * Run with `deno task publish:check`; `deno run -A tools/stage.ts --publish` publishes (`docs/releasing.md`).
  *
  * @module
  */
@@ -21,14 +21,14 @@ export interface PublishResult {
   readonly output: string;
 }
 
-/** Runs the dry run. */
-export async function checkPublish(): Promise<PublishResult> {
+/** Runs the dry run, or publishes: then the real packages of the registry take the place of the stand-ins. */
+export async function checkPublish(inEarnest = false): Promise<PublishResult> {
   const folder = await Deno.makeTempDir({ prefix: "dask-stage-" });
   try {
     const base = pathToFileURL(`${folder}/`);
-    const files = await stage(base);
+    const files = await stage(base, !inEarnest);
     const { code, stderr, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["publish", "--dry-run", "--allow-dirty"],
+      args: ["publish", "--allow-dirty", ...inEarnest ? [] : ["--dry-run"]],
       cwd: new URL("package/", base),
       env: { NO_COLOR: "1" },
       stdin: "null",
@@ -36,7 +36,7 @@ export async function checkPublish(): Promise<PublishResult> {
     const decoder = new TextDecoder();
     const output = decoder.decode(stdout) + decoder.decode(stderr);
     const problems = warnings(output);
-    if (code !== 0) problems.push(`deno publish --dry-run ended with ${code}`);
+    if (code !== 0) problems.push(`deno publish ended with ${code}`);
     for (const path of ["LICENSE", "README.md", "deno.json"]) {
       if (!files.includes(path)) problems.push(`${path} is missing from what would be published`);
     }
@@ -57,9 +57,14 @@ export function warnings(output: string): string[] {
 }
 
 if (import.meta.main) {
-  const { files, problems, output } = await checkPublish();
-  if (problems.length > 0) say(output.trimEnd());
+  const inEarnest = Deno.args.includes("--publish");
+  const { files, problems, output } = await checkPublish(inEarnest);
+  if (problems.length > 0 || inEarnest) say(output.trimEnd());
   for (const problem of problems) say(problem);
-  say(`${files.length} files of ${fileURLToPath(root)} would be published, ${problems.length} problems`);
+  say(
+    `${files.length} files of ${fileURLToPath(root)} ${
+      inEarnest ? "were" : "would be"
+    } published, ${problems.length} problems`,
+  );
   Deno.exit(problems.length === 0 ? 0 : 1);
 }

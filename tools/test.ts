@@ -39,6 +39,16 @@ async function documentation(): Promise<Counts> {
   return await lint();
 }
 
+/** Types of the guides' programs; that they run is a test. */
+async function guides(): Promise<Counts> {
+  const files = Array.from(
+    Deno.readDirSync(new URL("docs/guides/", root)),
+    ({ name }) => `docs/guides/${name}`,
+  );
+  const [, check] = command("guides", "check", "--doc-only", ...files.sort());
+  return await check();
+}
+
 async function publish(): Promise<Counts> {
   const { problems, output } = await checkPublish();
   if (problems.length > 0) say(output.trimEnd());
@@ -65,6 +75,7 @@ const steps: readonly Step[] = [
   command("lint", "lint"),
   command("types", "check"),
   command("readme", "check", "--doc-only", "README.md"),
+  ["guides", guides],
   ["docs", documentation],
   ["layers", async () => found((await checkCheckout()).problems)],
   ["publish", publish],

@@ -6,7 +6,7 @@
  */
 
 import { unreachable } from "../internal/assert.ts";
-import type { FunctionHash, WorkerStatus } from "../messages/common.ts";
+import type { Address, FunctionHash, WorkerStatus } from "../messages/common.ts";
 import type { WorkerCommand } from "../messages/worker_scheduler.ts";
 import type { Runner } from "./runner.ts";
 import type { Stimulus } from "./state/stimulus.ts";
@@ -17,6 +17,8 @@ export interface CommandEffects {
   readonly onClose: (reason: string) => void;
   /** The scheduler changed its status, which it has to confirm. */
   readonly onStatus: (status: WorkerStatus) => void;
+  /** A peer is gone. */
+  readonly onPeerGone: (peer: Address) => void;
 }
 
 /** Dispatches commands in order. */
@@ -43,8 +45,11 @@ export class Commands {
         case "acquire-replicas":
         case "remove-replicas":
         case "refresh-who-has":
+          events.push(command);
+          break;
         case "remove-worker":
           events.push(command);
+          this.#effects.onPeerGone(command.worker);
           break;
         case "register-functions":
           for (const hash of Object.keys(command.functions) as FunctionHash[]) {

@@ -8,9 +8,16 @@ import { sameHost } from "../comm/host.ts";
 import type { Comm } from "../comm/comm.ts";
 
 import { DONT_REPLY, type Handlers } from "../comm/server.ts";
-import { type Address, checkKeys, MessageError, type RawMessage } from "../messages/common.ts";
-import type { LinkFacts } from "../messages/rpc.ts";
-import type { Serialized } from "../protocol/serialized.ts";
+import {
+  type Address,
+  checkKeys,
+  checkRecord,
+  type Key,
+  MessageError,
+  type RawMessage,
+} from "../messages/common.ts";
+import type { LinkFacts, SecurityFacts } from "../messages/rpc.ts";
+import { Serialized } from "../protocol/serialized.ts";
 import type { DataStore } from "./store.ts";
 
 /** Peers that are sent data at once (`distributed.worker.connections.incoming`); twice as many on the same host. */
@@ -28,12 +35,21 @@ export interface ServedWorker {
   readonly schedulerAddress: Address;
   /** Open links. */
   links(): LinkFacts[];
+  /** Certificates around it, and whom it refused; nothing without TLS. */
+  security(): SecurityFacts | undefined;
   /** Ends it once the answer is on its way. */
   closeSoon(): void;
 }
 
-/** Handlers by operation. `worker` gives nothing while it starts. */
-export function workerHandlers(store: DataStore, worker: () => ServedWorker | undefined): Handlers {
+/**
+ * Handlers by operation. `worker` gives nothing while it starts; `takeData` keeps values, and returns the bytes of those
+ * that it took.
+ */
+export function workerHandlers(
+  store: DataStore,
+  worker: () => ServedWorker | undefined,
+  takeData: (data: ReadonlyMap<Key, Serialized>) => Record<string, number>,
+): Handlers {
   const started = (): ServedWorker => {
     const found = worker();
     if (found === undefined) throw new MessageError("This worker is still starting");
@@ -45,8 +61,17 @@ export function workerHandlers(store: DataStore, worker: () => ServedWorker | un
     keys: () => [...store.keys()],
     identity: () => {
       const { name, schedulerAddress, nthreads } = started();
-      return { type: "Worker", id: name, scheduler: schedulerAddress, nthreads, memory_limit: null };
+      const security = started().security();
+      return {
+        type: "Worker",
+        id: name,
+        scheduler: schedulerAddress,
+        nthreads,
+        memory_limit: null,
+        ...security !== undefined && { security },
+      };
     },
+    update_data: (request) => ({ nbytes: takeData(valuesOf(request)), status: "OK" }),
     links: () => started().links(),
     ping: () => new TextEncoder().encode("pong"),
     terminate: () => {
@@ -54,6 +79,17 @@ export function workerHandlers(store: DataStore, worker: () => ServedWorker | un
       return "OK";
     },
   };
+}
+
+function valuesOf(request: RawMessage): Map<Key, Serialized> {
+  const values = new Map<Key, Serialized>();
+  for (const [key, value] of Object.entries(checkRecord(request, "data"))) {
+    if (!(value instanceof Serialized)) {
+      throw new MessageError(`Cannot keep "${key}": its value is not serialized`);
+    }
+    values.set(key as Key, value);
+  }
+  return values;
 }
 
 /** Sends results, to so many peers at a time. */

@@ -155,6 +155,20 @@ export class Runner {
     };
   }
 
+  /** Keeps values that a client sent. Returns the bytes of those that were taken. */
+  takeData(data: ReadonlyMap<Key, Serialized>): Record<string, number> {
+    const { store } = this.#parts;
+    const sizes = new Map<Key, number>();
+    for (const [key, value] of data) {
+      sizes.set(key, value.nbytes);
+      store.set(key, value);
+    }
+    this.handle([{ op: "update-data", data: sizes, stimulus_id: this.stimulusId("update-data") }]);
+    const taken: Record<string, number> = Object.create(null);
+    for (const [key, nbytes] of sizes) if (store.get(key) !== undefined) taken[key] = nbytes;
+    return taken;
+  }
+
   /** Takes outcomes of the threads. */
   onOutcomes(batch: readonly ExecutionOutcome[]): void {
     if (this.#isClosed) return;

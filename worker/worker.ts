@@ -6,6 +6,7 @@
  */
 
 import { addressHost, formatAddress, normalizeAddress, parseAddress } from "../comm/address.ts";
+import { accessGuard } from "../comm/access.ts";
 import { BatchedSend } from "../comm/batched.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
 import { connect } from "../comm/connect.ts";
@@ -20,8 +21,10 @@ import { getLogger } from "../config/logging.ts";
 import { Deadline, type DeadlineOptions, orAborted } from "../internal/deadline.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import { type Address, isRecord } from "../messages/common.ts";
-import type { LinkFacts, RegisterWorkerReply } from "../messages/rpc.ts";
+import { WORKER_ACCESS } from "../messages/access.ts";
+import type { LinkFacts, RegisterWorkerReply, SecurityFacts } from "../messages/rpc.ts";
 import { parseWorkerCommand } from "../messages/worker_scheduler.ts";
+import { Credentials } from "../security/credentials.ts";
 import type { Security } from "../security/security.ts";
 import { Commands } from "./commands.ts";
 import type { Executor } from "./executor/executor.ts";
@@ -93,6 +96,7 @@ export class Worker implements AsyncDisposable {
   #state: WorkerState;
   #runner: Runner;
   #metrics = new Metrics();
+  #credentials: Credentials;
   #keepAlive: ReturnType<typeof setInterval> | undefined;
   #heartbeatTimer: ReturnType<typeof setTimeout> | undefined;
   #heartbeatSeconds = FIRST_HEARTBEAT;
@@ -110,7 +114,8 @@ export class Worker implements AsyncDisposable {
     this.#listener = parts.listener;
     this.#server = parts.server;
     this.#store = parts.store;
-    this.#pool = new ConnectionPool(links);
+    this.#pool = new ConnectionPool({ ...links, expect: "worker", scheduler: comm.peerAddress });
+    this.#credentials = new Credentials(links.context);
     this.address = parts.listener.contactAddress;
     this.name = options.name ?? this.address;
     this.nthreads = parts.executor.nthreads;
@@ -152,7 +157,15 @@ export class Worker implements AsyncDisposable {
     const store = new DataStore();
     const self: { worker?: Worker } = {}; // known at the end; peers may ask before
     const server = stack.use(
-      new Server({ name: "Worker", handlers: workerHandlers(store, () => self.worker) }),
+      new Server({
+        name: "Worker",
+        handlers: workerHandlers(
+          store,
+          () => self.worker,
+          (data) => self.worker === undefined ? {} : self.worker.#runner.takeData(data),
+        ),
+        access: accessGuard({ role: "worker", table: WORKER_ACCESS, context: links.context }),
+      }),
     );
     const listener = await listenForPeers(server, comm, links, options);
     const executor = stack.use(
@@ -192,6 +205,21 @@ export class Worker implements AsyncDisposable {
     const [first] = leaving;
     if (first !== undefined) await first.#askToRetire(leaving, options);
     await Promise.all(workers.map((worker) => worker.close()));
+  }
+
+  /** Certificates around it, and whom it refused; nothing without TLS. */
+  security(): SecurityFacts | undefined {
+    return this.#credentials.facts();
+  }
+
+  /**
+   * Reads certificates, keys and revocation lists again. New links use them; links whose peer is not trusted any more
+   * are ended. Changed files are noticed without it, too, within seconds.
+   *
+   * @throws {SecurityError} If a file can't be used: the old ones stay in use.
+   */
+  reloadSecurity(): Promise<void> {
+    return this.#credentials.reload();
   }
 
   /** Leaves the cluster and ends; tasks that run are not waited for. Idempotent. */
@@ -259,6 +287,7 @@ export class Worker implements AsyncDisposable {
         if (this.#closing === undefined) logger.info(`Told to close: ${reason}`);
         this.closeSoon();
       },
+      onPeerGone: (peer) => this.#pool.remove(peer), // what waits for it tries others
       onStatus: (status) => {
         if (this.#stream.closed) return;
         this.#stream.send({
@@ -303,7 +332,10 @@ export class Worker implements AsyncDisposable {
         op: "heartbeat_worker",
         address: this.address,
         now,
-        metrics: this.#metrics.sample(this.#store.nbytes, this.#state.counts()),
+        metrics: {
+          ...this.#metrics.sample(this.#store.nbytes, this.#state.counts()),
+          ...this.#credentials.metrics(),
+        },
         executing: this.#runner.executing(),
         extensions: {},
       }, signal);
@@ -365,6 +397,7 @@ export class Worker implements AsyncDisposable {
     await this.#runner.executor.close();
     await this.#server.close();
     await this.#pool.close();
+    await this.#credentials.close();
     await this.#group.idle();
     this.#finish.resolve();
   }
@@ -406,7 +439,7 @@ async function reachScheduler(
   for (;;) {
     logger.info(`Waiting to connect to: ${address.padStart(26)}`);
     try {
-      return await connect(address, { ...links, signal, timeout: CONNECT_TRY_MS });
+      return await connect(address, { ...links, expect: "scheduler", signal, timeout: CONNECT_TRY_MS });
     } catch (error) {
       if (!(error instanceof CommTimeoutError)) throw error;
       logger.warning(error.message);

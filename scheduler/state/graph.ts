@@ -147,7 +147,7 @@ function createTasks(m: Machine, rows: readonly GraphRow[], message: UpdateGraph
     created.push(ts);
   }
   for (const ts of created) {
-    for (const [key] of ts.runSpec[2]) {
+    for (const [key] of ts.runSpec?.[2] ?? []) {
       const dts = m.tasks.get(key);
       if (dts !== undefined) ts.addDependency(dts);
     }

@@ -17,6 +17,8 @@ const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 
 /** Tells a worker to run a task, and first the function if it is new to it (`_task_to_msg`). */
 export function sendTask(m: Machine, ts: TaskState, ws: WorkerState): void {
+  const { runSpec } = ts;
+  assert(runSpec !== null, () => `Task "${ts.key}" is data, and is to run`);
   registerFunction(m, ts.group, ws);
   ts.runId = ++m.runId;
   let whoHas: Readonly<Record<string, readonly Address[]>> = NOTHING;
@@ -40,7 +42,7 @@ export function sendTask(m: Machine, ts: TaskState, ws: WorkerState): void {
     stimulus_id: m.stimulusId,
     who_has: whoHas,
     nbytes,
-    run_spec: ts.runSpec,
+    run_spec: runSpec,
     resource_restrictions: null,
     actor: false,
     annotations: ts.annotations,

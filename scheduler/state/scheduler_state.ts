@@ -12,6 +12,7 @@ import type { WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import { unreachable } from "../../internal/assert.ts";
 import type { ClientState } from "./client_state.ts";
 import * as clients from "./client_stimuli.ts";
+import { updateData } from "./data.ts";
 import { updateGraph } from "./graph.ts";
 import { Machine, type SchedulerStateOptions } from "./machine.ts";
 import {
@@ -178,6 +179,8 @@ export class SchedulerState {
     switch (message.op) {
       case "update-graph":
         return updateGraph(m, cs, message);
+      case "update-data":
+        return updateData(m, cs, message);
       case "client-desires-keys":
         return clients.desireKeys(m, cs, message.keys);
       case "client-releases-keys":
@@ -228,6 +231,16 @@ export class SchedulerState {
     const found = new Map<Address, Key[]>();
     for (const address of addresses ?? this.#machine.workers.keys()) {
       const tasks = this.#machine.workers.get(address)?.hasWhat ?? [];
+      found.set(address, Array.from(tasks, (ts) => ts.key));
+    }
+    return found;
+  }
+
+  /** Keys of the tasks that each worker was given; none for an unknown worker. Without addresses: all workers. */
+  processing(addresses?: readonly Address[] | null): Map<Address, Key[]> {
+    const found = new Map<Address, Key[]>();
+    for (const address of addresses ?? this.#machine.workers.keys()) {
+      const tasks = this.#machine.workers.get(address)?.processing ?? [];
       found.set(address, Array.from(tasks, (ts) => ts.key));
     }
     return found;

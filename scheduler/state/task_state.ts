@@ -94,7 +94,7 @@ export class TaskState {
   /** Cluster-wide unique name. */
   readonly key: Key;
   /** What to run; never looked into. */
-  readonly runSpec: RunSpec;
+  readonly runSpec: RunSpec | null;
   /** The function's statistics and body. */
   readonly group: TaskGroup;
   /** `[-userPriority, generation, order]`: smaller runs first. */
@@ -147,7 +147,7 @@ export class TaskState {
   /** Makes a released task without links to others. */
   constructor(
     key: Key,
-    runSpec: RunSpec,
+    runSpec: RunSpec | null,
     group: TaskGroup,
     priority: Priority,
     sequence: number,

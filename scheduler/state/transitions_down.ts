@@ -23,10 +23,12 @@ import {
   WAITING,
 } from "./task_state.ts";
 
+const LOST_DATA = "lost: no worker holds this value any more, and no task makes it";
+
 /** Begins to work on a task: its dependencies first. */
 export function releasedWaiting(m: Machine, ts: TaskState): void {
-  if (ts.hasLostDependencies || hasErredDependency(ts)) {
-    m.recommendations.add(ts, ts.hasLostDependencies ? FORGOTTEN : ERRED);
+  if (ts.runSpec === null || ts.hasLostDependencies || hasErredDependency(ts)) {
+    m.recommendations.add(ts, ts.runSpec === null || ts.hasLostDependencies ? FORGOTTEN : ERRED);
     return;
   }
   ts.setState(WAITING);
@@ -98,8 +100,9 @@ function dropDependencies(m: Machine, ts: TaskState): void {
 export function memoryReleased(m: Machine, ts: TaskState): void {
   freeReplicas(m, ts);
   ts.setState(RELEASED);
-  if (ts.whoWants.size > 0) tellWanters(m, ts, { op: "lost-data", key: ts.key });
-  if (ts.hasLostDependencies) m.recommendations.add(ts, FORGOTTEN);
+  const isData = ts.runSpec === null; // nothing brings it back
+  if (ts.whoWants.size > 0 && !isData) tellWanters(m, ts, { op: "lost-data", key: ts.key });
+  if (isData || ts.hasLostDependencies) m.recommendations.add(ts, FORGOTTEN);
   else if (ts.needed && !hasErredDependency(ts)) m.recommendations.add(ts, WAITING);
   for (const dts of ts.waiters) {
     if (dts.state === NO_WORKER || dts.state === PROCESSING || dts.state === QUEUED) {
@@ -181,7 +184,7 @@ export function erredReleased(m: Machine, ts: TaskState): void {
 /** Forgets a task, and with it dependents that it leaves without input and dependencies that nobody needs. */
 export function forget(m: Machine, ts: TaskState): void {
   assert(
-    ts.hasLostDependencies || (!ts.needed && ts.dependents.size === 0),
+    ts.runSpec === null || ts.hasLostDependencies || (!ts.needed && ts.dependents.size === 0),
     () => `Task "${ts.key}" is to be forgotten, and is needed`,
   );
   ts.setState(FORGOTTEN);
@@ -208,7 +211,7 @@ export function forget(m: Machine, ts: TaskState): void {
 function removeTask(m: Machine, ts: TaskState): void {
   for (const cs of ts.whoWants) {
     cs.wantsWhat.delete(ts);
-    m.outbox.cancelKey(cs, ts.key, "already forgotten");
+    m.outbox.cancelKey(cs, ts.key, ts.runSpec === null ? LOST_DATA : "already forgotten");
   }
   ts.clearWanters();
   m.tasks.delete(ts.key);

@@ -20,9 +20,10 @@ import type {
   ExecutionWithdrawn,
   GatherSuccess,
   Stimulus,
+  UpdateData,
 } from "./stimulus.ts";
 import { State, type TaskState } from "./task_state.ts";
-import { runTransitions, sendTaskFinished } from "./transitions.ts";
+import { receiveData, runTransitions, sendTaskFinished } from "./transitions.ts";
 
 // After all computations of default priority and before those of low priority; see Dask's _handle_acquire_replicas.
 const REPLICA_PRIORITY = [1] as const;
@@ -35,7 +36,7 @@ export function handleStimulus(m: Machine, event: Stimulus, now: number): void {
   recommend(m, event);
   runTransitions(m);
   if (event.op === "execute-success") dropUnwanted(m, event.key);
-  else if (event.op === "gather-success") {
+  else if (event.op === "gather-success" || event.op === "update-data") {
     for (const key of event.data.keys()) dropUnwanted(m, key);
   }
 }
@@ -61,6 +62,8 @@ function recommend(m: Machine, event: Stimulus): void {
       return freeKeys(m, event);
     case "gather-success":
       return gatherSuccess(m, event);
+    case "update-data":
+      return updateData(m, event);
     case "gather-busy":
       return gatherBusy(m, event.worker);
     case "gather-network-failure":
@@ -256,6 +259,19 @@ function gatherSuccess(m: Machine, event: GatherSuccess): void {
       // As in Dask, what the scheduler said goes before what came, so that both count alike.
       if (ts.nbytes < 0) ts.nbytes = nbytes;
       m.recommend(ts, State.MEMORY);
+    }
+  }
+}
+
+/** Ours: what is being computed or gathered here goes on, and the value is refused. Dask takes it in its place. */
+function updateData(m: Machine, event: UpdateData): void {
+  for (const [key, nbytes] of event.data) {
+    const ts = m.ensureTask(key, REPLICA_PRIORITY);
+    if (ts.state === State.MEMORY) {
+      m.nbytes += nbytes - ts.nbytes;
+      ts.nbytes = nbytes;
+    } else if (ts.state === State.RELEASED || ts.state === State.FETCH || ts.state === State.MISSING) {
+      receiveData(m, ts, nbytes);
     }
   }
 }

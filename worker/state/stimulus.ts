@@ -100,6 +100,16 @@ export interface GatherSuccess {
   readonly stimulus_id: string;
 }
 
+/** A client, or the scheduler for one, gave values. The shell has stored their frames, and drops them again if told so. */
+export interface UpdateData {
+  /** Operation. */
+  readonly op: "update-data";
+  /** Bytes of each value. */
+  readonly data: ReadonlyMap<Key, number>;
+  /** What caused it. */
+  readonly stimulus_id: string;
+}
+
 /** A peer has too much to do to answer now. */
 export interface GatherBusy {
   /** Operation. */
@@ -177,6 +187,7 @@ export type Stimulus =
   | ExecuteReschedule
   | ExecutionWithdrawn
   | GatherSuccess
+  | UpdateData
   | GatherBusy
   | GatherNetworkFailure
   | GatherFailure

@@ -217,6 +217,15 @@ function flightMemory(m: Machine, ts: TaskState): void {
   sendAddKeys(m, ts);
 }
 
+/** A value came that nobody asked a peer for. The scheduler is told by who sent it (`_transition_released_memory`). */
+export function receiveData(m: Machine, ts: TaskState, nbytes: number): void {
+  const start = ts.state;
+  m.purge(ts);
+  ts.nbytes = nbytes;
+  toMemory(m, ts);
+  m.story.record(ts.key, "receive-from-scatter", start, State.MEMORY, ts.state, m.stimulusId, m.now);
+}
+
 /** The scheduler expects what it asked for last, which is not what just ended. */
 function resumedMemory(m: Machine, ts: TaskState, payload: Payload): void {
   const expected = ts.next;

@@ -3,12 +3,12 @@
  * of any task: the shell keeps the frames, this keeps what is known about them.
  *
  * Mirrors `WorkerState` of distributed/worker_state_machine.py (2026.8). Left out, since no message of this package
- * leads there: actors, scatter, work stealing, `secede`. Added: {@linkcode Withdraw}, so that more tasks than there
+ * leads there: actors, work stealing, `secede`. Added: {@linkcode Withdraw}, so that more tasks than there
  * are threads may be handed out. Further differences are marked "Ours" where they are.
  *
  * Contract with the shell:
  * - instructions are done in order, and all of them before the next stimulus is handled;
- * - a result is stored before its `execute-success` or `gather-success` is handled, and deleted at `drop-data`;
+ * - a result is stored before its `execute-success`, `gather-success` or `update-data` is handled, and deleted at `drop-data`;
  * - every `execute` and `gather-dep` ends as exactly one stimulus.
  *
  * @module

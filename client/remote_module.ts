@@ -1,0 +1,84 @@
+/**
+ * Functions of modules that workers import by themselves, instead of being sent the source.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { FunctionHash } from "../messages/common.ts";
+import { encodeMsgpack } from "../protocol/msgpack.ts";
+import { registerBody } from "./function_source.ts";
+
+/** Schemes that a worker can import from. */
+const SCHEMES: ReadonlySet<string> = new Set(["file:", "https:", "http:", "npm:", "jsr:", "node:", "data:"]);
+
+/** The functions of a module, for `submit` and `map`. They can't be called here. */
+export type RemoteModule<M> = {
+  readonly [Name in keyof M as M[Name] extends (...args: never[]) => unknown ? Name : never]: M[Name];
+};
+
+/**
+ * The functions of the module at `url`, to be given to `submit` and `map`: each worker imports the module itself, once
+ * per thread, so its functions may use whatever the module declares and imports. Nothing is loaded here.
+ *
+ * A `file:` URL must lead to the same file on the workers. The module's text is no part of the keys of tasks: after a
+ * change, start the workers anew, or use another URL.
+ *
+ * ```ts ignore
+ * const tasks = remoteModule<typeof import("./tasks.ts")>(import.meta.resolve("./tasks.ts"));
+ * const rows = client.submit(tasks.parse, "https://example.com/data.csv");
+ * ```
+ *
+ * @throws {TypeError} If `url` is not absolute, or of a scheme that workers can't import from.
+ */
+export function remoteModule<M extends object>(url: string | URL): RemoteModule<M> {
+  const address = absoluteUrl(url);
+  const functions = new Map<string, (...args: never[]) => unknown>();
+  return new Proxy(Object.create(null) as RemoteModule<M>, {
+    get: (_, name) => {
+      if (typeof name !== "string" || name === "then") return undefined; // no promise
+      let fn = functions.get(name);
+      if (fn === undefined) functions.set(name, fn = remoteFunction(address, name));
+      return fn;
+    },
+    has: (_, name) => typeof name === "string" && name !== "then",
+  });
+}
+
+function absoluteUrl(url: string | URL): string {
+  const text = String(url);
+  const parsed = URL.canParse(text) ? new URL(text) : undefined;
+  if (parsed === undefined) {
+    throw new TypeError(
+      `Cannot use module "${text}": workers need an absolute URL; make one by import.meta.resolve("${text}")`,
+    );
+  }
+  if (!SCHEMES.has(parsed.protocol)) {
+    throw new TypeError(
+      `Cannot use module "${text}": workers import from ${
+        [...SCHEMES].join(" ")
+      } and not from ${parsed.protocol}`,
+    );
+  }
+  return text;
+}
+
+/** Stands for an export; what is sent is where it is. */
+function remoteFunction(url: string, name: string): (...args: never[]) => unknown {
+  const shown = name === "default" ? nameOf(url) : name;
+  const fn = () => {
+    throw new TypeError(
+      `Cannot call "${name}" of "${url}" here: give it to client.submit or client.map, or import the module`,
+    );
+  };
+  Object.defineProperty(fn, "name", { value: shown });
+  const body = encodeMsgpack({ kind: "module", name: shown, url, export: name });
+  const hash = createHash("sha256").update(body).digest("hex") as FunctionHash;
+  registerBody(fn, { hash, body, name: shown });
+  return fn;
+}
+
+/** The file's name without its ending. */
+function nameOf(url: string): string {
+  return /([\w-]{1,64})(\.\w+)?\/?$/.exec(url.split(/[?#]/)[0] ?? "")?.[1] ?? "default";
+}

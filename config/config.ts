@@ -1,0 +1,173 @@
+/**
+ * Settings by Dask's names, read as what they should be.
+ *
+ * @module
+ */
+
+import { parseBytes, parseTimedelta } from "../internal/units.ts";
+import { DEFAULTS } from "./defaults.ts";
+import { ConfigError } from "./errors.ts";
+import type { ConfigValue } from "./literal.ts";
+import { isSection, leaves, type Section, Tree } from "./tree.ts";
+
+/** Settings that belong together, and where they come from. */
+export interface Layer {
+  /** What it is called in messages, such as a path. */
+  readonly source: string;
+  /** The settings. */
+  readonly settings: Section;
+}
+
+/** A place that settings may be in and that could not be looked at. */
+export interface Unread {
+  /** What it is, such as `~/.config/dask`. */
+  readonly what: string;
+  /** Permission that is missing, such as `--allow-env=HOME`. */
+  readonly flag: string;
+}
+
+/** Name of the layer of built-in settings. */
+const BUILT_IN = "built-in defaults";
+
+/** Settings. `-` and `_` are alike in their names. */
+export class Config {
+  /** What was given beside the built-in settings, the one that counts most at the end. */
+  readonly layers: readonly Layer[];
+  /** Places that could not be looked at. */
+  readonly unread: readonly Unread[];
+  readonly #tree = new Tree();
+
+  /** Lays `layers` over the built-in settings, in order. */
+  constructor(layers: readonly Layer[] = [], unread: readonly Unread[] = []) {
+    this.layers = layers;
+    this.unread = unread;
+    this.#tree.merge(DEFAULTS, BUILT_IN);
+    for (const { source, settings } of layers) this.#tree.merge(settings, source);
+  }
+
+  /** A copy over which `settings` are laid: records, or values by names with dots. */
+  with(settings: Readonly<Record<string, unknown>>, source = "the program"): Config {
+    const nested = Object.entries(settings).map(([path, value]): Layer => ({
+      source,
+      settings: path.split(".").reduceRight<ConfigValue>(
+        (inner, name) => ({ [name]: inner }),
+        value as ConfigValue,
+      ) as Section,
+    }));
+    return new Config([...this.layers, ...nested], this.unread);
+  }
+
+  /** Value of a setting or a section, such as `"distributed.comm.default-scheme"`; `undefined` if it is not set. */
+  get(key: string): unknown {
+    return this.#tree.get(key);
+  }
+
+  /** Settings of a section by name, not deeper; none if it is not set. */
+  section(key: string): Readonly<Record<string, unknown>> {
+    const value = this.#tree.get(key) ?? null;
+    if (value === null) return {};
+    return isSection(value) ? value : this.#refuse(key, "a section", value);
+  }
+
+  /** Settings below a section by their path with dots. */
+  flat(key: string): readonly (readonly [path: string, value: unknown])[] {
+    return leaves(this.section(key) as Section);
+  }
+
+  /** Where a setting comes from, in words for messages. */
+  origin(key: string): string {
+    return this.#tree.origin(key) ?? BUILT_IN;
+  }
+
+  /** Whether something other than the built-in settings sets `key`. */
+  isGiven(key: string): boolean {
+    return this.origin(key) !== BUILT_IN;
+  }
+
+  /** Text; nothing if it is not set or null. */
+  text(key: string): string | undefined {
+    const value = this.#value(key);
+    if (value === undefined) return undefined;
+    return typeof value === "string" && value !== "" ? value : this.#refuse(key, "text that is not empty", value);
+  }
+
+  /** True or false; nothing if it is not set or null. */
+  boolean(key: string): boolean | undefined {
+    const value = this.#value(key);
+    return value === undefined || typeof value === "boolean"
+      ? value
+      : this.#refuse(key, "true or false", value);
+  }
+
+  /** A number of at least `least`; nothing if it is not set or null. */
+  number(key: string, least = -Infinity): number | undefined {
+    const value = this.#value(key);
+    if (value === undefined) return undefined;
+    const number = value === "inf" || value === ".inf" ? Infinity : value;
+    if (typeof number === "number" && number >= least) return number;
+    return this.#refuse(key, least === -Infinity ? "a number" : `a number of at least ${least}`, value);
+  }
+
+  /** A whole number of at least `least`; nothing if it is not set or null. */
+  wholeNumber(key: string, least = 0): number | undefined {
+    const value = this.#value(key);
+    if (value === undefined) return undefined;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= least) return value;
+    return this.#refuse(key, `a whole number of at least ${least}`, value);
+  }
+
+  /** Seconds, from a number or a text such as `"30s"`; nothing if it is not set or null. */
+  seconds(key: string): number | undefined {
+    return this.#unit(key, 'a duration such as "30s"', (value) => parseTimedelta(value));
+  }
+
+  /** Milliseconds, from a number of seconds or a text such as `"30s"`; nothing if it is not set or null. */
+  milliseconds(key: string): number | undefined {
+    const seconds = this.seconds(key);
+    return seconds === undefined ? undefined : seconds * 1000;
+  }
+
+  /** Bytes, from a number or a text such as `"64MiB"`; nothing if it is not set or null. */
+  bytes(key: string): number | undefined {
+    return this.#unit(key, 'a number of bytes such as "64MiB"', parseBytes);
+  }
+
+  /** One of a few words; nothing if it is not set or null. */
+  oneOf<const T extends string>(key: string, choices: readonly T[]): T | undefined {
+    const value = this.#value(key);
+    if (value === undefined) return undefined;
+    const found = choices.find((choice) => choice === value);
+    return found ?? this.#refuse(key, `one of ${choices.join(", ")}`, value);
+  }
+
+  /** Complains of the value of `key`, and says where it comes from. */
+  #refuse(key: string, wanted: string, value: unknown): never {
+    throw new ConfigError(`"${key}" must be ${wanted}, not ${shown(value)} (${this.origin(key)})`);
+  }
+
+  #value(key: string): ConfigValue | undefined {
+    return this.#tree.get(key) ?? undefined;
+  }
+
+  #unit(key: string, wanted: string, read: (value: number | string) => number): number | undefined {
+    const value = this.#value(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== "number" && typeof value !== "string") return this.#refuse(key, wanted, value);
+    let number: number;
+    try {
+      number = read(value);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new ConfigError(`"${key}": ${cause.message} (${this.origin(key)})`, { cause });
+    }
+    return number >= 0 ? number : this.#refuse(key, wanted, value);
+  }
+}
+
+/** A value in a message; long ones, which may be secrets by mistake, by their kind only. */
+export function shown(value: unknown): string {
+  if (isSection(value)) return "a section";
+  if (Array.isArray(value)) return "a list";
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 || text.includes("\\n") ? `a long ${typeof value}` : text;
+}

@@ -1,0 +1,91 @@
+/**
+ * Values by way of the scheduler, for clients that can't reach the workers (`Scheduler.scatter`).
+ *
+ * @module
+ */
+
+import { systemClock } from "../comm/clock.ts";
+import { TimeoutError } from "../comm/errors.ts";
+import type { ConnectionPool } from "../comm/pool.ts";
+import {
+  type Address,
+  checkNumber,
+  checkRecord,
+  checkString,
+  type ClientId,
+  type Key,
+  MessageError,
+  type RawMessage,
+} from "../messages/common.ts";
+import { Serialized } from "../protocol/serialized.ts";
+import type { SchedulerState } from "./state/scheduler_state.ts";
+
+/** Milliseconds between looks for a worker, as in Dask. */
+const POLL_MS = 100;
+
+/** Values that are on workers now. */
+export interface Scattered {
+  /** Who wants them. */
+  readonly client: ClientId;
+  /** Holders by key. */
+  readonly whoHas: Record<Key, Address[]>;
+  /** Bytes by key. */
+  readonly nbytes: Record<Key, number>;
+}
+
+/** Gives the values of a request to running workers, in turn beginning with `turn`, or to several of them. */
+export async function scatterToWorkers(
+  request: RawMessage,
+  state: SchedulerState,
+  pool: ConnectionPool,
+  turn: number,
+): Promise<Scattered> {
+  const client = checkString(request, "client") as ClientId;
+  const data = Object.entries(checkRecord(request, "data"));
+  const timeout = request["timeout"] === undefined ? 2 : checkNumber(request, "timeout");
+  const workers = await runningWorkers(request["workers"], state, timeout);
+  const copies = copiesOf(request["broadcast"], workers.length);
+  const whoHas: Record<Key, Address[]> = Object.create(null);
+  const nbytes: Record<Key, number> = Object.create(null);
+  const byWorker = new Map<Address, Record<string, Serialized>>();
+  data.forEach(([name, value], i) => {
+    if (!(value instanceof Serialized)) {
+      throw new MessageError(`Cannot scatter "${name}": its value is not serialized`);
+    }
+    const key = name as Key;
+    nbytes[key] = value.nbytes;
+    whoHas[key] = [];
+    for (let copy = 0; copy < copies; copy++) {
+      const worker = workers[(turn + i + copy) % workers.length] as Address;
+      whoHas[key].push(worker);
+      const values = byWorker.get(worker) ?? Object.create(null) as Record<string, Serialized>;
+      values[key] = value;
+      byWorker.set(worker, values);
+    }
+  });
+  await Promise.all(
+    Array.from(byWorker, ([worker, values]) => pool.call(worker, { op: "update_data", data: values })),
+  );
+  return { client, whoHas, nbytes };
+}
+
+function copiesOf(broadcast: unknown, workers: number): number {
+  if (broadcast === true) return workers;
+  return typeof broadcast === "number" && broadcast >= 1 ? Math.min(Math.floor(broadcast), workers) : 1;
+}
+
+/** Waits for one that runs, as many seconds as the request says. */
+async function runningWorkers(names: unknown, state: SchedulerState, seconds: number): Promise<Address[]> {
+  const until = systemClock.now() + seconds * 1000;
+  for (;;) {
+    const running: Address[] = [];
+    for (const [address, ws] of state.workers) {
+      const isNamed = !Array.isArray(names) || names.includes(address) || names.includes(ws.name) ||
+        names.includes(ws.host);
+      if (ws.status === "running" && isNamed) running.push(address);
+    }
+    if (running.length > 0) return running.sort();
+    if (systemClock.now() >= until) throw new TimeoutError("No valid workers found");
+    await systemClock.sleep(POLL_MS);
+  }
+}

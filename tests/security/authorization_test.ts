@@ -1,0 +1,182 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { connect } from "../../comm/connect.ts";
+import type { Comm } from "../../comm/comm.ts";
+import { ConnectionPool } from "../../comm/pool.ts";
+import { linkOptions } from "../../comm/secure.ts";
+import {
+  CancelledError,
+  Client,
+  CommAuthError,
+  RpcError,
+  Scheduler,
+  type Security,
+  Worker,
+} from "../../mod.ts";
+import { RuledPki } from "../../testing/rules.ts";
+
+interface Ruled extends AsyncDisposable {
+  readonly pki: RuledPki;
+  readonly scheduler: Scheduler;
+  readonly worker: Worker;
+  client(unit: string): Promise<Client>;
+}
+
+/** A scheduler and a worker under the rules. */
+async function ruledCluster(): Promise<Ruled> {
+  const stack = new AsyncDisposableStack();
+  const pki = await RuledPki.make();
+  const scheduler = stack.use(
+    await Scheduler.start({
+      host: "127.0.0.1",
+      port: 0,
+      security: await pki.security("schedulers"),
+      validate: true,
+    }),
+  );
+  const worker = stack.use(
+    await Worker.start(scheduler.address, {
+      nthreads: 1,
+      security: await pki.security("workers"),
+      validate: true,
+    }),
+  );
+  const client = async (unit: string) =>
+    stack.use(await Client.connect(scheduler.address, { security: await pki.security(unit) }));
+  return { pki, scheduler, worker, client, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** A pool that asks whomever it is told to. */
+async function poolOf(security: Security): Promise<ConnectionPool> {
+  return new ConnectionPool(
+    await linkOptions(security, "client"),
+  );
+}
+
+Deno.test("authorization lets clients that may submit compute, with a worker and a scheduler by rule", async () => {
+  await using cluster = await ruledCluster();
+  const client = await cluster.client("users");
+  const futures = client.map((x: number) => x + 1, [1, 2, 3]);
+  assertEquals(await client.gather(futures), [2, 3, 4]);
+  const grants = cluster.scheduler.links().map((link) => link.tls?.peer.grant?.role).sort();
+  assert(grants.includes("client") && grants.includes("worker"), String(grants));
+});
+
+Deno.test("authorization refuses who matches no rule, at the TLS handshake, logged and counted", async () => {
+  await using cluster = await ruledCluster();
+  const error = await assertRejects(() => cluster.client("strangers"), CommAuthError);
+  assertMatch(error.message, /strangers|refuse/);
+  assert((cluster.scheduler.identity().security?.refused.unauthorized ?? 0) > 0);
+});
+
+Deno.test("authorization lets an observer look, and refuses its tasks with the reason", async () => {
+  await using cluster = await ruledCluster();
+  const client = await cluster.client("watchers");
+  assertEquals((await client.schedulerInfo()).n_workers, 1);
+  const future = client.submit((x: number) => x, 1);
+  const error = await assertRejects(() => future.result(), CancelledError);
+  assertMatch(error.message, /OU=watchers.*a client that may observe/);
+  // The connection stays, and others are not disturbed.
+  assertEquals((await client.schedulerInfo()).n_workers, 1);
+  assertEquals(await (await cluster.client("users")).submit((x: number) => x, 2).result(), 2);
+  assertEquals(cluster.scheduler.identity().security?.refused.operation, 1);
+});
+
+Deno.test("authorization refuses results to an observer, at the scheduler and at the worker", async () => {
+  await using cluster = await ruledCluster();
+  const client = await cluster.client("users");
+  const future = client.submit((x: number) => x, 1);
+  await future.result();
+  await using pool = await poolOf(await cluster.pki.lenient("watchers"));
+  const keys = [future.key];
+  for (
+    const ask of [
+      () => pool.call(cluster.scheduler.address, { op: "gather", keys }),
+      () => pool.call(cluster.worker.address, { op: "get_data", keys, who: null }),
+    ]
+  ) {
+    const error = await assertRejects(ask, RpcError);
+    assertEquals(error.remote.name, "PermissionError");
+  }
+  assertEquals(Object.keys(await pool.call(cluster.scheduler.address, { op: "who_has", keys })), keys);
+});
+
+Deno.test("authorization leaves what is not in the tables, and what ends roles, to administrators", async () => {
+  await using cluster = await ruledCluster();
+  await using users = await poolOf(await cluster.pki.lenient("users"));
+  await using admins = await poolOf(await cluster.pki.lenient("admins"));
+  for (const address of [cluster.scheduler.address, cluster.worker.address]) {
+    for (const op of ["terminate", "no_such_operation"]) {
+      const error = await assertRejects(() => users.call(address, { op }), RpcError);
+      assertEquals(error.remote.name, "PermissionError");
+    }
+    const unknown = await assertRejects(() => admins.call(address, { op: "no_such_operation" }), RpcError);
+    assertMatch(unknown.remote.message, /Unknown operation/);
+  }
+  assertEquals(await admins.call(cluster.worker.address, { op: "terminate" }), "OK");
+  await cluster.worker.finished;
+});
+
+/** A link to the scheduler with a certificate of `unit`, whatever the rules say about that. */
+async function linkAs(cluster: Ruled, unit: string): Promise<Comm> {
+  const security = await cluster.pki.lenient(unit);
+  return await connect(cluster.scheduler.address, await linkOptions(security, "client"));
+}
+
+Deno.test("authorization refuses a worker's certificate that registers as a client or submits", async () => {
+  await using cluster = await ruledCluster();
+  await using comm = await linkAs(cluster, "workers");
+  await comm.write({ op: "register-client", client: "Client-x", versions: {}, reply: false });
+  const [start] = await comm.read() as { op: string; error: string }[];
+  assertEquals(start?.op, "stream-start");
+  assertMatch(start?.error ?? "", /refuses "register-client".*is a worker/);
+  assertEquals(await comm.read().catch(() => "closed"), "closed");
+});
+
+Deno.test("authorization refuses clients' and schedulers' certificates that register as workers", async () => {
+  await using cluster = await ruledCluster();
+  for (const unit of ["admins", "schedulers"]) {
+    await using comm = await linkAs(cluster, unit);
+    await comm.write({ op: "register-worker", address: "tls://127.0.0.1:1", reply: false });
+    const reply = await comm.read() as { status: string; message: string };
+    assertEquals(reply.status, "error");
+    assertMatch(reply.message, /refuses "register-worker"/);
+  }
+  assertEquals(cluster.scheduler.identity().n_workers, 1);
+});
+
+Deno.test("authorization keeps a worker's certificate from acting as a scheduler, at the dialler's end", async () => {
+  const pki = await RuledPki.make();
+  const impostor = await pki.lenient("workers");
+  await using scheduler = await Scheduler.start({ host: "127.0.0.1", port: 0, security: impostor });
+  const security = await pki.security("users");
+  await assertRejects(
+    () => Client.connect(scheduler.address, { security }),
+    CommAuthError,
+    "is a worker, and a scheduler was expected",
+  );
+  const workers = await pki.security("workers");
+  await assertRejects(
+    () => Worker.start(scheduler.address, { security: workers, nthreads: 1 }),
+    CommAuthError,
+    "a scheduler was expected",
+  );
+  assertEquals(scheduler.identity().n_workers, 0);
+});
+
+Deno.test("authorization keeps a client's certificate from acting as a worker, at every dialler's end", async () => {
+  const pki = await RuledPki.make();
+  const impostor = await pki.lenient("users");
+  await using fake = await Scheduler.start({ host: "127.0.0.1", port: 0, security: impostor });
+  for (
+    const [unit, role] of [["schedulers", "scheduler"], ["workers", "worker"], ["users", "client"]] as const
+  ) {
+    const links = await linkOptions(await pki.security(unit), role);
+    await using pool = new ConnectionPool({ ...links, expect: "worker" });
+    await assertRejects(
+      () => pool.call(fake.address, { op: "get_data", keys: [], who: null }),
+      CommAuthError,
+      "a worker was expected",
+    );
+    assertEquals(links.context?.refusals.unauthorized, 1);
+  }
+});
