@@ -25,8 +25,6 @@ export const CONNECT_TIMEOUT = "30s";
 export interface ConnectOptions extends LinkOptions {
   /** Gives up at once; the promise rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Gives up after that long: milliseconds, or text such as `"30s"`, the default. */
-  readonly timeout?: number | string | undefined;
   /** Time, for tests. */
   readonly clock?: Clock | undefined;
   /** Randomness of pauses, for tests. */

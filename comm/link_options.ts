@@ -19,6 +19,8 @@ export interface LinkOptions {
   readonly expect?: "scheduler" | "worker" | undefined;
   /** Compression that is offered to peers on other hosts. Default: none. */
   readonly compression?: string | null | undefined;
+  /** A dial gives up after that long: milliseconds, or text such as `"30s"`, the default. */
+  readonly timeout?: number | string | undefined;
   /** Replaces fields of what this side says first. */
   readonly handshake?: Partial<HandshakeInfo> | undefined;
 }

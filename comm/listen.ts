@@ -9,7 +9,8 @@ import { TaskGroup } from "../internal/task_group.ts";
 import { parseTimedelta } from "../internal/units.ts";
 import type { Address } from "../messages/common.ts";
 import { SecurityError } from "../security/errors.ts";
-import { formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
+import { addressHost, formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
+import { Admission, type LinkLimits } from "./admission.ts";
 import type { ByteStream, SocketAddress } from "./byte_stream.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { AddressError, messageOf, TimeoutError } from "./errors.ts";
@@ -22,18 +23,15 @@ import { tlsTransport } from "./tls.ts";
 
 const logger = getLogger("distributed.comm");
 
-/** Time that a peer has for TLS, and again for its first message. */
-const HANDSHAKE_TIMEOUT = "10s";
-/** Peers that may be in their handshake at once; each costs a socket and a few KiB. */
-const HANDSHAKES_MAX = 1024;
-
 /** How to listen. */
 export interface ListenOptions extends LinkOptions {
   /** Takes a new comm; it owns it from then on. Must not throw. */
   readonly onComm: (comm: Comm) => void;
   /** Told of a peer that did not become a comm, beside the log. */
   readonly onRefused?: ((reason: unknown, peer: string) => void) | undefined;
-  /** Time that a peer has for TLS, and again for its first message: milliseconds, or text. Default `"10s"`. */
+  /** What peers may cost before they have proved anything. */
+  readonly limits?: LinkLimits | undefined;
+  /** `handshakeTimeout` of {@linkcode ListenOptions.limits}: milliseconds, or text such as `"10s"`. */
   readonly handshakeTimeout?: number | string | undefined;
   /** Host of the contact address if this listens on all interfaces. Default: see {@linkcode contactHost}. */
   readonly contactHost?: string | undefined;
@@ -77,18 +75,31 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
   const { scheme, host, port = 0 } = parsed;
   const handshakes = new TaskGroup();
   const hostname = host === "" ? "0.0.0.0" : host;
-  const handshakeTimeoutMs = parseTimedelta(options.handshakeTimeout ?? HANDSHAKE_TIMEOUT, "ms") * 1000;
+  const admission = new Admission(options.limits);
+  const handshakeTimeoutMs = options.handshakeTimeout === undefined
+    ? admission.limits.handshakeTimeout
+    : parseTimedelta(options.handshakeTimeout, "ms") * 1000;
   const refuse = (reason: unknown, peer: string) => {
+    admission.refused(addressHost(peer), performance.now());
     logger.warning(`Refused a connection from ${peer} on ${scheme}://${hostname}: ${messageOf(reason)}`);
     options.onRefused?.(reason, peer);
   };
+  const admit = (peerHost: string, pending: number): boolean => {
+    const now = performance.now();
+    if (admission.admit(peerHost, now, pending + handshakes.size)) return true;
+    if (admission.isNews(peerHost, now)) {
+      logger.warning(
+        `Keeping out ${peerHost} on ${scheme}://${hostname}: it opens links too fast, was refused too often, ` +
+          `or too many peers are in their handshake`,
+      );
+    }
+    return false;
+  };
   const onConnection = (stream: ByteStream) => {
-    const peer = formatAddress(scheme, stream.remoteAddr.hostname, stream.remoteAddr.port);
-    const started = handshakes.size < HANDSHAKES_MAX &&
-      handshakes.add((ended) => greet(stream, scheme, handshakeTimeoutMs, options, ended, refuse));
-    if (started) return;
-    stream.abort();
-    refuse(new Error("too many peers are in their handshake"), peer);
+    const started = handshakes.add((ended) =>
+      greet(stream, scheme, handshakeTimeoutMs, options, ended, refuse)
+    );
+    if (!started) stream.abort();
   };
   const { context } = options;
   const bound = scheme === "tls" && context !== undefined
@@ -97,13 +108,17 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
       port,
       context,
       handshakeTimeoutMs,
+      admit,
       onConnection,
       onRefused: (reason, peer) => refuse(reason, `${scheme}://${peer}`),
     })
     : listenTcp({
       hostname,
       port,
-      onConnection,
+      onConnection: (stream) => {
+        if (admit(stream.remoteAddr.hostname, 0)) onConnection(stream);
+        else stream.abort();
+      },
       onAcceptError: (error) =>
         logger.error(`Cannot accept a connection on tcp://${hostname}, trying again: ${messageOf(error)}`),
     });

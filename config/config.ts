@@ -88,7 +88,9 @@ export class Config {
   text(key: string): string | undefined {
     const value = this.#value(key);
     if (value === undefined) return undefined;
-    return typeof value === "string" && value !== "" ? value : this.#refuse(key, "text that is not empty", value);
+    return typeof value === "string" && value !== ""
+      ? value
+      : this.#refuse(key, "text that is not empty", value);
   }
 
   /** True or false; nothing if it is not set or null. */

@@ -29,7 +29,8 @@ export function interpretValue(text: string): ConfigValue {
 /** Not for callers: the text is no literal. */
 class NoLiteral extends Error {}
 
-const NUMBER = /[+-]?(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)/y;
+const NUMBER =
+  /[+-]?(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)/y;
 const NAME = /[A-Za-z_]\w*/y;
 const SPACE = /\s*/y;
 const DEEPEST = 100;

@@ -23,11 +23,15 @@ export interface Logger {
 }
 
 const encoder = new TextEncoder();
-const thresholds = new Map<string, number>([["distributed", LEVELS.indexOf("info")]]);
+/** Dask's own (`distributed/config.py`, `_initialize_logging_old_style`). */
+const thresholds = new Map<string, number>([
+  ["distributed", LEVELS.indexOf("info")],
+  ["distributed.client", LEVELS.indexOf("warning")],
+]);
 
 /**
  * Sets the lowest level that `name`, and every name below it (`distributed` governs `distributed.worker`), prints.
- * Default: `info` for `distributed`.
+ * Default: `info` for `distributed`, `warning` for `distributed.client`.
  */
 export function setLogLevel(name: string, level: LogLevel): void {
   thresholds.set(name, LEVELS.indexOf(level));

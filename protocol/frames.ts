@@ -43,6 +43,10 @@ const BLOCK_BYTES = 2 ** 20;
  * memory is the system's zero page until bytes arrive. A longer one grows by doubling.
  */
 const TRUSTED_BYTES = 64 * 2 ** 20;
+/** As {@linkcode TRUSTED_BYTES}, for the shards of one frame, which are read into memory side by side. */
+const TRUSTED_RUN_BYTES = 512 * 2 ** 20;
+/** Shards hold whole items, so they may be shorter by almost an item. */
+const SHARD_SLACK_BYTES = 64;
 const HEAD_BYTES = 16;
 
 /** Chunks to write, in order. Small frames are merged; frames of 64 KiB and more are passed on uncopied. */
@@ -151,6 +155,9 @@ export class FrameReader {
   /** The frame that is being read: its memory so far, and how much of it is filled. */
   #frame: Uint8Array | undefined = undefined;
   #filled = 0;
+  /** Memory for the shards of a frame, one after the other. */
+  #run: Uint8Array | undefined = undefined;
+  #runAt = 0;
   /** Memory for small frames of this message. */
   #block: Uint8Array | undefined = undefined;
   #blockAt = 0;
@@ -293,7 +300,9 @@ export class FrameReader {
 
   /** Memory for a frame whose first byte is there. */
   #memory(length: number): Uint8Array {
-    if (length >= BIG_FRAME_BYTES) return allocate(Math.min(length, TRUSTED_BYTES));
+    if (length >= BIG_FRAME_BYTES) {
+      return this.#shardMemory(length) ?? allocate(Math.min(length, TRUSTED_BYTES));
+    }
     if (this.#block === undefined || this.#blockAt + length > this.#block.byteLength) {
       this.#block = allocate(Math.max(length, Math.min(this.#smallBytes, BLOCK_BYTES)));
       this.#blockAt = 0;
@@ -302,6 +311,30 @@ export class FrameReader {
     this.#blockAt += length;
     this.#smallBytes -= length;
     return memory;
+  }
+
+  /** Memory for a frame that is one of several shards: so that joining them again needs no copy. */
+  #shardMemory(length: number): Uint8Array | undefined {
+    if (this.#run === undefined) {
+      const total = this.#runBytes();
+      if (total === length || total > TRUSTED_RUN_BYTES) return undefined;
+      this.#run = allocate(total);
+      this.#runAt = 0;
+    }
+    const memory = this.#run.subarray(this.#runAt, this.#runAt + length);
+    this.#runAt += length;
+    if (this.#runAt === this.#run.byteLength) this.#run = undefined;
+    return memory;
+  }
+
+  /** Bytes of the frame whose turn it is, and of those that continue it: shards are full but for the last one. */
+  #runBytes(): number {
+    let index = this.#frames.length;
+    let total = this.#lengths[index] ?? 0;
+    while (isFullShard(this.#lengths[index]) && (this.#lengths[index + 1] ?? 0) >= BIG_FRAME_BYTES) {
+      total += this.#lengths[++index] ?? 0;
+    }
+    return total;
   }
 
   #advance(bytes: number): void {
@@ -318,11 +351,17 @@ export class FrameReader {
     this.#lengths = [];
     this.#total = 0;
     this.#frames = [];
+    this.#run = undefined;
     this.#block = undefined;
     this.#blockAt = 0;
     this.#smallBytes = 0;
     return frames;
   }
+}
+
+/** Whether a frame is as long as shards are, that is 64 MiB or the last item's end before that. */
+function isFullShard(length: number | undefined): boolean {
+  return length !== undefined && length <= TRUSTED_BYTES && length > TRUSTED_BYTES - SHARD_SLACK_BYTES;
 }
 
 /** A size of 64 bit. Beyond 2^53 it is inexact, and beyond every limit all the same. */

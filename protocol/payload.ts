@@ -100,12 +100,38 @@ function unfit(field: string): SerializationError {
   return new SerializationError(`Cannot read a payload: "${field}" of its header does not fit its frames`);
 }
 
-/** One array of all parts; the part itself if there is one alone. */
+/**
+ * A payload as it was before {@linkcode splitPayload}, if that needs no copy: its shards were read side by side. Else
+ * the payload itself.
+ */
+export function rejoined(payload: Serialized): Serialized {
+  const { header, frames } = payload;
+  if (header["split-num-sub-frames"] === undefined) return payload;
+  const names = header["compression"];
+  if (Array.isArray(names) && names.some((name) => name !== null)) return payload;
+  if (frames.some(({ buffer }) => buffer !== frames[0]?.buffer)) return payload;
+  const { "split-num-sub-frames": _, "split-offsets": __, "compression": ___, ...rest } = header;
+  try {
+    const joined = joinFrames(payload);
+    return new Serialized({ ...rest, "num-sub-frames": joined.length }, joined);
+  } catch (error) {
+    if (error instanceof SerializationError) return payload; // whoever reads it will say so
+    throw error;
+  }
+}
+
+/** One array of all parts; no copy if there is one alone, or if they lie side by side. */
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const only = parts[0];
-  if (parts.length === 1 && only !== undefined) return only;
+  const [first] = parts;
   let size = 0;
-  for (const part of parts) size += part.byteLength;
+  let isTogether = first !== undefined;
+  for (const part of parts) {
+    isTogether &&= part.buffer === first?.buffer && part.byteOffset === first.byteOffset + size;
+    size += part.byteLength;
+  }
+  if (first !== undefined && isTogether) {
+    return parts.length === 1 ? first : new Uint8Array(first.buffer, first.byteOffset, size);
+  }
   const joined = new Uint8Array(size);
   let at = 0;
   for (const part of parts) {

@@ -4,15 +4,30 @@
  * @module
  */
 
+import { parseAddress } from "../comm/address.ts";
 import type { BatchedSend } from "../comm/batched.ts";
 import type { Comm } from "../comm/comm.ts";
+import { messageOf } from "../comm/errors.ts";
+import { checkLink, type LinkOptions } from "../comm/link_options.ts";
 import { getLogger } from "../config/logging.ts";
 import { grantText } from "../internal/access.ts";
 import { CLIENT_STREAM_ACCESS, mayUse } from "../messages/access.ts";
 import type { ClientStreamMessage } from "../messages/client_scheduler.ts";
-import type { Key } from "../messages/common.ts";
+import type { Address, Key } from "../messages/common.ts";
 
 const logger = getLogger("distributed.scheduler");
+
+/** Why a worker at `address` can't be a member: it would have to be dialled in plain text, which is forbidden. */
+export function contactRefusal(address: Address, links: LinkOptions): string | undefined {
+  const parsed = parseAddress(address);
+  if (parsed.scheme !== "tcp") return undefined;
+  try {
+    checkLink("connect to", address, parsed, links);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
 
 /** First messages of streams that are refused, as Dask's peers read them. */
 export const REGISTRATION_REFUSALS: Readonly<Record<string, (text: string) => unknown>> = {

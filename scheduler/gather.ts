@@ -5,13 +5,17 @@
  */
 
 import type { ConnectionPool } from "../comm/pool.ts";
-import { CommAuthError, CommClosed, TimeoutError } from "../comm/errors.ts";
+import { CommAuthError, CommClosed, messageOf, TimeoutError } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { GatherReply } from "../messages/rpc.ts";
 import { Serialized } from "../protocol/serialized.ts";
+import { SecurityError } from "../security/errors.ts";
 
 const logger = getLogger("distributed.scheduler");
+
+/** Why a worker can't be asked, so that another holder is; an address in plain text may be forbidden. */
+const UNREACHABLE = [CommClosed, CommAuthError, TimeoutError, SecurityError];
 
 /**
  * Collects `keys` from their holders, other holders if one can't be reached.
@@ -60,8 +64,8 @@ async function getData(
     const reply = await pool.call(worker, { op: "get_data", keys, who: null });
     return reply.status === "OK" ? reply.data : {};
   } catch (error) {
-    if (error instanceof CommClosed || error instanceof CommAuthError || error instanceof TimeoutError) {
-      logger.warning(`Cannot gather from ${worker}: ${error.message}`);
+    if (UNREACHABLE.some((kind) => error instanceof kind)) {
+      logger.warning(`Cannot gather from ${worker}: ${messageOf(error)}`);
       return {};
     }
     throw error;

@@ -44,7 +44,7 @@ import { encodeError } from "../protocol/remote_error.ts";
 import { Credentials } from "../security/credentials.ts";
 import { asksForTls, type Security } from "../security/security.ts";
 import { Departures, type RetireOptions } from "./departures.ts";
-import { permitted, REGISTRATION_REFUSALS } from "./access.ts";
+import { contactRefusal, permitted, REGISTRATION_REFUSALS } from "./access.ts";
 import { gatherFromWorkers } from "./gather.ts";
 import { schedulerIdentity, taskPrefixStates, workerIdentity } from "./identity.ts";
 import {
@@ -113,6 +113,7 @@ export class Scheduler implements AsyncDisposable {
   #idleTimer: ReturnType<typeof setInterval> | undefined;
   #departures: Departures;
   #credentials: Credentials;
+  #links: LinkOptions;
   #closing: Promise<void> | undefined;
   #scatterTurn = 0;
 
@@ -133,6 +134,7 @@ export class Scheduler implements AsyncDisposable {
     }, options.workerTtl === undefined ? WORKER_TTL_MS : options.workerTtl);
     this.#pool = new ConnectionPool({ ...links, expect: "worker" });
     this.#credentials = new Credentials(links.context);
+    this.#links = links;
     this.#server = new Server({
       name: "Scheduler",
       access: accessGuard({
@@ -318,7 +320,7 @@ export class Scheduler implements AsyncDisposable {
   async #serveWorker(request: RawMessage, comm: Comm): Promise<unknown> {
     const registration = parseRegisterWorker(request);
     const address = await resolveAddress(registration.address);
-    const refusal = this.#refusal(address, registration.name);
+    const refusal = contactRefusal(address, this.#links) ?? this.#refusal(address, registration.name);
     if (refusal !== undefined) {
       logger.warning(`Refused worker ${address}: ${refusal}`);
       await comm.write({ status: "error", message: refusal, time: Date.now() / 1000 });

@@ -8,10 +8,14 @@ import type { TLSSocket } from "node:tls";
 import type { ByteStream, SocketAddress } from "../comm/byte_stream.ts";
 import type { TlsInfo } from "../comm/comm.ts";
 import type { Inbox } from "./inbox.ts";
+import { type Done, SLICE_BYTES, Slices } from "./slices.ts";
 import { asRefusal, type TlsPeer } from "./tls_errors.ts";
 
 /** Messages up to that many bytes leave as one buffer, and so mostly as one TLS record. */
 const COALESCE_BYTES = 64 * 1024;
+
+/** Slices of large writes that the socket has at a time: two are too few for a busy machine, more gain nothing. */
+const SLICES_UNDER_WAY = 4;
 
 /**
  * How long a peer has to end its side after we ended ours. Dropping the socket at once could make the kernel discard
@@ -28,6 +32,9 @@ export class NodeStream implements ByteStream {
   readonly #inbox: Inbox;
   readonly #pending = new Set<(error: Error) => void>();
   readonly #closed: Promise<void>;
+  readonly #slices = new Slices();
+  #slicesUnderWay = 0;
+  #endsWhenSent = false;
   #error: Error | undefined;
   #linger: ReturnType<typeof setTimeout> | undefined;
 
@@ -67,7 +74,7 @@ export class NodeStream implements ByteStream {
     return promise;
   }
 
-  #send(chunks: readonly Uint8Array[], done: (error?: Error | null) => void): void {
+  #send(chunks: readonly Uint8Array[], done: Done): void {
     const socket = this.#socket;
     // Deno fails a write of no bytes (EPERM), so empty chunks must not get through.
     let length = 0;
@@ -79,15 +86,32 @@ export class NodeStream implements ByteStream {
     }
     const end = chunks[last];
     if (end === undefined) return void queueMicrotask(done);
-    if (end.length === length) return void socket.write(end, done);
-    if (length <= COALESCE_BYTES) return void socket.write(joined(chunks, length), done);
-    socket.cork();
-    for (let i = 0; i < last; i++) {
-      const chunk = chunks[i];
-      if (chunk !== undefined && chunk.length > 0) socket.write(chunk);
+    if (this.#slices.isEmpty) { // else it must wait its turn
+      if (end.length === length && length <= SLICE_BYTES) return void socket.write(end, done);
+      if (length <= COALESCE_BYTES) return void socket.write(joined(chunks, length), done);
     }
-    socket.write(end, done);
-    socket.uncork();
+    this.#slices.push(chunks, done);
+    this.#sendSlices();
+  }
+
+  #sendSlices(): void {
+    while (this.#slicesUnderWay < SLICES_UNDER_WAY) {
+      const slice = this.#slices.next();
+      if (slice === undefined) break;
+      const [bytes, done] = slice;
+      this.#slicesUnderWay++;
+      this.#socket.write(bytes, (error) => {
+        this.#slicesUnderWay--;
+        done?.(error);
+        this.#sendSlices();
+      });
+    }
+    if (this.#endsWhenSent && this.#slices.isEmpty) this.#end();
+  }
+
+  #end(): void {
+    this.#endsWhenSent = false;
+    this.#socket.end(() => this.#startLinger());
   }
 
   close(): Promise<void> {
@@ -95,7 +119,8 @@ export class NodeStream implements ByteStream {
       this.#error = new Error("Link was closed by this side");
       // Discarding what still comes in lets the peer's end be seen.
       this.#inbox.discard(this.#error);
-      this.#socket.end(() => this.#startLinger());
+      if (this.#slices.isEmpty) this.#end();
+      else this.#endsWhenSent = true;
     }
     return this.#closed;
   }
@@ -113,6 +138,7 @@ export class NodeStream implements ByteStream {
   #fail(error: Error): void {
     this.#error ??= error;
     this.#inbox.fail(this.#error);
+    this.#slices.clear();
     const pending = [...this.#pending];
     this.#pending.clear();
     for (const reject of pending) reject(this.#error);

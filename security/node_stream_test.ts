@@ -226,3 +226,19 @@ Deno.test("TlsListener.close leaves accepted links alone", async () => {
   await pair.dialled.write([encoder.encode("x")]);
   assertEquals(decoder.decode(await pair.accepted.read() ?? undefined), "x");
 });
+
+Deno.test("NodeStream sends the whole of a large write that is under way when it is closed, and what came after", async () => {
+  await using pair = await StreamPair.make(security);
+  for (const [way, from, to] of directions(pair).slice(0, 1)) {
+    const large = pattern(5 * 1024 * 1024);
+    const last = encoder.encode("last");
+    const written = Promise.all([from.write([large]), from.write([last])]);
+    const closing = from.close();
+    const got = await readAll(to);
+    await written;
+    assertEquals(got.length, large.length + last.length, way);
+    assertEquals(sha(got.subarray(0, large.length)), sha(large));
+    assertEquals(decoder.decode(got.subarray(large.length)), "last");
+    await Promise.all([closing, to.close()]);
+  }
+});

@@ -205,10 +205,15 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     onRefused(refusal, address);
   };
 
+  const dropped = new WeakSet<WeakKey>();
   server.on("connection", (raw: Socket) => {
-    const address = hostPort(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0);
-    handshakes.set(raw, { raw, address });
     raw.on("error", () => {}); // `tlsClientError` tells it
+    if (options.admit?.(raw.remoteAddress ?? "unknown", handshakes.size) === false) {
+      dropped.add(raw);
+      raw.destroy();
+      return;
+    }
+    handshakes.set(raw, { raw, address: hostPort(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0) });
   });
   server.on("secureConnection", (socket: TLSSocket) => {
     handshakes.delete(rawOf(socket));
@@ -232,6 +237,7 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     handshakes.delete(raw);
     socket.on("error", () => {});
     socket.destroy(); // a handshake time-out leaves it open
+    if (typeof raw === "object" && raw !== null && dropped.has(raw)) return;
     refuse(address, verdict(socket) ?? error);
   });
   await bound(server, options);

@@ -15,7 +15,10 @@
 
 import { type Authorization, checkAuthorization } from "./authorization.ts";
 import { parseCiphers } from "./ciphers.ts";
+import type { Config } from "../config/config.ts";
+import { currentConfig } from "../config/load.ts";
 import { SecurityError } from "./errors.ts";
+import { securityFromConfig } from "./from_config.ts";
 import { hidden } from "./hidden.ts";
 import { nearest } from "../internal/nearest.ts";
 import { checkRevoked } from "./revocation.ts";
@@ -89,6 +92,14 @@ export interface SecurityMakers {
    * hides its keys from inspection and from `JSON.stringify`.
    */
   temporary(options?: TemporaryOptions): Promise<Security>;
+  /**
+   * What Dask's settings `distributed.comm.tls.…` and `distributed.comm.require-encryption` say. Roles use it for
+   * every field that they are not given.
+   *
+   * @param config Default: the configuration of this program.
+   * @throws {SecurityError | ConfigError} If a setting can't be used; the message has its name.
+   */
+  fromConfig(config?: Config): Security;
   /** What a record says, for people: paths as they are, `"Temporary (In-memory)"` in place of PEM text. */
   describe(security: Security): Readonly<Record<string, unknown>>;
 }
@@ -106,6 +117,7 @@ export const Security: SecurityMakers = {
     });
     return hidden(record, "Security", () => describe(record));
   },
+  fromConfig: (config: Config = currentConfig()): Security => securityFromConfig(config, checkSecurity),
   describe,
 };
 

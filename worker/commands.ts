@@ -8,8 +8,18 @@
 import { unreachable } from "../internal/assert.ts";
 import type { Address, FunctionHash, WorkerStatus } from "../messages/common.ts";
 import type { WorkerCommand } from "../messages/worker_scheduler.ts";
-import type { Runner } from "./runner.ts";
+import type { Executor } from "./executor/executor.ts";
 import type { Stimulus } from "./state/stimulus.ts";
+
+/** What commands are carried out by. */
+export interface Commanded {
+  /** Keeps function bodies. */
+  readonly executor: Pick<Executor, "addFunction" | "removeFunction">;
+  /** Handles stimuli. */
+  handle(events: readonly Stimulus[]): void;
+  /** A name for something that the shell caused. */
+  stimulusId(cause: string): string;
+}
 
 /** What a worker does itself. */
 export interface CommandEffects {
@@ -23,10 +33,10 @@ export interface CommandEffects {
 
 /** Dispatches commands in order. */
 export class Commands {
-  #runner: Runner;
+  #runner: Commanded;
   #effects: CommandEffects;
 
-  constructor(runner: Runner, effects: CommandEffects) {
+  constructor(runner: Commanded, effects: CommandEffects) {
     this.#runner = runner;
     this.#effects = effects;
   }

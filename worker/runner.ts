@@ -9,6 +9,7 @@ import type { ConnectionPool } from "../comm/pool.ts";
 import { getLogger } from "../config/logging.ts";
 import type { TaskGroup } from "../internal/task_group.ts";
 import type { Address, Key } from "../messages/common.ts";
+import { rejoined } from "../protocol/payload.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { encodePickle } from "../protocol/pickle_encode.ts";
 import type { ExecutionOutcome, ExecutionRequest, Executor } from "./executor/executor.ts";
@@ -250,7 +251,7 @@ export class Runner {
     for (const key of keys) {
       const value = Object.hasOwn(data, key) ? data[key] : undefined;
       if (!(value instanceof Serialized)) continue;
-      this.#parts.store.set(key, value);
+      this.#parts.store.set(key, rejoined(value)); // so that a thread is given it in one piece
       kept.set(key, value.nbytes);
     }
     return kept;

@@ -31,9 +31,11 @@ const KEY_ARGS: Readonly<Record<KeyType, readonly string[]>> = {
   ed25519: ["-algorithm", "ED25519"],
 };
 
-const LEAF = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nsubjectAltName=DNS:localhost\n";
+const LEAF =
+  "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nsubjectAltName=DNS:localhost\n";
 const BOTH = `${LEAF}extendedKeyUsage=serverAuth,clientAuth\n`;
-const CA = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n";
+const CA =
+  "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n";
 
 interface Issue {
   /** Common name. */
@@ -67,7 +69,9 @@ export class MatrixPki {
     const folder = `${parent}/${type}`;
     await Deno.mkdir(folder, { recursive: true });
     const pki = new MatrixPki(folder, type);
-    await Promise.all(["root", "root2", "other", "middle", "sub", "leaf", "stranger"].map((name) => pki.#key(name)));
+    await Promise.all(
+      ["root", "root2", "other", "middle", "sub", "leaf", "stranger"].map((name) => pki.#key(name)),
+    );
     for (const issue of ROOTS) await pki.#issue(issue);
     for (const issue of MIDDLES) await pki.#issue(issue);
     await Promise.all(LEAVES.map((issue) => pki.#issue(issue)));
@@ -106,7 +110,18 @@ export class MatrixPki {
     await Deno.writeTextFile(`${work}/index`, "");
     await Deno.writeTextFile(`${work}/config`, config(work, extensions));
     const name = `/O=matrix/CN=${cn}`;
-    await openssl("req", "-new", "-key", this.key(key), "-subj", name, "-config", `${work}/config`, "-out", `${work}/csr`);
+    await openssl(
+      "req",
+      "-new",
+      "-key",
+      this.key(key),
+      "-subj",
+      name,
+      "-config",
+      `${work}/config`,
+      "-out",
+      `${work}/csr`,
+    );
     const signer = by === undefined
       ? ["-selfsign", "-keyfile", this.key(key)]
       : ["-cert", this.file(by), "-keyfile", this.key(signerKey(by))];

@@ -67,16 +67,16 @@ async function progress(
 Deno.test("A worker that is killed amidst 3,000 dependent tasks costs time, and no result", async () => {
   await using cluster = await ProcessCluster.start(3);
   const { client, workers: [victim], scheduler } = cluster;
-  const address = await cluster.workerAddress(0);
+  ((...a: unknown[]) => Deno.writeTextFileSync("/tmp/dbg.log", a.map((x)=>typeof x==="string"?x:JSON.stringify(x)).join(" ")+"\n", {append:true}))("started");const address = await cluster.workerAddress(0);((...a: unknown[]) => Deno.writeTextFileSync("/tmp/dbg.log", a.map((x)=>typeof x==="string"?x:JSON.stringify(x)).join(" ")+"\n", {append:true}))(address);
   const futures = layers(client);
-  let state = { done: 0, precious: 0 };
+  ((...a: unknown[]) => Deno.writeTextFileSync("/tmp/dbg.log", a.map((x)=>typeof x==="string"?x:JSON.stringify(x)).join(" ")+"\n", {append:true}))("mapped");let state = { done: 0, precious: 0 };
   while (state.done < 0.35 * futures.length || state.precious < 100) {
     state = await progress(client, futures, address);
   }
   victim?.kill("SIGKILL");
   assert(state.done <= 0.7 * futures.length, `${state.done} tasks had ended`);
   assert(state.precious >= 100, `it held ${state.precious} results that others need`);
-  const t=setTimeout(async()=>{try{const done=futures.filter(f=>f.done()).length;const p=await client.processing();console.log("STUCK",done,state,JSON.stringify(p).slice(0,1500));for(const w of cluster.workers)console.log(w.stderr.slice(-1500));console.log(scheduler.stderr.slice(-2500));console.log(futures.filter(f=>!f.done()).slice(0,5).map(f=>f.key))}catch(e){console.log(e)}Deno.exit(1)},20000);const results = await client.gather(futures);clearTimeout(t);
+  const t=setTimeout(async()=>{try{const done=futures.filter(f=>f.done()).length;const p=await client.processing();((...a: unknown[]) => Deno.writeTextFileSync("/tmp/dbg.log", a.map((x)=>typeof x==="string"?x:JSON.stringify(x)).join(" ")+"\n", {append:true}))("STUCK",done,state,JSON.stringify(p).slice(0,1500));for(const w of cluster.workers)((...a: unknown[]) => Deno.writeTextFileSync("/tmp/dbg.log", a.map((x)=>typeof x==="string"?x:JSON.stringify(x)).join(" ")+"\n", {append:true}))(w.stderr.slice(-1500));((...a: unknown[]) => Deno.writeTextFileSync("/tmp/dbg.log", a.map((x)=>typeof x==="string"?x:JSON.stringify(x)).join(" ")+"\n", {append:true}))(scheduler.stderr.slice(-2500));((...a: unknown[]) => Deno.writeTextFileSync("/tmp/dbg.log", a.map((x)=>typeof x==="string"?x:JSON.stringify(x)).join(" ")+"\n", {append:true}))(futures.filter(f=>!f.done()).slice(0,5).map(f=>f.key))}catch(e){((...a: unknown[]) => Deno.writeTextFileSync("/tmp/dbg.log", a.map((x)=>typeof x==="string"?x:JSON.stringify(x)).join(" ")+"\n", {append:true}))(e)}Deno.exit(1)},20000);const results = await client.gather(futures);clearTimeout(t);
   assertEquals(results.map(({ sum }) => sum), expected());
   await scheduler.line(/Remove worker addr: (\S+) name: w0/);
   await scheduler.line(

@@ -10,7 +10,13 @@ import { linkOptions } from "../../comm/secure.ts";
 import { setLogLevel } from "../../config/logging.ts";
 import { loadTlsContext } from "../../security/context.ts";
 
-const OPTIONS = { depth: 20, showHidden: true, getters: true, iterableLimit: 1000, strAbbreviateSize: 1e6 } as const;
+const OPTIONS = {
+  depth: 20,
+  showHidden: true,
+  getters: true,
+  iterableLimit: 1000,
+  strAbbreviateSize: 1e6,
+} as const;
 
 setLogLevel("distributed", "debug");
 const security = await Security.temporary();
@@ -31,17 +37,27 @@ const attempt = async (action: () => Promise<unknown>) => {
     errors.push(error);
   }
 };
-await attempt(() => Client.connect(scheduler.address, { security: { ...security, tlsCaFile: "/nonexistent.pem" } }));
+await attempt(() =>
+  Client.connect(scheduler.address, { security: { ...security, tlsCaFile: "/nonexistent.pem" } })
+);
 await attempt(async () => Client.connect(scheduler.address, { security: await Security.temporary() }));
 const { tlsClientKey: _, ...withoutKey } = security;
 await attempt(() => Client.connect(scheduler.address, { security: withoutKey }));
-await attempt(() => Client.connect(scheduler.address, { security: { ...security, tlsClientCert: security.tlsClientKey ?? "" } }));
-await attempt(() => Client.connect(scheduler.address, { security: { ...security, tlsClientKey: "-----BEGIN X\n" } }));
+await attempt(() =>
+  Client.connect(scheduler.address, { security: { ...security, tlsClientCert: security.tlsClientKey ?? "" } })
+);
+await attempt(() =>
+  Client.connect(scheduler.address, { security: { ...security, tlsClientKey: "-----BEGIN X\n" } })
+);
 await attempt(() => client.submit((given: unknown) => given, { roles: new WeakMap() }).result());
 
 const context = await loadTlsContext(security, "client");
 const links = await linkOptions(security, "worker");
-for (const value of [security, { nested: security }, scheduler, worker, client, context, links, errors, { ...links }]) {
+for (
+  const value of [security, { nested: security }, scheduler, worker, client, context, links, errors, {
+    ...links,
+  }]
+) {
   console.log(Deno.inspect(value, OPTIONS));
   console.log(JSON.stringify(value));
   console.log(String(value));

@@ -1,0 +1,112 @@
+/**
+ * Who may open a link now: bounds on what peers cost before they have proved anything. Pure: times are given.
+ *
+ * Counts are per host, so that one that misbehaves does not shut others out.
+ *
+ * @module
+ */
+
+/** Bounds on links that come in. Generous for clusters, small against what a process can bear. */
+export interface LinkLimits {
+  /** Time for TLS, and again for the first message, in milliseconds. @default {10_000} */
+  readonly handshakeTimeout?: number;
+  /** Links that are in their handshake at once, over all hosts; each costs a socket and a few KiB. @default {1024} */
+  readonly handshakes?: number;
+  /** Links that are open at once, over all hosts. @default {8192} */
+  readonly links?: number;
+  /** Links that are open at once from one host. @default {4096} */
+  readonly linksPerHost?: number;
+  /** New links per second from one host; four times as many may come at once. @default {500} */
+  readonly acceptsPerSecond?: number;
+}
+
+/** {@linkcode LinkLimits} with everything said. */
+export type FullLinkLimits = Required<LinkLimits>;
+
+/** What holds if nothing else is said. */
+export const DEFAULT_LINK_LIMITS: FullLinkLimits = {
+  handshakeTimeout: 10_000,
+  handshakes: 1024,
+  links: 8192,
+  linksPerHost: 4096,
+  acceptsPerSecond: 500,
+};
+
+/** Seconds of `acceptsPerSecond` that a host may have saved. */
+const BURST_SECONDS = 4;
+/**
+ * What a refused handshake costs its host in accepts. One costs about five milliseconds of this process: with the
+ * defaults, a host that is refused again and again gets an eighth of one core at most.
+ */
+const REFUSAL_COST = 20;
+/** Hosts that are remembered. */
+const HOSTS_MAX = 10_000;
+
+interface Host {
+  /** Accepts that it has left. */
+  tokens: number;
+  /** When `tokens` was right, in milliseconds. */
+  at: number;
+  /** Whether it was told that the host is kept out. */
+  isTold: boolean;
+}
+
+/** Admits links, or not. Open links are counted by who serves them (`comm/server.ts`). */
+export class Admission {
+  /** What it holds to. */
+  readonly limits: FullLinkLimits;
+  readonly #burst: number;
+  readonly #hosts = new Map<string, Host>();
+
+  /** Nobody was there yet. */
+  constructor(limits: LinkLimits = {}) {
+    this.limits = { ...DEFAULT_LINK_LIMITS, ...limits };
+    this.#burst = this.limits.acceptsPerSecond * BURST_SECONDS;
+  }
+
+  /** Whether `host` may open a link at `now` (milliseconds), while `handshakes` others are in theirs. */
+  admit(host: string, now: number, handshakes: number): boolean {
+    if (handshakes >= this.limits.handshakes) return false;
+    const entry = this.#entry(host, now);
+    if (entry.tokens < 1) return false;
+    entry.tokens--;
+    entry.isTold = false;
+    return true;
+  }
+
+  /** Whether this is the first time in a row that `host` is kept out: once is enough for a log. */
+  isNews(host: string, now: number): boolean {
+    const entry = this.#entry(host, now);
+    const isNews = !entry.isTold;
+    entry.isTold = true;
+    return isNews;
+  }
+
+  /** A handshake of `host` was refused. */
+  refused(host: string, now: number): void {
+    const entry = this.#entry(host, now);
+    entry.tokens = Math.max(entry.tokens - REFUSAL_COST, -this.#burst);
+  }
+
+  #entry(host: string, now: number): Host {
+    const known = this.#hosts.get(host);
+    if (known !== undefined) {
+      const gained = Math.max(0, now - known.at) / 1000 * this.limits.acceptsPerSecond;
+      known.tokens = Math.min(this.#burst, known.tokens + gained);
+      known.at = now;
+      return known;
+    }
+    if (this.#hosts.size >= HOSTS_MAX) this.#forget();
+    const entry: Host = { tokens: this.#burst, at: now, isTold: false };
+    this.#hosts.set(host, entry);
+    return entry;
+  }
+
+  /** Forgets the half that was known longest; their debts with them. */
+  #forget(): void {
+    for (const host of this.#hosts.keys()) {
+      this.#hosts.delete(host);
+      if (this.#hosts.size < HOSTS_MAX / 2) return;
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Settings that nobody knows, or that have no effect: told, or refused where a slip would cost security.
+ *
+ * @module
+ */
+
+import { nearest } from "../internal/nearest.ts";
+import type { Layer } from "./config.ts";
+import { DEFAULTS, FREE_SECTIONS, OUTER_SECTIONS, UNUSED } from "./defaults.ts";
+import { ConfigError } from "./errors.ts";
+import { isSection, leaves, plainPath } from "./tree.ts";
+
+const TLS = "distributed.comm.tls";
+const KNOWN: readonly string[] = leaves(DEFAULTS).map(([path]) => plainPath(path));
+/** `authorization` is a list of rules, or a section that has them. */
+const TLS_KNOWN: readonly string[] = [
+  ...KNOWN.filter((path) => path.startsWith(`${TLS}.`)),
+  `${TLS}.authorization.rules`,
+];
+
+/** Refuses what is unknown below `distributed.comm.tls`: with a misspelt name there, links would be open to all. */
+export function checkTlsKeys({ source, settings }: Layer): void {
+  for (const [given, value] of leaves(settings)) {
+    const path = plainPath(given);
+    if (path !== TLS && !path.startsWith(`${TLS}.`)) continue;
+    if (TLS_KNOWN.includes(path)) continue;
+    if (value === null || (isSection(value) && Object.keys(value).length === 0)) {
+      // A headline with nothing below is no slip.
+      if (path === TLS || TLS_KNOWN.some((known) => known.startsWith(`${path}.`))) continue;
+    }
+    const guess = nearest(path, TLS_KNOWN);
+    throw new ConfigError(
+      `Unknown setting "${given}" in ${source}: ${
+        guess === undefined ? `known are ${TLS_KNOWN.join(", ")}` : `did you mean "${guess}"?`
+      }`,
+    );
+  }
+}
+
+/** What is to be told of settings that do nothing; nothing if all do something. */
+export function uselessSettings(layers: readonly Layer[]): string | undefined {
+  const unused: string[] = [];
+  const unknown: string[] = [];
+  for (const { source, settings } of layers) {
+    for (const [given] of leaves(settings)) {
+      const path = plainPath(given);
+      if (isUsed(path)) continue;
+      if (UNUSED.some((known) => isBelow(path, known))) unused.push(`${given} (${source})`);
+      else {
+        const guess = nearest(path, [...KNOWN, ...UNUSED, ...OUTER_SECTIONS]);
+        if (guess === undefined && !path.startsWith("distributed.")) continue; // Dask's collections have their own
+        unknown.push(`${given} (${source}${guess === undefined ? "" : `; did you mean ${guess}?`})`);
+      }
+    }
+  }
+  const texts = [
+    ...unused.length === 0 ? [] : [`Settings of Dask that have no effect here: ${unused.join(", ")}`],
+    ...unknown.length === 0 ? [] : [`Unknown settings: ${unknown.join(", ")}`],
+  ];
+  return texts.length === 0 ? undefined : texts.join(". ");
+}
+
+function isUsed(path: string): boolean {
+  if (isBelow(path, "logging")) return true;
+  return FREE_SECTIONS.some((section) => isBelow(path, section)) || KNOWN.includes(path) ||
+    TLS_KNOWN.includes(path) || KNOWN.some((known) => known.startsWith(`${path}.`));
+}
+
+function isBelow(path: string, section: string): boolean {
+  return path === section || path.startsWith(`${section}.`);
+}

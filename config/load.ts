@@ -1,0 +1,62 @@
+/**
+ * Configuration of a program, gathered in Dask's order: files, the one named by `--config` after those in Dask's
+ * places; variables of the environment; and over them what flags and options say.
+ *
+ * @module
+ */
+
+import { checkTlsKeys, uselessSettings } from "./check.ts";
+import { Config } from "./config.ts";
+import { getLogger } from "./logging.ts";
+import { applyLogLevels } from "./logging_levels.ts";
+import { type Environment, places, readEnvironment, readPlace, readVariables } from "./sources.ts";
+
+/** Where to look. */
+export interface LoadOptions {
+  /** File or folder that is read beside Dask's places; only it must be there. */
+  readonly path?: string | undefined;
+  /** Variables. Default: the process's, as far as permissions go. */
+  readonly env?: Environment | undefined;
+}
+
+/**
+ * Gathers settings. Nothing is asked for: what permissions do not cover is left out and noted in
+ * {@linkcode Config.unread}.
+ *
+ * @throws {ConfigError} If a file is malformed, `path` can't be read, or a setting below `distributed.comm.tls` is
+ * unknown.
+ */
+export function loadConfig(options: LoadOptions = {}): Config {
+  const { env, unread } = options.env === undefined ? readEnvironment() : { env: options.env, unread: [] };
+  const found = places(env).map((place) => readPlace(place));
+  if (options.path !== undefined) found.push(readPlace(options.path, true));
+  const layers = [...found.flatMap((place) => place.layers), ...readVariables(env)];
+  for (const layer of layers) checkTlsKeys(layer);
+  return new Config(layers, [...unread, ...found.flatMap((place) => place.unread)]);
+}
+
+let current: Config | undefined;
+const announced = new WeakSet<Config>();
+
+/** Configuration of this program, gathered when it is first asked for. */
+export function currentConfig(): Config {
+  return current ??= loadConfig();
+}
+
+/**
+ * Makes the log as `config` wants it, and tells once what of `config` has no effect, and what could not be read.
+ *
+ * @param role Which logger tells it.
+ */
+export function announceConfig(config: Config, role: "client" | "scheduler" | "worker"): void {
+  if (announced.has(config)) return;
+  announced.add(config);
+  applyLogLevels(config);
+  const logger = getLogger(`distributed.${role}`);
+  const useless = uselessSettings(config.layers);
+  if (useless !== undefined) logger.warning(useless);
+  if (config.unread.length === 0) return;
+  const what = config.unread.map((place) => place.what).join(", ");
+  const flags = [...new Set(config.unread.map((place) => place.flag))].join(" ");
+  logger.info(`Configuration not read, for want of permission: ${what} (${flags})`);
+}

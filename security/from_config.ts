@@ -1,0 +1,71 @@
+/**
+ * From Dask's settings (`distributed.comm.tls.…`) to a {@linkcode Security} record.
+ *
+ * @module
+ */
+
+import { type Config, shown } from "../config/config.ts";
+import { SecurityError } from "./errors.ts";
+import type { Security } from "./security.ts";
+
+const TLS = "distributed.comm.tls";
+
+/** Fields that are texts, and their settings below `distributed.comm.tls`. */
+const TEXTS = {
+  tlsCaFile: "ca-file",
+  tlsCiphers: "ciphers",
+  tlsClientCert: "client.cert",
+  tlsClientKey: "client.key",
+  tlsSchedulerCert: "scheduler.cert",
+  tlsSchedulerKey: "scheduler.key",
+  tlsWorkerCert: "worker.cert",
+  tlsWorkerKey: "worker.key",
+  tlsCrlFile: "crl-file",
+} as const satisfies Partial<Record<keyof Security, string>>;
+
+/**
+ * What `config` says of certificates and policy.
+ *
+ * @param check Makes a record of what was found.
+ * @throws {SecurityError | ConfigError} If a setting can't be used; the message has its name.
+ */
+export function securityFromConfig(config: Config, check: (record: unknown) => Security): Security {
+  const texts = Object.entries(TEXTS).map(([field, name]) => [field, config.text(`${TLS}.${name}`)]);
+  const requireEncryption = config.boolean("distributed.comm.require-encryption");
+  const revoked = config.get(`${TLS}.revoked`) ?? undefined;
+  const authorization = config.get(`${TLS}.authorization`) ?? undefined;
+  try {
+    return check({
+      ...Object.fromEntries(texts.filter(([, value]) => value !== undefined)),
+      ...version(config, "tlsMinVersion", "min-version"),
+      ...version(config, "tlsMaxVersion", "max-version"),
+      ...revoked !== undefined && { tlsRevoked: revoked },
+      ...authorization !== undefined &&
+        { authorization: Array.isArray(authorization) ? { rules: authorization } : authorization },
+      ...requireEncryption !== undefined && { requireEncryption },
+    });
+  } catch (cause) {
+    if (!(cause instanceof SecurityError)) throw cause;
+    throw new SecurityError(`Configuration "${TLS}" (${sources(config)}): ${cause.message}`, { cause });
+  }
+}
+
+/** Settings hold numbers, as in Dask. */
+function version(config: Config, field: "tlsMinVersion" | "tlsMaxVersion", name: string): Partial<Security> {
+  const key = `${TLS}.${name}`;
+  const value = config.get(key) ?? undefined;
+  if (value === undefined || !config.isGiven(key)) return {};
+  if (value === 1.2 || value === 1.3) return { [field]: value === 1.2 ? "1.2" : "1.3" };
+  throw new SecurityError(
+    `"${key}" must be the number 1.2 or 1.3, without quotes, or null, not ${shown(value)} (${
+      config.origin(key)
+    })`,
+  );
+}
+
+function sources(config: Config): string {
+  const keys = [...Object.values(TEXTS), "min-version", "max-version", "revoked", "authorization"];
+  const origins = keys.filter((name) => config.isGiven(`${TLS}.${name}`))
+    .map((name) => config.origin(`${TLS}.${name}`));
+  return [...new Set(origins)].join(", ");
+}

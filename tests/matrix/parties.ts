@@ -1,0 +1,205 @@
+/**
+ * The parties of the matrix, each of them able to listen and to dial with given credentials.
+ *
+ * @module
+ */
+
+import type { TlsRole } from "../../security/security.ts";
+import { TestProcess } from "../../testing/processes.ts";
+import { Agent, type Told } from "./agents.ts";
+import type { Party } from "./expected.ts";
+
+/** One end of a link. */
+export interface EndOptions {
+  /** Number of the case. */
+  readonly id: number;
+  /** As whom. */
+  readonly role: TlsRole;
+  /** Path of what is trusted. */
+  readonly ca: string;
+  /** Path. */
+  readonly cert?: string;
+  /** Path. */
+  readonly key?: string;
+  /** The only TLS version. */
+  readonly version: "1.2" | "1.3";
+  /** Whether the other end speaks Dask. */
+  readonly over: "dask" | "raw";
+}
+
+/** What became of one end. */
+export interface Seen {
+  /** `silent`: nothing was heard of it in time. */
+  readonly how: "linked" | "refused" | "start" | "silent" | "idle";
+  /** Error, or TLS version. */
+  readonly text: string;
+}
+
+/** A listening end. */
+export interface Listening {
+  /** Where; absent if it did not start. */
+  readonly port?: number;
+  /** What became of its first link. */
+  seen(): Promise<Seen>;
+  /** Ends it. */
+  close(): Promise<void>;
+}
+
+/** Seconds after which an end is silent. */
+const PATIENCE = 15;
+const SILENT: Seen = { how: "silent", text: "" };
+
+/** The processes behind the parties; disposing of it ends them. */
+export class Parties implements AsyncDisposable {
+  readonly #dialler: Agent;
+  readonly #listener: Agent;
+  readonly #independent: Agent;
+  readonly #python: Agent | undefined;
+
+  /** Starts them. `python`: an interpreter with `distributed`. */
+  constructor(python: string | undefined) {
+    this.#dialler = deno("agent.ts");
+    this.#listener = deno("agent.ts");
+    this.#independent = deno("independent.ts");
+    this.#python = python === undefined ? undefined : new Agent([python, path("peer.py")]);
+  }
+
+  /** Listens as `party`. */
+  async listen(party: Party, end: EndOptions): Promise<Listening> {
+    if (party === "openssl") return await opensslListens(end);
+    const agent = party === "ours" ? this.#listener : this.#pythonAgent();
+    const { id } = end;
+    await agent.order({ ...order(party, end), action: "listen" });
+    const first = await agent.wait(
+      id,
+      (told) => told.listening !== undefined || told.start !== undefined,
+      PATIENCE,
+    );
+    return {
+      ...first?.listening !== undefined && { port: first.listening },
+      seen: async () => seen(first?.start === undefined ? await agent.wait(id, isOutcome, PATIENCE) : first),
+      close: async () => {
+        await agent.order({ id, action: "close" });
+        agent.forget(id);
+      },
+    };
+  }
+
+  /** Dials as `party`. */
+  async dial(party: Party, end: EndOptions, port: number): Promise<Seen> {
+    if (party === "openssl") return await opensslDials(end, port);
+    const agent = party === "ours"
+      ? this.#dialler
+      : party === "deno"
+      ? this.#independent
+      : this.#pythonAgent();
+    await agent.order({ ...order(party, end), action: "dial", port });
+    const told = await agent.wait(end.id, isOutcome, PATIENCE);
+    agent.forget(end.id);
+    return seen(told);
+  }
+
+  #pythonAgent(): Agent {
+    if (this.#python === undefined) throw new Error("there is no Python");
+    return this.#python;
+  }
+
+  /** Ends all. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [this.#dialler, this.#listener, this.#independent, this.#python];
+    await Promise.all(all.map((agent) => agent?.[Symbol.asyncDispose]()));
+  }
+}
+
+function path(file: string): string {
+  return new URL(file, import.meta.url).pathname;
+}
+
+function deno(module: string): Agent {
+  return new Agent([Deno.execPath(), "run", "--no-prompt", "--allow-net", "--allow-read", path(module)]);
+}
+
+function isOutcome(told: Told): boolean {
+  return told.linked !== undefined || told.refused !== undefined || told.start !== undefined;
+}
+
+function seen(told: Told | undefined): Seen {
+  if (told?.start !== undefined) return { how: "start", text: told.start };
+  if (told?.linked !== undefined) return { how: "linked", text: told.linked };
+  return told?.refused === undefined ? SILENT : { how: "refused", text: told.refused };
+}
+
+function order(party: Party, end: EndOptions): { readonly id: number } & Readonly<Record<string, unknown>> {
+  if (party !== "ours") return { ...end };
+  const { id, role, ca, cert, key, version, over } = end;
+  const name = role === "client" ? "Client" : role === "worker" ? "Worker" : "Scheduler";
+  const security = {
+    tlsCaFile: ca,
+    [`tls${name}Cert`]: cert,
+    [`tls${name}Key`]: key,
+    tlsMinVersion: version,
+    tlsMaxVersion: version,
+  };
+  return { id, role, security, over };
+}
+
+function opensslArgs({ ca, cert, key, version }: EndOptions): readonly string[] {
+  return [
+    ...["-CAfile", ca, "-verify_return_error", `-tls${version.replace(".", "_")}`],
+    ...cert === undefined ? [] : ["-cert_chain", cert, "-cert", cert],
+    ...key === undefined ? [] : ["-key", key],
+  ];
+}
+
+/** With `-rev`, which answers every line. */
+async function opensslListens(end: EndOptions): Promise<Listening> {
+  const command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-rev", "-Verify", "9"] as const;
+  const process = new TestProcess({ command: [...command, ...opensslArgs(end)] });
+  const output = (): string => process.stdout + process.stderr;
+  const close = async (): Promise<void> => await process[Symbol.asyncDispose]();
+  try {
+    const [, port] = await process.line(/^ACCEPT .*:(\d+)$/m, { stream: "stdout", deadline: PATIENCE });
+    const ended = /^CONNECTION (?:FAILURE|CLOSED|ESTABLISHED)$/m;
+    return {
+      port: Number(port),
+      seen: async () => {
+        const [how] = await process.line(ended, { stream: "stderr", deadline: PATIENCE });
+        return /ESTABLISHED/.test(how)
+          ? { how: "linked", text: "openssl" }
+          : { how: "refused", text: output() };
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    return {
+      seen: () => Promise.resolve({ how: "start", text: String(error) }),
+      close: () => Promise.resolve(),
+    };
+  }
+}
+
+/** Says a line, and waits for the answer. */
+async function opensslDials(end: EndOptions, port: number): Promise<Seen> {
+  const child = new Deno.Command("openssl", {
+    args: ["s_client", "-verify", "9", "-connect", `127.0.0.1:${port}`, ...opensslArgs(end)],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const input = child.stdin.getWriter();
+  input.write(new TextEncoder().encode("ping\n")).catch(() => {});
+  const texts = ["", ""];
+  let answered = false;
+  const collect = async (stream: ReadableStream<Uint8Array>, at: number): Promise<void> => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      texts[at] += text;
+      if (answered || at !== 0 || !/^ping$/m.test(texts[at] ?? "")) continue;
+      answered = true;
+      input.close().catch(() => {});
+    }
+  };
+  await Promise.all([child.status, collect(child.stdout, 0), collect(child.stderr, 1)]);
+  if (!answered) input.close().catch(() => {});
+  return answered ? { how: "linked", text: "openssl" } : { how: "refused", text: texts.join("") };
+}

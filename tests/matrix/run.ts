@@ -1,0 +1,195 @@
+/**
+ * Runs cases of the matrix, and prints what was expected and what was seen.
+ *
+ * Run by `deno task test:matrix`; `--pairwise` runs a choice, `--without-python` leaves Python out, and any other word
+ * keeps the cases whose title has it.
+ *
+ * @module
+ */
+
+import { forgedKey } from "../../testing/pki.ts";
+import { pythonWithDask } from "../../tools/interop.ts";
+import { say } from "../../tools/run.ts";
+import { allCases, type Case, ENDS, expectedOf, holdingOf, pairwise, titleOf } from "./cases.ts";
+import type { End } from "./expected.ts";
+import { KINDS } from "./expected.ts";
+import { type EndOptions, Parties, type Seen } from "./parties.ts";
+import { KEY_TYPES, type KeyType, MatrixPki } from "./pki.ts";
+
+/** Cases at once. */
+const AT_ONCE = 12;
+
+/** What became of a case. */
+export interface Result {
+  /** Which. */
+  readonly case: Case;
+  /** Both ends. */
+  readonly seen: Readonly<Record<End, Seen>>;
+  /** What differs from the expected, in words. */
+  readonly differences: readonly string[];
+}
+
+/** Certificates and processes for cases. */
+export class Matrix implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #pkis: ReadonlyMap<KeyType, MatrixPki>;
+  readonly #parties: Parties;
+  #id = 0;
+
+  private constructor(folder: string, pkis: ReadonlyMap<KeyType, MatrixPki>, parties: Parties) {
+    this.#folder = folder;
+    this.#pkis = pkis;
+    this.#parties = parties;
+  }
+
+  /** Makes certificates and starts processes. */
+  static async start(python: string | undefined): Promise<Matrix> {
+    const folder = await Deno.makeTempDir({ prefix: "dask-matrix-" });
+    try {
+      const pkis = await Promise.all(
+        KEY_TYPES.map(async (type) => [type, await MatrixPki.make(folder, type)] as const),
+      );
+      for (const [type, pki] of pkis) {
+        if (type === "ec") await forge(pki, "good", "v1-leaf");
+      }
+      return new Matrix(folder, new Map(pkis), new Parties(python));
+    } catch (error) {
+      await Deno.remove(folder, { recursive: true });
+      throw error;
+    }
+  }
+
+  /** Runs cases, some at once; `done` is told of each. */
+  async run(cases: readonly Case[], done?: (result: Result) => void): Promise<readonly Result[]> {
+    const results: Result[] = [];
+    const left = cases.values();
+    const worker = async (): Promise<void> => {
+      for (const one of left) {
+        const result = await this.#run(one);
+        results.push(result);
+        done?.(result);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    return results;
+  }
+
+  async #run(one: Case): Promise<Result> {
+    const id = ++this.#id;
+    const { parties } = one;
+    const listening = await this.#parties.listen(parties.listener, this.#end(one, "listener", id));
+    let dialler: Seen = { how: "idle", text: "" };
+    let listener: Seen = { how: "idle", text: "" };
+    try {
+      if (listening.port !== undefined) {
+        dialler = await this.#parties.dial(parties.dialler, this.#end(one, "dialler", id), listening.port);
+      }
+      if (dialler.how !== "start") listener = await listening.seen();
+    } finally {
+      await listening.close();
+    }
+    const seen = { dialler, listener };
+    return { case: one, seen, differences: compare(one, seen) };
+  }
+
+  #end(one: Case, end: End, id: number): EndOptions {
+    const { kind, odd, roles, version, parties } = one;
+    const pki = this.#pkis.get(one.key);
+    if (pki === undefined) throw new Error(`no certificates with ${one.key} keys`);
+    const { cert, key } = end === odd ? holdingOf(kind, odd) : { cert: "good", key: "leaf" };
+    const foreign = Object.values(parties).find((party) => party !== "ours");
+    return {
+      id,
+      role: roles[end],
+      version,
+      over: foreign === undefined || foreign === "python" ? "dask" : "raw",
+      ca: pki.file(end === odd ? "root" : kind.trusts),
+      ...cert !== undefined && { cert: pki.file(cert) },
+      ...key !== undefined && { key: pki.key(key === "forged" ? `forged-${cert}` : key) },
+    };
+  }
+
+  /** Ends processes, removes certificates. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parties[Symbol.asyncDispose]();
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+async function forge(pki: MatrixPki, ...names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    await Deno.writeTextFile(
+      pki.key(`forged-${name}`),
+      await forgedKey(await Deno.readTextFile(pki.file(name))),
+    );
+  }
+}
+
+function compare(one: Case, seen: Readonly<Record<End, Seen>>): readonly string[] {
+  const expected = expectedOf(one);
+  return ENDS.flatMap((end) => {
+    const [wanted, got] = [expected[end], seen[end]];
+    if (wanted.how !== got.how) return [`${end}: expected ${wanted.how}, seen ${got.how} ${shown(got.text)}`];
+    return wanted.text.test(got.text) ? [] : [`${end}: expected ${wanted.text}, seen ${shown(got.text)}`];
+  });
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > 600 ? `${text.slice(0, 300)} … ${text.slice(-300)}` : text);
+}
+
+/** A line per kind and peers: cases, what was expected, and how often it was seen. */
+export function table(results: readonly Result[]): readonly string[] {
+  const rows: string[][] = [[
+    "odd end holds",
+    "at the",
+    "dialler -> listener",
+    "expected",
+    "cases",
+    "as expected",
+  ]];
+  for (const { name } of KINDS) {
+    const ofKind = results.filter((result) => result.case.kind.name === name);
+    const groups = Map.groupBy(
+      ofKind,
+      ({ case: { odd, parties } }) => `${odd}|${parties.dialler} -> ${parties.listener}`,
+    );
+    for (const [group, members] of groups) {
+      const [odd = "", peers = ""] = group.split("|");
+      const first = members[0];
+      if (first === undefined) continue;
+      const { dialler, listener } = expectedOf(first.case);
+      const same = members.filter(({ differences }) => differences.length === 0).length;
+      rows.push([name, odd, peers, `${dialler.how} / ${listener.how}`, String(members.length), String(same)]);
+    }
+  }
+  const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ?? [];
+  return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ").trimEnd());
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const started = performance.now();
+  const words = args.filter((arg) => !arg.startsWith("--"));
+  const python = args.includes("--without-python")
+    ? undefined
+    : Deno.env.get("DASK_PYTHON") ?? await pythonWithDask();
+  const all = allCases(python !== undefined).filter((one) =>
+    words.every((word) => titleOf(one).includes(word))
+  );
+  const cases = args.includes("--pairwise") ? pairwise(all) : all;
+  await using matrix = await Matrix.start(python);
+  let count = 0;
+  const results = await matrix.run(cases, (result) => {
+    for (const difference of result.differences) say(`DIFFERENT ${titleOf(result.case)}\n  ${difference}`);
+    if (++count % 200 === 0) say(`${count} of ${cases.length}`);
+  });
+  for (const line of table(results)) say(line);
+  const different = results.filter(({ differences }) => differences.length > 0).length;
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
+  say(`\n${results.length} cases, expected = seen in ${results.length - different}, in ${seconds} s`);
+  say(`${different} differences`);
+  say(`\n${results.length - different} passed, ${different} failed`);
+  return different === 0 && results.length > 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
