@@ -244,10 +244,12 @@ export class Client implements Submitter, AsyncDisposable {
    * Reads certificates, keys and revocation lists again. New links use them; links whose peer is not trusted any more
    * are ended. Changed files are noticed without it, too, within seconds.
    *
+   * @param security Takes the place of the record that was given at the start. Default: that one, with its files as
+   * they are now.
    * @throws {SecurityError} If a file can't be used: the old ones stay in use.
    */
-  reloadSecurity(): Promise<void> {
-    return this.#session.credentials.reload();
+  reloadSecurity(security?: Security): Promise<void> {
+    return this.#session.credentials.reload(security);
   }
 
   /** Cancels every Future, says goodbye, closes. Idempotent. */

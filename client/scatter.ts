@@ -22,6 +22,8 @@ const logger = getLogger("distributed.client");
 
 /** How often a value is given to other workers because those that had it left meanwhile. */
 const TRIES = 3;
+/** Milliseconds to reach a worker; the scheduler can do it, too. */
+const CONNECT_MS = 2000;
 /** Milliseconds between looks for a worker, as in Dask. */
 const POLL_MS = 100;
 
@@ -169,7 +171,7 @@ export class Scatterer {
         op: "update_data",
         data: { [key]: payload },
         stimulus_id: `scatter-${key}`,
-      }, signal);
+      }, signal, CONNECT_MS);
       return true;
     } catch (error) {
       if (!(error instanceof CommClosed || error instanceof TimeoutError) || signal?.aborted) throw error;

@@ -6,7 +6,10 @@
 
 import type { GraphAnnotations } from "../messages/client_scheduler.ts";
 
-/** Where and how tasks run. See `Client.with`. */
+/**
+ * Where and how tasks run. See `Client.with`. They hold for tasks that are new: one of the same key that somebody wants
+ * already keeps its own.
+ */
 export interface TaskOptions {
   /**
    * Name of the task, unique in the cluster; with `map` what the names begin with. Default: the function's name, and

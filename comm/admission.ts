@@ -16,6 +16,8 @@ export interface LinkLimits {
   readonly links?: number;
   /** Links that are open at once from one host. @default {4096} */
   readonly linksPerHost?: number;
+  /** Bytes of one message after the handshake; the memory is taken as they come. @default {2^40} */
+  readonly messageBytes?: number;
   /** New links per second from one host; four times as many may come at once. @default {500} */
   readonly acceptsPerSecond?: number;
 }
@@ -29,6 +31,7 @@ export const DEFAULT_LINK_LIMITS: FullLinkLimits = {
   handshakes: 1024,
   links: 8192,
   linksPerHost: 4096,
+  messageBytes: 2 ** 40,
   acceptsPerSecond: 500,
 };
 

@@ -162,6 +162,7 @@ async function greet(
       peerAddress,
       compression: options.compression ?? null,
       handshake: options.handshake,
+      messageBytes: options.limits?.messageBytes,
       signal: AbortSignal.any([late.signal, ended]),
     });
   } catch (error) {

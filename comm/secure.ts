@@ -6,9 +6,9 @@
 
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
-import { currentConfig } from "../config/load.ts";
+import { currentConfig, filesOf, reloadConfig } from "../config/load.ts";
 import { compressionSetting } from "../protocol/compression.ts";
-import { loadTlsContext } from "../security/context.ts";
+import { loadTlsContext, type SecuritySource } from "../security/context.ts";
 import {
   asksForTls,
   checkSecurity,
@@ -37,8 +37,12 @@ export async function linkOptions(
   config: Config = currentConfig(),
 ): Promise<LinkOptions> {
   const checked = withConfigured(security, config);
+  const source: SecuritySource = {
+    read: (given = security) => withConfigured(given, reloadConfig(config)),
+    files: filesOf(config),
+  };
   return {
-    context: asksForTls(checked) ? await loadTlsContext(checked, role) : undefined,
+    context: asksForTls(checked) ? await loadTlsContext(checked, role, source) : undefined,
     requireEncryption: requiresEncryption(checked),
     compression: compressionOf(config),
     timeout: config.milliseconds("distributed.comm.timeouts.connect"),

@@ -13,6 +13,8 @@ import { TaskGroup } from "../internal/task_group.ts";
 import { isRecord, type RawMessage } from "../messages/common.ts";
 import { errorReply } from "../protocol/remote_error.ts";
 import type { AccessGuard, Refusal } from "./access.ts";
+import { addressHost } from "./address.ts";
+import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./admission.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
 import { listen, type ListenOptions } from "./listen.ts";
@@ -47,11 +49,9 @@ export interface ServerOptions {
   readonly blockedHandlers?: readonly string[] | undefined;
   /** Who may use which operation. Default: everybody. */
   readonly access?: AccessGuard | undefined;
-  /** Comms at once; more are dropped. Default 8192. */
-  readonly maxComms?: number | undefined;
+  /** Comms at once, over all hosts and from one; more are dropped. */
+  readonly limits?: Pick<LinkLimits, "links" | "linksPerHost"> | undefined;
 }
-
-const COMMS_MAX = 8192;
 
 /** Serves comms. It owns them, and everything that runs for them. */
 export class Server implements AsyncDisposable {
@@ -61,6 +61,8 @@ export class Server implements AsyncDisposable {
   readonly #blocked: ReadonlySet<string>;
   readonly #access: AccessGuard | undefined;
   readonly #maxComms: number;
+  readonly #maxCommsPerHost: number;
+  readonly #commsOfHost = new Map<string, number>();
   readonly #logger: Logger;
   readonly #listeners: Listener[] = [];
   readonly #comms = new Set<Comm>();
@@ -74,7 +76,8 @@ export class Server implements AsyncDisposable {
     this.#streams = new Map(Object.entries(options.streams ?? {}));
     this.#blocked = new Set(options.blockedHandlers);
     this.#access = options.access;
-    this.#maxComms = options.maxComms ?? COMMS_MAX;
+    this.#maxComms = options.limits?.links ?? DEFAULT_LINK_LIMITS.links;
+    this.#maxCommsPerHost = options.limits?.linksPerHost ?? DEFAULT_LINK_LIMITS.linksPerHost;
     this.#logger = getLogger("distributed.core");
     this.#tasks = new TaskGroup({
       onError: (error) => this.#logger.error(`${this.#name}: a connection failed: ${messageOf(error)}`),
@@ -88,11 +91,6 @@ export class Server implements AsyncDisposable {
 
   /** Comms that are served now. */
   comms(): ReadonlySet<Comm> {
-    return this.#comms;
-  }
-
-  /** The comms that are served now. */
-  get openComms(): Iterable<Comm> {
     return this.#comms;
   }
 
@@ -110,9 +108,12 @@ export class Server implements AsyncDisposable {
 
   /** Takes over a comm and answers its requests until it ends. */
   serve(comm: Comm): void {
-    if (this.#comms.size >= this.#maxComms) {
+    const host = addressHost(comm.peerAddress);
+    const ofHost = this.#commsOfHost.get(host) ?? 0;
+    if (this.#comms.size >= this.#maxComms || ofHost >= this.#maxCommsPerHost) {
       this.#logger.warning(
-        `${this.#name} dropped a connection from ${comm.peerAddress}: ${this.#maxComms} are open`,
+        `${this.#name} dropped a connection from ${comm.peerAddress}: ${this.#comms.size} are open, ` +
+          `${ofHost} of them from its host`,
       );
       comm.abort();
       return;
@@ -121,7 +122,9 @@ export class Server implements AsyncDisposable {
   }
 
   async #handleComm(comm: Comm): Promise<void> {
+    const host = addressHost(comm.peerAddress);
     this.#comms.add(comm);
+    this.#commsOfHost.set(host, (this.#commsOfHost.get(host) ?? 0) + 1);
     try {
       while (await this.#handleOne(comm));
       await comm.close();
@@ -130,6 +133,9 @@ export class Server implements AsyncDisposable {
       if (!(error instanceof CommClosed)) throw error;
     } finally {
       this.#comms.delete(comm);
+      const left = (this.#commsOfHost.get(host) ?? 1) - 1;
+      if (left > 0) this.#commsOfHost.set(host, left);
+      else this.#commsOfHost.delete(host);
     }
   }
 

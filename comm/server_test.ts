@@ -206,7 +206,7 @@ Deno.test("Server does not wait for OK after a busy reply", async () => {
 });
 
 Deno.test("Server drops comms above its limit", async () => {
-  const { server, dial } = await served({ maxComms: 1, handlers: { ping: () => "pong" } });
+  const { server, dial } = await served({ limits: { links: 1 }, handlers: { ping: () => "pong" } });
   const first = await dial();
   const second = await dial();
   await assertRejects(() => second.read(), CommClosed);

@@ -25,6 +25,8 @@ import {
 
 /** What to say, and who the ends are. */
 export interface StreamCommOptions {
+  /** Most bytes of one message from the peer. Default: as `protocol/frames.ts` says. */
+  readonly messageBytes?: number | undefined;
   /** This end. */
   readonly localAddress: Address;
   /** The other end. */
@@ -60,7 +62,9 @@ export async function openStreamComm(stream: ByteStream, options: StreamCommOpti
     if (first.status === "rejected") throw first.reason;
     if (written.status === "rejected") throw closedEarly(stream, messageOf(written.reason), written.reason);
     const remote = parseHandshake(first.value);
-    reader.limits = defaultLimits;
+    reader.limits = options.messageBytes === undefined
+      ? defaultLimits
+      : { ...defaultLimits, maxMessageBytes: options.messageBytes };
     return new StreamComm(stream, reader, options, remote, negotiate(local, remote).compression);
   } catch (error) {
     stream.abort();

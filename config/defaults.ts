@@ -15,7 +15,6 @@ export const DEFAULTS: Section = {
       "allowed-failures": 3,
       bandwidth: 100_000_000,
       "blocked-handlers": [],
-      "contact-address": null,
       "default-task-durations": {
         "rechunk-split": "1us",
         "split-shuffle": "1us",
@@ -68,7 +67,7 @@ export const FREE_SECTIONS: readonly string[] = [
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   "distributed": "version adaptive dashboard deploy diagnostics nanny p2p rmm ucx logging-file-config",
   "distributed.scheduler":
-    "active-memory-manager allowed-imports dashboard default-data-size events-cleanup-delay " +
+    "active-memory-manager allowed-imports contact-address dashboard default-data-size events-cleanup-delay " +
     "http locks no-workers-timeout preload preload-argv reuse-broadcast-comm rootish-taskgroup " +
     "rootish-taskgroup-dependencies unknown-task-duration work-stealing work-stealing-interval",
   "distributed.worker":

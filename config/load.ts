@@ -9,7 +9,7 @@ import { checkTlsKeys, uselessSettings } from "./check.ts";
 import { Config } from "./config.ts";
 import { getLogger } from "./logging.ts";
 import { applyLogLevels } from "./logging_levels.ts";
-import { type Environment, places, readEnvironment, readPlace, readVariables } from "./sources.ts";
+import { type Environment, mayRead, places, readEnvironment, readPlace, readVariables } from "./sources.ts";
 
 /** Where to look. */
 export interface LoadOptions {
@@ -32,7 +32,29 @@ export function loadConfig(options: LoadOptions = {}): Config {
   if (options.path !== undefined) found.push(readPlace(options.path, true));
   const layers = [...found.flatMap((place) => place.layers), ...readVariables(env)];
   for (const layer of layers) checkTlsKeys(layer);
-  return new Config(layers, [...unread, ...found.flatMap((place) => place.unread)]);
+  const config = new Config(layers, [...unread, ...found.flatMap((place) => place.unread)]);
+  loadedWith.set(config, options);
+  return config;
+}
+
+const loadedWith = new WeakMap<Config, LoadOptions>();
+
+/**
+ * Gathers the settings of `config` again, as they are now. One that was not gathered stays what it is.
+ *
+ * @throws {ConfigError} As {@linkcode loadConfig}.
+ */
+export function reloadConfig(config: Config): Config {
+  const options = loadedWith.get(config);
+  return options === undefined ? config : loadConfig(options);
+}
+
+/** Files that `config` was gathered from. */
+export function filesOf(config: Config): string[] {
+  if (!loadedWith.has(config)) return [];
+  return config.layers.map(({ source }) => source).filter((source) => {
+    return /\.(json|ya?ml)$/i.test(source) && mayRead(source);
+  });
 }
 
 let current: Config | undefined;

@@ -153,6 +153,11 @@ function inheritedSettings(text: string): Section {
   throw new ConfigError(`${INHERITED} does not hold what Dask puts there: JSON in base64`);
 }
 
+/** Whether `path` may be read without anybody being asked. */
+export function mayRead(path: string): boolean {
+  return granted({ name: "read", path });
+}
+
 function granted(descriptor: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(descriptor).state === "granted";
 }

@@ -15,8 +15,10 @@ import { linksOf } from "../comm/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { ConnectionPool } from "../comm/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
+import { plainTextWarning } from "../comm/settings.ts";
 import { DONT_REPLY, Server } from "../comm/server.ts";
 import { handleStream } from "../comm/stream.ts";
+import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
 import { SCHEDULER_ACCESS } from "../messages/access.ts";
@@ -42,7 +44,8 @@ import type {
 import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import { encodeError } from "../protocol/remote_error.ts";
 import { Credentials } from "../security/credentials.ts";
-import { asksForTls, type Security } from "../security/security.ts";
+import type { Security } from "../security/security.ts";
+import type { Security } from "../security/security.ts";
 import { Departures, type RetireOptions } from "./departures.ts";
 import { contactRefusal, permitted, REGISTRATION_REFUSALS } from "./access.ts";
 import { gatherFromWorkers } from "./gather.ts";
@@ -54,7 +57,11 @@ import {
   parseRetireWorkers,
 } from "./registration.ts";
 import { scatterToWorkers } from "./scatter.ts";
+import { type SchedulerOptions, type SchedulerSettings, schedulerSettings } from "./options.ts";
+import { SchedulerFile } from "./scheduler_file.ts";
 import { SchedulerState } from "./state/scheduler_state.ts";
+
+export type { SchedulerOptions } from "./options.ts";
 
 const logger = getLogger("distributed.scheduler");
 
@@ -64,28 +71,6 @@ const DEFAULT_PORT = 8786;
 const GOODBYE_MS = 2000;
 /** Milliseconds between looks at the idle time-out, as in Dask. */
 const IDLE_CHECK_MS = 250;
-/** Milliseconds that a worker may be silent (`distributed.scheduler.worker-ttl`). */
-const WORKER_TTL_MS = 300_000;
-
-/** Options of {@linkcode Scheduler.start}. */
-export interface SchedulerOptions {
-  /** Name or address to listen on. Default: all interfaces. */
-  host?: string;
-  /** Port to listen on, 0 for any. Default: 8786. */
-  port?: number;
-  /** Scheme of the address. Default: `"tls"` if `security` has certificates, else `"tcp"`. */
-  protocol?: "tcp" | "tls" | "inproc";
-  /** Certificates and policy. */
-  security?: Security;
-  /** Closes after that long without unfinished tasks: milliseconds. Default: never. */
-  idleTimeout?: number;
-  /** Removes a worker that says nothing for so long, and for ten heartbeats: milliseconds. Default: 5 minutes. */
-  workerTtl?: number | null;
-  /** Workers that may die while they run a task before it fails with `KilledWorker`. Default: 3. */
-  allowedFailures?: number;
-  /** Checks every task that a stimulus touched, after it; slow, for tests. Default: false. */
-  validate?: boolean;
-}
 
 /**
  * Places tasks on workers. Source: https://distributed.dask.org/en/stable/scheduling-state.html
@@ -114,29 +99,27 @@ export class Scheduler implements AsyncDisposable {
   #departures: Departures;
   #credentials: Credentials;
   #links: LinkOptions;
+  #file: SchedulerFile | undefined;
   #closing: Promise<void> | undefined;
   #scatterTurn = 0;
 
-  private constructor(options: SchedulerOptions, links: LinkOptions) {
+  private constructor(settings: SchedulerSettings, links: LinkOptions) {
     this.finished = this.#finish.promise;
     this.finished.catch(() => {}); // whoever waits for it sees it
-    this.#state = new SchedulerState({
-      validate: options.validate ?? false,
-      encodeError,
-      ...options.allowedFailures !== undefined && { allowedFailures: options.allowedFailures },
-    });
+    this.#state = new SchedulerState({ ...settings.state, encodeError });
     this.#departures = new Departures({
       state: this.#state,
       stimulate: (stimulus) => this.#stimulate(stimulus),
       stream: (address) => this.#workers.get(address),
       dropLinks: (address) => this.#pool.remove(address),
       identityOf: (worker) => workerIdentity(worker, this.#registrations.get(worker.address)),
-    }, options.workerTtl === undefined ? WORKER_TTL_MS : options.workerTtl);
+    }, settings.workerTtl);
     this.#pool = new ConnectionPool({ ...links, expect: "worker" });
     this.#credentials = new Credentials(links.context);
     this.#links = links;
     this.#server = new Server({
       name: "Scheduler",
+      blockedHandlers: settings.blockedHandlers,
       access: accessGuard({
         role: "scheduler",
         table: SCHEDULER_ACCESS,
@@ -164,7 +147,7 @@ export class Scheduler implements AsyncDisposable {
         "register-worker": (request, comm) => this.#serveWorker(request, comm),
       },
     });
-    const { idleTimeout } = options;
+    const { idleTimeout } = settings;
     if (idleTimeout !== undefined) {
       this.#idleTimer = setInterval(() => this.#checkIdle(idleTimeout), IDLE_CHECK_MS);
     }
@@ -177,22 +160,29 @@ export class Scheduler implements AsyncDisposable {
    * @throws {Deno.errors.AddrInUse} If the port is taken.
    */
   static async start(options: SchedulerOptions = {}): Promise<Scheduler> {
-    const { security, host = "", port = DEFAULT_PORT } = options;
-    const protocol = options.protocol ?? (security !== undefined && asksForTls(security) ? "tls" : "tcp");
-    const links = await linkOptions(security, "scheduler");
-    const scheduler = new Scheduler(options, links);
+    const { security, host = "", port = DEFAULT_PORT, config = currentConfig(), schedulerFile } = options;
+    announceConfig(config, "scheduler");
+    if (schedulerFile !== undefined) SchedulerFile.check(schedulerFile);
+    const settings = schedulerSettings(options, config);
+    const { protocol } = settings;
+    const links = await linkOptions(security, "scheduler", config);
+    const scheduler = new Scheduler(settings, links);
     try {
       scheduler.#listener = await scheduler.#server.listen(
         protocol === "inproc" ? "inproc://" : formatAddress(protocol, host, port),
         links,
       );
+      if (schedulerFile !== undefined) {
+        scheduler.#file = await SchedulerFile.write(schedulerFile, scheduler.identity());
+      }
     } catch (error) {
       await scheduler.close();
       throw error;
     }
+    const { listenAddress } = scheduler.#listener;
+    if (protocol === "tcp" && settings.isProtocolAssumed) logger.warning(plainTextWarning(listenAddress));
     logger.info(`State start`);
     logger.info(`  Scheduler at: ${scheduler.address.padStart(26)}`);
-    const { listenAddress } = scheduler.#listener;
     if (listenAddress !== scheduler.address) logger.info(`  Listening on: ${listenAddress.padStart(26)}`);
     return scheduler;
   }
@@ -209,7 +199,7 @@ export class Scheduler implements AsyncDisposable {
 
   /** Open links of this scheduler. */
   links(): LinkFacts[] {
-    return linksOf(this.#server.openComms, this.#pool.openComms);
+    return linksOf(this.#server.comms(), this.#pool.openComms);
   }
 
   /**
@@ -224,10 +214,12 @@ export class Scheduler implements AsyncDisposable {
    * Reads certificates, keys and revocation lists again. New links use them; links whose peer is not trusted any more
    * are ended. Changed files are noticed without it, too, within seconds.
    *
+   * @param security Takes the place of the record that was given at the start. Default: that one, with its files as
+   * they are now.
    * @throws {SecurityError} If a file can't be used: the old ones stay in use.
    */
-  reloadSecurity(): Promise<void> {
-    return this.#credentials.reload();
+  reloadSecurity(security?: Security): Promise<void> {
+    return this.#credentials.reload(security);
   }
 
   /** Tells clients and workers goodbye and ends. Idempotent. */
@@ -242,6 +234,7 @@ export class Scheduler implements AsyncDisposable {
 
   async #close(): Promise<void> {
     clearInterval(this.#idleTimer);
+    this.#file?.[Symbol.dispose]();
     this.#departures.close();
     if (this.#listener !== undefined) logger.info("Scheduler closing");
     await this.#listener?.close();

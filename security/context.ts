@@ -51,95 +51,124 @@ export interface TlsContextOptions {
   readonly certificate: Certificate;
 }
 
+/** What {@linkcode TlsContext} is made of, read and checked at one time. */
+export interface LoadedContext {
+  /** What is no secret. */
+  readonly options: TlsContextOptions;
+  /** What is. */
+  readonly material: TlsMaterial;
+  /** Whom to let in. */
+  readonly trust: Trust;
+  /** Files that were read, or that say what is read. */
+  readonly files: readonly string[];
+  /** Of what the files held. */
+  readonly digest: string;
+}
+
+/** Where a record comes from, again and again. */
+export interface SecuritySource {
+  /** The record; `given` takes the place of what a program gave at first. */
+  readonly read: (given?: Security) => Security;
+  /** Files that decide what `read` gives. */
+  readonly files: readonly string[];
+}
+
 /** One role's side of every handshake. Opaque: inspecting it shows no key. */
 export class TlsContext implements TlsContextOptions {
-  /** Which certificate is shown. */
-  readonly role: TlsRole;
-  /** Whether plain text is forbidden beside it. */
-  readonly requireEncryption: boolean;
-  /** Lowest TLS version. */
-  readonly minVersion: "1.2" | "1.3";
-  /** Highest TLS version. */
-  readonly maxVersion: "1.2" | "1.3";
-  /** Allowed suites; absent: all. */
-  readonly ciphers: ReadonlySet<string> | undefined;
-  /** TCP keep-alive probes. */
-  readonly keepAlive: boolean;
-  /** Send small messages at once. */
-  readonly noDelay: boolean;
   /** The links that are up. */
   readonly links: LivingLinks = new LivingLinks();
   /** Who was refused. */
   readonly refusals: Refusals = new Refusals();
   readonly #onChange = new Set<() => void>();
-  readonly #security: Security;
-  #certificate: Certificate;
-  #material: TlsMaterial;
-  #trust: Trust;
-  #digest: string;
+  readonly #source: SecuritySource;
+  #given: Security | undefined;
+  #loaded: LoadedContext;
   #generation = 0;
 
   /** Made by {@linkcode loadTlsContext}. */
-  constructor(
-    options: TlsContextOptions,
-    material: TlsMaterial,
-    trust: Trust,
-    source: { readonly security: Security; readonly digest: string },
-  ) {
-    this.role = options.role;
-    this.requireEncryption = options.requireEncryption;
-    this.minVersion = options.minVersion;
-    this.maxVersion = options.maxVersion;
-    this.ciphers = options.ciphers;
-    this.keepAlive = options.keepAlive;
-    this.noDelay = options.noDelay;
-    this.#certificate = options.certificate;
-    this.#material = material;
-    this.#trust = trust;
-    this.#security = source.security;
-    this.#digest = source.digest;
+  constructor(loaded: LoadedContext, source: SecuritySource) {
+    this.#loaded = loaded;
+    this.#source = source;
+  }
+
+  /** Which certificate is shown. */
+  get role(): TlsRole {
+    return this.#loaded.options.role;
+  }
+
+  /** Whether plain text is forbidden beside it. */
+  get requireEncryption(): boolean {
+    return this.#loaded.options.requireEncryption;
+  }
+
+  /** Lowest TLS version. */
+  get minVersion(): "1.2" | "1.3" {
+    return this.#loaded.options.minVersion;
+  }
+
+  /** Highest TLS version. */
+  get maxVersion(): "1.2" | "1.3" {
+    return this.#loaded.options.maxVersion;
+  }
+
+  /** Allowed suites; absent: all. */
+  get ciphers(): ReadonlySet<string> | undefined {
+    return this.#loaded.options.ciphers;
+  }
+
+  /** TCP keep-alive probes. */
+  get keepAlive(): boolean {
+    return this.#loaded.options.keepAlive;
+  }
+
+  /** Send small messages at once. */
+  get noDelay(): boolean {
+    return this.#loaded.options.noDelay;
   }
 
   /** Own certificate. */
   get certificate(): Certificate {
-    return this.#certificate;
+    return this.#loaded.options.certificate;
   }
 
   /** Whom to let in. */
   get trust(): Trust {
-    return this.#trust;
+    return this.#loaded.trust;
   }
 
-  /** How often {@linkcode TlsContext.reload} found something new. */
+  /** How often {@linkcode TlsContext.reload} did its work. */
   get generation(): number {
     return this.#generation;
   }
 
-  /** Values of the record that are paths, by option. */
-  get files(): ReadonlyMap<string, string> {
-    return filesOf(this.#security, this.role);
+  /** Files whose change makes a reload worth while. */
+  get files(): readonly string[] {
+    return [...this.#loaded.files, ...this.#source.files];
   }
 
-  /** Of what the files held when they were read. */
+  /** Of what {@linkcode TlsContext.files} held when they were read. */
   get digest(): string {
-    return this.#digest;
+    return this.#loaded.digest;
   }
 
   /**
-   * Reads the files again. New links use what they hold now; links whose peer is not trusted any more are ended. All
-   * or nothing: if one can't be used, everything stays as it is.
+   * Reads everything again. New links use what is there now; links whose peer is not trusted any more are ended. All
+   * or nothing: if something can't be used, everything stays as it is.
    *
+   * @param given Takes the place of the record that the program gave at first.
    * @throws {SecurityError} If a file can't be read or used.
    */
-  async reload(): Promise<void> {
-    const fresh = await loadTlsContext(this.#security, this.role);
-    this.#certificate = fresh.#certificate;
-    this.#material = fresh.#material;
-    this.#trust = fresh.#trust;
-    this.#digest = fresh.#digest;
+  async reload(given?: Security): Promise<void> {
+    const record = given ?? this.#given;
+    const wanted = this.#source.read(record);
+    if (this.requireEncryption && !requiresEncryption(wanted)) {
+      throw new SecurityError('"requireEncryption" can\'t be taken back while a role runs: start it again');
+    }
+    this.#loaded = await load(wanted, this.role, this.#source.files);
+    this.#given = record;
     this.#generation++;
     for (const changed of this.#onChange) changed();
-    this.refusals.ended += this.links.judge(this.#trust);
+    this.refusals.ended += this.links.judge(this.trust);
   }
 
   /** Calls `changed` after every reload, until the returned function is called. */
@@ -150,7 +179,7 @@ export class TlsContext implements TlsContextOptions {
 
   /** The secrets of `context`, for the TLS implementation. */
   static material(context: TlsContext): TlsMaterial {
-    return context.#material;
+    return context.#loaded.material;
   }
 }
 
@@ -168,12 +197,22 @@ const MAKE_V3 = "openssl x509 -req -in ROLE.csr -CA ca.pem -CAkey ca-key.pem -da
 /**
  * Reads and checks what `security` names for `role`.
  *
+ * @param source What says more at a reload. Default: the same record.
  * @throws {SecurityError} If a field is missing, or a file can't be read or used.
  */
-export async function loadTlsContext(security: Security, role: TlsRole): Promise<TlsContext> {
+export async function loadTlsContext(
+  security: Security,
+  role: TlsRole,
+  source: SecuritySource = { read: (given) => given ?? security, files: [] },
+): Promise<TlsContext> {
+  return new TlsContext(await load(security, role, source.files), source);
+}
+
+async function load(security: Security, role: TlsRole, sources: readonly string[]): Promise<LoadedContext> {
   const checked = checkSecurity(security);
   const fields = FIELDS[role];
-  const held = await digest(filesOf(checked, role).values());
+  const files = filesOf(checked, role);
+  const held = await digest([...files, ...sources]);
   const ca = await loadCa(required(checked, "tlsCaFile", role));
   const certValue = required(checked, fields.cert, role);
   const keyValue = checked[fields.key];
@@ -185,31 +224,27 @@ export async function loadTlsContext(security: Security, role: TlsRole): Promise
   const chain = certFile.certificates.map((pem) => parse(pem, certFile));
   const trust = await loadTrust(checked, role, ca.certificates, chain);
   const { tlsMinVersion: minVersion = "1.2", tlsMaxVersion: maxVersion = "1.3" } = checked;
-  return new TlsContext(
-    {
-      role,
-      requireEncryption: requiresEncryption(checked),
-      minVersion,
-      maxVersion,
-      ciphers: loadCiphers(checked.tlsCiphers, minVersion, maxVersion, isRsa(own)),
-      keepAlive: checked.extraConnArgs?.keepAlive ?? true,
-      noDelay: checked.extraConnArgs?.noDelay ?? true,
-      certificate: own,
-    },
-    { ca: ca.pems, cert: certFile.certificates.join("\n"), key },
-    trust,
-    { security: checked, digest: held },
-  );
+  const options = {
+    role,
+    requireEncryption: requiresEncryption(checked),
+    minVersion,
+    maxVersion,
+    ciphers: loadCiphers(checked.tlsCiphers, minVersion, maxVersion, isRsa(own)),
+    keepAlive: checked.extraConnArgs?.keepAlive ?? true,
+    noDelay: checked.extraConnArgs?.noDelay ?? true,
+    certificate: own,
+  };
+  const material = { ca: ca.pems, cert: certFile.certificates.join("\n"), key };
+  return { options, material, trust, files, digest: held };
 }
 
-function filesOf(security: Security, role: TlsRole): Map<string, string> {
+/** Values of the record that are paths. */
+function filesOf(security: Security, role: TlsRole): string[] {
   const { cert, key } = FIELDS[role];
-  const files = new Map<string, string>();
-  for (const field of ["tlsCaFile", cert, key, "tlsCrlFile"] as const) {
+  return (["tlsCaFile", cert, key, "tlsCrlFile"] as const).flatMap((field) => {
     const value = security[field];
-    if (value !== undefined && !value.includes("\n")) files.set(field, value);
-  }
-  return files;
+    return value === undefined || value.includes("\n") ? [] : [value];
+  });
 }
 
 /** @param chain The own certificate and what stands behind it: one of them may have signed a revocation list. */

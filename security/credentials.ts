@@ -11,7 +11,9 @@
 import { getLogger } from "../config/logging.ts";
 import type { TlsContext } from "./context.ts";
 import { daysLeft, ExpiryWarnings } from "./expiry.ts";
+import { SecurityError } from "./errors.ts";
 import { digest, stamp } from "./files.ts";
+import { asksForTls, type Security } from "./security.ts";
 import { type Certificate, fingerprint256, nameText } from "./x509.ts";
 
 const logger = getLogger("distributed.security");
@@ -78,21 +80,27 @@ export class Credentials {
    * Reads the files again, whether they changed or not. New links use what they hold now; links whose peer is not
    * trusted any more are ended. If a file can't be used, everything stays as it is.
    *
+   * @param security Takes the place of the record that the program gave at first.
    * @throws {SecurityError} If a file can't be read or used; it was logged as well.
    */
-  reload(): Promise<void> {
+  reload(security?: Security): Promise<void> {
     const context = this.#context;
-    if (context === undefined) return Promise.resolve();
-    const done = this.#reloading.then(() => this.#reload(context));
+    if (context === undefined) {
+      if (security === undefined || !asksForTls(security)) return Promise.resolve();
+      return Promise.reject(
+        new SecurityError("A role without TLS can't get certificates while it runs: start it again"),
+      );
+    }
+    const done = this.#reloading.then(() => this.#reload(context, security));
     this.#reloading = done.catch(() => {});
     return done;
   }
 
-  async #reload(context: TlsContext): Promise<void> {
+  async #reload(context: TlsContext, security: Security | undefined): Promise<void> {
     if (this.#closed) return;
-    const held = await digest(context.files.values()); // before: what is written meanwhile is seen at the next look
+    const held = await digest(context.files); // before: what is written meanwhile is seen at the next look
     try {
-      await context.reload();
+      await context.reload(security);
     } catch (error) {
       this.#refused = held;
       const why = error instanceof Error ? error.message : String(error);
@@ -124,10 +132,10 @@ export class Credentials {
   }
 
   async #hasChanged(context: TlsContext): Promise<boolean> {
-    const looks = await stamp(context.files.values());
+    const looks = await stamp(context.files);
     if (looks === this.#stamp) return false;
     this.#stamp = looks;
-    const held = await digest(context.files.values());
+    const held = await digest(context.files);
     return held !== context.digest && held !== this.#refused;
   }
 

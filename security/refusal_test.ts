@@ -231,12 +231,18 @@ Deno.test("nodeTls.listen refuses to start with suites that no peer would negoti
     () => TestListener.start({ ...security, tlsCiphers: "TLS_AES_128_GCM_SHA256", tlsMinVersion: "1.3" }),
     SecurityError,
   );
-  assertMatch(error.message, /none of the suites that peers of this listener negotiate \(TLS_AES_256_GCM_SHA384\)/);
+  assertMatch(
+    error.message,
+    /none of the suites that peers of this listener negotiate \(TLS_AES_256_GCM_SHA384\)/,
+  );
 });
 
 Deno.test("nodeTls.listen refuses a suite that tlsCiphers does not name", async () => {
   // Peers with TLS 1.2 alone could link, so that it starts.
-  await using listener = await TestListener.start({ ...security, tlsCiphers: "TLS_AES_128_GCM_SHA256:AES256" });
+  await using listener = await TestListener.start({
+    ...security,
+    tlsCiphers: "TLS_AES_128_GCM_SHA256:AES256",
+  });
   const pair = await ca.issue("client");
   await strangerDials(listener.port, pair, "TLSv1.3");
   const { reason } = await listener.refusals.next();

@@ -20,9 +20,6 @@ import type { LinkFacts, SecurityFacts } from "../messages/rpc.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import type { DataStore } from "./store.ts";
 
-/** Peers that are sent data at once (`distributed.worker.connections.incoming`); twice as many on the same host. */
-const TRANSFERS_MAX = 10;
-
 /** What the handlers need of their worker. */
 export interface ServedWorker {
   /** Contact address. */
@@ -43,19 +40,21 @@ export interface ServedWorker {
 
 /**
  * Handlers by operation. `worker` gives nothing while it starts; `takeData` keeps values, and returns the bytes of those
- * that it took.
+ * that it took. `transfersMax` peers are sent data at once (`distributed.worker.connections.incoming`), twice as many on
+ * the same host.
  */
 export function workerHandlers(
   store: DataStore,
   worker: () => ServedWorker | undefined,
   takeData: (data: ReadonlyMap<Key, Serialized>) => Record<string, number>,
+  transfersMax: number,
 ): Handlers {
   const started = (): ServedWorker => {
     const found = worker();
     if (found === undefined) throw new MessageError("This worker is still starting");
     return found;
   };
-  const data = new DataServer(store);
+  const data = new DataServer(store, transfersMax);
   return {
     get_data: (request, comm) => data.serve(request, comm),
     keys: () => [...store.keys()],
@@ -95,16 +94,18 @@ function valuesOf(request: RawMessage): Map<Key, Serialized> {
 /** Sends results, to so many peers at a time. */
 class DataServer {
   #store: DataStore;
+  #transfersMax: number;
   #transfers = 0;
 
-  constructor(store: DataStore) {
+  constructor(store: DataStore, transfersMax: number) {
     this.#store = store;
+    this.#transfersMax = transfersMax;
   }
 
   /** The reply, then the asker's `"OK"`: until then its transfer counts. */
   async serve(request: RawMessage, comm: Comm): Promise<unknown> {
     const keys = checkKeys(request, "keys");
-    const limit = sameHost(comm.localAddress, comm.peerAddress) ? 2 * TRANSFERS_MAX : TRANSFERS_MAX;
+    const limit = sameHost(comm.localAddress, comm.peerAddress) ? 2 * this.#transfersMax : this.#transfersMax;
     if (this.#transfers >= limit) return { status: "busy" };
     this.#transfers++;
     try {

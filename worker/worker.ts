@@ -5,7 +5,7 @@
  * @module
  */
 
-import { addressHost, formatAddress, normalizeAddress, parseAddress } from "../comm/address.ts";
+import { normalizeAddress } from "../comm/address.ts";
 import { accessGuard } from "../comm/access.ts";
 import { BatchedSend } from "../comm/batched.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
@@ -15,8 +15,10 @@ import { linksOf } from "../comm/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { ConnectionPool } from "../comm/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
+import { defaultScheme, plainTextWarning } from "../comm/settings.ts";
 import { Server } from "../comm/server.ts";
 import { handleStream } from "../comm/stream.ts";
+import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline, type DeadlineOptions, orAborted } from "../internal/deadline.ts";
 import { TaskGroup } from "../internal/task_group.ts";
@@ -30,10 +32,14 @@ import { Commands } from "./commands.ts";
 import type { Executor } from "./executor/executor.ts";
 import { ThreadExecutor } from "./executor/thread_executor.ts";
 import { workerHandlers } from "./handlers.ts";
+import { checkAddresses, contactOf, listenForPeers } from "./listening.ts";
 import { Metrics } from "./metrics.ts";
+import { type WorkerOptions, type WorkerSettings, workerSettings } from "./options.ts";
 import { Runner } from "./runner.ts";
 import { WorkerState } from "./state/worker_state.ts";
 import { DataStore } from "./store.ts";
+
+export type { WorkerOptions } from "./options.ts";
 
 const logger = getLogger("distributed.worker");
 
@@ -45,28 +51,6 @@ const KEEP_ALIVE_MS = 60_000;
 const CONNECT_TRY_MS = 30_000;
 /** Milliseconds that a goodbye to the scheduler may take. */
 const GOODBYE_MS = 2000;
-
-/** Options of {@linkcode Worker.start}. */
-export interface WorkerOptions {
-  /** Tasks at once. Default: the number of cores. */
-  nthreads?: number;
-  /** Unique in the cluster. Default: the worker's address. */
-  name?: string;
-  /** Name or address to listen on. Default: the one that leads to the scheduler. */
-  host?: string;
-  /** Port to listen on, or a range to choose from. Default: any. */
-  port?: number | readonly [from: number, to: number];
-  /** Scheme of the worker's address. Default: the scheduler's. */
-  protocol?: "tcp" | "tls" | "inproc";
-  /** Certificates and policy. */
-  security?: Security;
-  /** Gives up if no scheduler answers that long: milliseconds. Default: never. */
-  deathTimeout?: number;
-  /** Gives up starting when aborted. */
-  signal?: AbortSignal;
-  /** Checks the whole state after each stimulus; slow, for tests. Default: false. */
-  validate?: boolean;
-}
 
 /**
  * Runs tasks in threads and keeps their results. Source: https://distributed.dask.org/en/stable/worker.html
@@ -116,13 +100,13 @@ export class Worker implements AsyncDisposable {
     this.#store = parts.store;
     this.#pool = new ConnectionPool({ ...links, expect: "worker", scheduler: comm.peerAddress });
     this.#credentials = new Credentials(links.context);
-    this.address = parts.listener.contactAddress;
+    this.address = parts.contact;
     this.name = options.name ?? this.address;
     this.nthreads = parts.executor.nthreads;
     this.#state = new WorkerState({
       address: this.address,
       nthreads: this.nthreads,
-      validate: options.validate ?? false,
+      ...parts.settings.state,
     });
     this.#runner = new Runner({
       state: this.#state,
@@ -145,8 +129,13 @@ export class Worker implements AsyncDisposable {
    * @throws {SecurityError} If certificates can't be used, or `requireEncryption` forbids the scheme.
    */
   static async start(address: string, options: WorkerOptions = {}): Promise<Worker> {
-    const links = await linkOptions(options.security, "worker");
-    const scheduler = normalizeAddress(address);
+    const { config = currentConfig() } = options;
+    announceConfig(config, "worker");
+    const settings = workerSettings(options, config);
+    const links = await linkOptions(options.security, "worker", config);
+    checkAddresses(options, links);
+    const scheme = defaultScheme(config);
+    const scheduler = normalizeAddress(address, scheme.name);
     using deadline = new Deadline(
       { signal: options.signal, timeout: options.deathTimeout },
       (ms) => new TimeoutError(`No scheduler answered at "${scheduler}" within ${ms / 1000} s`),
@@ -163,11 +152,16 @@ export class Worker implements AsyncDisposable {
           store,
           () => self.worker,
           (data) => self.worker === undefined ? {} : self.worker.#runner.takeData(data),
+          settings.transfersMax,
         ),
+        blockedHandlers: settings.blockedHandlers,
         access: accessGuard({ role: "worker", table: WORKER_ACCESS, context: links.context }),
       }),
     );
     const listener = await listenForPeers(server, comm, links, options);
+    const contact = await contactOf(listener, options);
+    const isAssumed = scheme.isAssumed && scheduler !== address && options.protocol === undefined;
+    if (isAssumed && contact.startsWith("tcp://")) logger.warning(plainTextWarning(listener.listenAddress));
     const executor = stack.use(
       await ThreadExecutor.start({
         nthreads: options.nthreads ?? navigator.hardwareConcurrency,
@@ -176,7 +170,9 @@ export class Worker implements AsyncDisposable {
         },
       }),
     );
-    const worker = stack.use(new Worker(options, comm, links, { store, server, listener, executor }));
+    const worker = stack.use(
+      new Worker(options, comm, links, { settings, store, server, listener, contact, executor }),
+    );
     self.worker = worker;
     await worker.#register(deadline.signal);
     stack.move();
@@ -191,7 +187,7 @@ export class Worker implements AsyncDisposable {
 
   /** Open links of this worker. */
   links(): LinkFacts[] {
-    return linksOf(this.#server.openComms, [this.#comm, ...this.#pool.openComms]);
+    return linksOf(this.#server.comms(), [this.#comm, ...this.#pool.openComms]);
   }
 
   /**
@@ -216,10 +212,12 @@ export class Worker implements AsyncDisposable {
    * Reads certificates, keys and revocation lists again. New links use them; links whose peer is not trusted any more
    * are ended. Changed files are noticed without it, too, within seconds.
    *
+   * @param security Takes the place of the record that was given at the start. Default: that one, with its files as
+   * they are now.
    * @throws {SecurityError} If a file can't be used: the old ones stay in use.
    */
-  reloadSecurity(): Promise<void> {
-    return this.#credentials.reload();
+  reloadSecurity(security?: Security): Promise<void> {
+    return this.#credentials.reload(security);
   }
 
   /** Leaves the cluster and ends; tasks that run are not waited for. Idempotent. */
@@ -424,9 +422,11 @@ export class Worker implements AsyncDisposable {
 }
 
 interface Parts {
+  readonly settings: WorkerSettings;
   readonly store: DataStore;
   readonly server: Server;
   readonly listener: Listener;
+  readonly contact: Address;
   readonly executor: Executor;
 }
 
@@ -445,30 +445,4 @@ async function reachScheduler(
       logger.warning(error.message);
     }
   }
-}
-
-/** Listens on the first free port of the range, on the host that leads to the scheduler if none is given. */
-async function listenForPeers(
-  server: Server,
-  comm: Comm,
-  links: LinkOptions,
-  options: WorkerOptions,
-): Promise<Listener> {
-  const { port = 0 } = options;
-  const [from, to] = typeof port === "number" ? [port, port] : port;
-  const scheme = options.protocol ?? parseAddress(comm.peerAddress).scheme;
-  if (scheme === "inproc") return await server.listen("inproc://", links);
-  const localHost = addressHost(comm.localAddress);
-  for (let candidate = from;; candidate++) {
-    try {
-      const address = formatAddress(scheme, options.host ?? localHost, candidate);
-      return await server.listen(address, { ...links, contactHost: localHost });
-    } catch (error) {
-      if (candidate >= to || !isAddressInUse(error)) throw error;
-    }
-  }
-}
-
-function isAddressInUse(error: unknown): boolean {
-  return error instanceof Deno.errors.AddrInUse || (error as { code?: unknown }).code === "EADDRINUSE";
 }

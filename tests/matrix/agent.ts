@@ -130,7 +130,9 @@ async function dialRaw(port: number, context: TlsContext): Promise<TlsInfo | und
   const stream = await nodeTls.dial({ hostname: "127.0.0.1", port, context });
   try {
     await stream.write([encoder.encode("ping\n")]);
-    if (await stream.read() === null) throw new Error("it ended the link without a word: CN=nobody,O=matrix");
+    if (await stream.read() === null) {
+      throw new Error("the peer closed the link during the TLS handshake: it said nothing");
+    }
     return stream.tls;
   } finally {
     await stream.close();

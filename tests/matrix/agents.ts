@@ -31,7 +31,7 @@ export class Agent implements AsyncDisposable {
   /** Starts it. */
   constructor(command: readonly [string, ...string[]]) {
     const [program, ...args] = command;
-    this.#child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "inherit" })
+    this.#child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "null" })
       .spawn();
     this.#input = this.#child.stdin.getWriter();
     this.#reading = this.#read();

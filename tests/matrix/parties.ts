@@ -5,7 +5,6 @@
  */
 
 import type { TlsRole } from "../../security/security.ts";
-import { TestProcess } from "../../testing/processes.ts";
 import { Agent, type Told } from "./agents.ts";
 import type { Party } from "./expected.ts";
 
@@ -151,55 +150,107 @@ function opensslArgs({ ca, cert, key, version }: EndOptions): readonly string[] 
   ];
 }
 
-/** With `-rev`, which answers every line. */
-async function opensslListens(end: EndOptions): Promise<Listening> {
-  const command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-rev", "-Verify", "9"] as const;
-  const process = new TestProcess({ command: [...command, ...opensslArgs(end)] });
-  const output = (): string => process.stdout + process.stderr;
-  const close = async (): Promise<void> => await process[Symbol.asyncDispose]();
-  try {
-    const [, port] = await process.line(/^ACCEPT .*:(\d+)$/m, { stream: "stdout", deadline: PATIENCE });
-    const ended = /^CONNECTION (?:FAILURE|CLOSED|ESTABLISHED)$/m;
-    return {
-      port: Number(port),
-      seen: async () => {
-        const [how] = await process.line(ended, { stream: "stderr", deadline: PATIENCE });
-        return /ESTABLISHED/.test(how)
-          ? { how: "linked", text: "openssl" }
-          : { how: "refused", text: output() };
-      },
-      close,
-    };
-  } catch (error) {
-    await close();
-    return {
-      seen: () => Promise.resolve({ how: "start", text: String(error) }),
-      close: () => Promise.resolve(),
-    };
+/** `openssl` with an open stdin: it passes on what is said there, and prints what it receives. */
+class OpensslProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #ended: Promise<unknown>;
+  #text = "";
+  #isOver = false;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(...args: readonly string[]) {
+    this.#child = new Deno.Command("openssl", {
+      args: [...args],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    })
+      .spawn();
+    this.#input = this.#child.stdin.getWriter();
+    const { status, stdout, stderr } = this.#child;
+    this.#ended = Promise.all([status, this.#collect(stdout), this.#collect(stderr)]).then(() => {
+      this.#isOver = true;
+      this.#wake();
+    });
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      this.#text += text;
+      this.#wake();
+    }
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Everything that it printed. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Waits for output that matches; nothing if it ends or is silent for too long. */
+  async until(pattern: RegExp): Promise<RegExpMatchArray | undefined> {
+    const end = performance.now() + PATIENCE * 1000;
+    for (;;) {
+      const found = this.#text.match(pattern);
+      const left = end - performance.now();
+      if (found !== null) return found;
+      if (this.#isOver || left <= 0) return undefined;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.add(resolve);
+      const timer = setTimeout(resolve, left);
+      await promise;
+      clearTimeout(timer);
+      this.#waiting.delete(resolve);
+    }
+  }
+
+  say(line: string): void {
+    // It may have ended.
+    this.#input.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#input.close().catch(() => {});
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It ended by itself.
+    }
+    await this.#ended;
   }
 }
 
-/** Says a line, and waits for the answer. */
-async function opensslDials(end: EndOptions, port: number): Promise<Seen> {
-  const child = new Deno.Command("openssl", {
-    args: ["s_client", "-verify", "9", "-connect", `127.0.0.1:${port}`, ...opensslArgs(end)],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const input = child.stdin.getWriter();
-  input.write(new TextEncoder().encode("ping\n")).catch(() => {});
-  const texts = ["", ""];
-  let answered = false;
-  const collect = async (stream: ReadableStream<Uint8Array>, at: number): Promise<void> => {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      texts[at] += text;
-      if (answered || at !== 0 || !/^ping$/m.test(texts[at] ?? "")) continue;
-      answered = true;
-      input.close().catch(() => {});
-    }
+async function opensslListens(end: EndOptions): Promise<Listening> {
+  const process = new OpensslProcess(
+    "s_server",
+    "-accept",
+    "127.0.0.1:0",
+    "-Verify",
+    "9",
+    ...opensslArgs(end),
+  );
+  const close = (): Promise<void> => process[Symbol.asyncDispose]();
+  const port = (await process.until(/^ACCEPT .*:(\d+)$/m))?.[1];
+  if (port === undefined) {
+    return { seen: () => Promise.resolve({ how: "start", text: process.text }), close };
+  }
+  const seen = async (): Promise<Seen> => {
+    const [how] = await process.until(/ping$|^ERROR$|^shutting down SSL$|^CONNECTION CLOSED$/m) ?? [];
+    if (how === undefined) return SILENT;
+    return how === "ping" ? { how: "linked", text: "openssl" } : { how: "refused", text: process.text };
   };
-  await Promise.all([child.status, collect(child.stdout, 0), collect(child.stderr, 1)]);
-  if (!answered) input.close().catch(() => {});
-  return answered ? { how: "linked", text: "openssl" } : { how: "refused", text: texts.join("") };
+  void process.until(/ping$/m).then((ping) => ping === undefined ? undefined : process.say("pong"));
+  return { port: Number(port), seen, close };
+}
+
+async function opensslDials(end: EndOptions, port: number): Promise<Seen> {
+  const where = ["-connect", `127.0.0.1:${port}`];
+  await using process = new OpensslProcess("s_client", "-verify", "9", ...where, ...opensslArgs(end));
+  process.say("ping");
+  const echo = await process.until(/ping$/m);
+  return echo === undefined ? { how: "refused", text: process.text } : { how: "linked", text: "openssl" };
 }

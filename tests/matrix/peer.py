@@ -3,12 +3,14 @@
 import asyncio
 import json
 import logging
+import ssl
 import sys
 
 from distributed.comm import connect, listen
 from distributed.comm.core import CommClosedError
 from distributed.security import Security
 
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 listeners = {}
 
 
@@ -21,6 +23,8 @@ class Refusals(logging.Handler):
 
     def emit(self, record):
         message = record.getMessage()
+        if "TLS handshake failed" not in message:
+            return
         for address, (_, order) in list(listeners.items()):
             if address in message:
                 tell(id=order, refused=message)
@@ -32,8 +36,8 @@ def security_of(order):
     return Security(
         require_encryption=True,
         tls_ca_file=order["ca"],
-        tls_min_version=float(order["version"]),
-        tls_max_version=float(order["version"]),
+        tls_min_version=VERSIONS[order["version"]],
+        tls_max_version=VERSIONS[order["version"]],
         **{name: value for name, value in pair.items() if value is not None},
     )
 
@@ -52,6 +56,16 @@ async def serve(order):
 
     args = security_of(order).get_listen_args(order["role"])
     listener = await listen("tls://127.0.0.1:0", on_comm, **args)
+    greet = listener.on_connection
+
+    async def on_connection(comm, *args):
+        try:
+            await greet(comm, *args)
+        except CommClosedError as error:
+            tell(id=number, refused=repr(error))
+            raise
+
+    listener.on_connection = on_connection
     address = listener.listen_address
     listeners[address] = (listener, number)
     tell(id=number, listening=int(address.rpartition(":")[2]))

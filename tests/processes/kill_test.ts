@@ -9,22 +9,24 @@ const LAYER = 1000;
 /** Of a layer's inputs: task i takes i, and one that comes much later. Layers 1 and 2. */
 const PARTNER: readonly ((i: number) => number)[] = [(i) => LAYER - 1 - i, (i) => (i + LAYER / 2) % LAYER];
 
-/** Three layers of tasks, each of which needs two of the layer above; results are too large to ride along. */
-function layers(client: Client): Future<{ sum: number }>[] {
+/**
+ * Three layers of tasks, each of which needs two of the layer above; results are too large to ride along. The last layer
+ * waits for `gate`, too, so that the results of the second pile up.
+ */
+function layers(client: Client, gate: Future<unknown>): Future<{ sum: number }>[] {
   const begin = async (i: number): Promise<{ sum: number; pad: Uint8Array }> => {
     await new Promise((resolve) => setTimeout(resolve, 2));
     return { sum: i, pad: new Uint8Array(1500) };
   };
-  const add = async (
+  const add = (
     left: { sum: number },
     right: { sum: number },
-  ): Promise<{ sum: number; pad: Uint8Array }> => {
-    await new Promise((resolve) => setTimeout(resolve, 2));
-    return { sum: left.sum + right.sum, pad: new Uint8Array(1500) };
-  };
+    _gate: unknown,
+  ): { sum: number; pad: Uint8Array } => ({ sum: left.sum + right.sum, pad: new Uint8Array(1500) });
   const first = client.map(begin, Array(LAYER).keys());
-  const second = client.map(add, first, partners(first, 1));
-  return [...first, ...second, ...client.map(add, second, partners(second, 2))];
+  const second = client.map(add, first, partners(first, 1), first);
+  const third = client.map(add, second, partners(second, 2), second.map(() => gate));
+  return [...first, ...second, ...third];
 }
 
 function partners<T>(items: readonly T[], layer: 1 | 2): T[] {
@@ -68,14 +70,20 @@ Deno.test("A worker that is killed amidst 3,000 dependent tasks costs time, and 
   await using cluster = await ProcessCluster.start(3);
   const { client, workers: [victim], scheduler } = cluster;
   const address = await cluster.workerAddress(0);
-  const futures = layers(client);
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const gate = client.with({ workers: ["w1"] }).submit(async (port: number) => {
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    return await conn.read(new Uint8Array(1)); // until the other end closes
+  }, listener.addr.port);
+  const held = await Promise.race([listener.accept(), gate.result()]);
+  assert(held !== null && typeof held !== "number");
+  const futures = layers(client, gate);
   let state = { done: 0, precious: 0 };
-  while (state.done < 0.35 * futures.length || state.precious < 100) {
-    state = await progress(client, futures, address);
-  }
+  while (state.done < 0.4 * futures.length) state = await progress(client, futures, address);
   victim?.kill("SIGKILL");
   assert(state.done <= 0.7 * futures.length, `${state.done} tasks had ended`);
   assert(state.precious >= 100, `it held ${state.precious} results that others need`);
+  held.close();
   const results = await client.gather(futures);
   assertEquals(results.map(({ sum }) => sum), expected());
   await scheduler.line(/Remove worker addr: (\S+) name: w0/);

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Client, CommAuthError, Scheduler, SchedulerClosed, type Security, Worker } from "../../mod.ts";
+import { linkOptions } from "../../comm/secure.ts";
+import { loadConfig } from "../../config/load.ts";
+import { Credentials } from "../../security/credentials.ts";
 import { pem } from "../../security/issue.ts";
 import { SecurityError } from "../../security/errors.ts";
 import { fingerprint256, parseCertificate } from "../../security/x509.ts";
@@ -184,6 +187,62 @@ Deno.test("A revoked worker is removed, and its tasks run on another one", async
   assertEquals(Object.values((await client.schedulerInfo()).workers).map((w) => w.name), ["good"]);
   const after = client.submit((xs: number[]) => xs.reduce((a, b) => a + b), before);
   assertEquals(await after.result(), 12);
+});
+
+Deno.test("reloadSecurity takes another record, whose tlsRevoked and rules hold for living links, too", async () => {
+  const ca = await TestCa.make();
+  const all = await ca.security();
+  await using scheduler = await Scheduler.start({ host: "127.0.0.1", port: 0, security: all });
+  const pair = await ca.issue("mallory");
+  const security = { tlsCaFile: ca.pem, tlsClientCert: pair.cert, tlsClientKey: pair.key };
+  await using revoked = await Client.connect(scheduler.address, { security });
+  await using ruled = await Client.connect(scheduler.address, { security: all });
+  await assertRejects(() => scheduler.reloadSecurity({ requireEncryption: false }), SecurityError);
+  await assertRejects(
+    () => scheduler.reloadSecurity({ ...all, requireEncryption: false }),
+    SecurityError,
+    "can't be taken back",
+  );
+  await scheduler.reloadSecurity({ ...all, tlsRevoked: [parseCertificate(pair.cert).serial] });
+  await assertRejects(() => revoked.submit((x: number) => x, 1).result());
+  assertEquals((await ruled.schedulerInfo()).id, scheduler.id);
+  await scheduler.reloadSecurity({
+    ...all,
+    authorization: { rules: [{ cn: "scheduler", role: "scheduler" }] },
+  });
+  await assertRejects(() => ruled.submit((x: number) => x, 1).result());
+  // Without a record it is the last one that counts.
+  await scheduler.reloadSecurity();
+  await assertRejects(() => Client.connect(scheduler.address, { security: all }), CommAuthError);
+  assertEquals(scheduler.identity().security?.reloads, 3);
+});
+
+Deno.test("A fingerprint that is added to tls.revoked in the configuration counts from the next look on", async () => {
+  const folder = await Deno.makeTempDir();
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const ca = await TestCa.make();
+  const [own, victim] = [await ca.issue("scheduler"), await ca.issue("victim")];
+  const path = `${folder}/distributed.yaml`;
+  const yaml = (revoked: string[]) => JSON.stringify({ distributed: { comm: { tls: { revoked } } } });
+  await Deno.writeTextFile(path, yaml([]));
+  const security = { tlsCaFile: ca.pem, tlsSchedulerCert: own.cert, tlsSchedulerKey: own.key };
+  const { context } = await linkOptions(security, "scheduler", loadConfig({ path, env: {} }));
+  await using credentials = new Credentials(context);
+  const [leaf] = [parseCertificate(victim.cert)];
+  assertEquals(context?.trust.keep([leaf]), { grant: undefined });
+  await credentials.check();
+  assertEquals(context?.generation, 0);
+  await Deno.writeTextFile(path, yaml([fingerprint256(leaf.raw)]));
+  await credentials.check();
+  assertEquals(context?.generation, 1);
+  assertEquals(context?.trust.keep([leaf]), {
+    kind: "revoked",
+    reason: `its certificate "CN=victim,O=test" is revoked by "tlsRevoked" (serial ${leaf.serial})`,
+  });
+  await Deno.writeTextFile(path, yaml(["no fingerprint"]));
+  await assertRejects(() => credentials.reload(), SecurityError, "no fingerprint");
+  assertEquals(context?.generation, 1);
 });
 
 Deno.test("Client.reloadSecurity ends its links if the scheduler is not trusted any more", async () => {

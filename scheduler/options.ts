@@ -1,0 +1,119 @@
+/**
+ * What can be said about a scheduler, and what configuration says where nothing is said.
+ *
+ * @module
+ */
+
+import { blockedHandlers, defaultScheme } from "../comm/settings.ts";
+import { withConfigured } from "../comm/secure.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/errors.ts";
+import { parseTimedelta } from "../internal/units.ts";
+import { asksForTls, type Security } from "../security/security.ts";
+import type { SchedulerStateOptions } from "./state/machine.ts";
+
+/** Options of {@linkcode Scheduler.start}. What is left out is taken from `config`. */
+export interface SchedulerOptions {
+  /** Name or address to listen on. Default: all interfaces. */
+  host?: string;
+  /** Port to listen on, 0 for any. Default: 8786. */
+  port?: number;
+  /** Scheme of the address. Default: `"tls"` if there are certificates, else `distributed.comm.default-scheme`. */
+  protocol?: "tcp" | "tls" | "inproc";
+  /** Certificates and policy. Default, field by field: `Security.fromConfig(config)`. */
+  security?: Security;
+  /**
+   * Closes after that long without unfinished tasks: milliseconds. Default: `distributed.scheduler.idle-timeout`,
+   * never.
+   */
+  idleTimeout?: number;
+  /**
+   * Removes a worker that says nothing for so long, and for ten heartbeats: milliseconds. Default:
+   * `distributed.scheduler.worker-ttl`, 5 minutes.
+   */
+  workerTtl?: number | null;
+  /**
+   * Workers that may die while they run a task before it fails with `KilledWorker`. Default:
+   * `distributed.scheduler.allowed-failures`, 3.
+   */
+  allowedFailures?: number;
+  /**
+   * Checks every task that a stimulus touched, after it; slow, for tests. Default: `distributed.scheduler.validate`,
+   * false.
+   */
+  validate?: boolean;
+  /**
+   * File to write address and identity to, as JSON, for workers and clients of the same account; it is removed at the
+   * end. Default: none.
+   */
+  schedulerFile?: string;
+  /** Configuration. Default: what Dask's files and variables say, as far as permissions go. */
+  config?: Config;
+}
+
+/** {@linkcode SchedulerOptions} with everything filled in. */
+export interface SchedulerSettings {
+  /** Scheme of the address. */
+  readonly protocol: "tcp" | "tls" | "inproc";
+  /** Whether the scheme is what nobody named. */
+  readonly isProtocolAssumed: boolean;
+  /** Milliseconds; nothing for never. */
+  readonly idleTimeout: number | undefined;
+  /** Milliseconds; null for never. */
+  readonly workerTtl: number | null;
+  /** Operations that are refused. */
+  readonly blockedHandlers: readonly string[];
+  /** What the state machine is made with. */
+  readonly state: SchedulerStateOptions;
+}
+
+const SCHEDULER = "distributed.scheduler";
+
+/**
+ * Fills in what `config` says.
+ *
+ * @throws {ConfigError} If a setting can't be used.
+ */
+export function schedulerSettings(options: SchedulerOptions, config: Config): SchedulerSettings {
+  const hasTls = asksForTls(withConfigured(options.security, config));
+  const scheme = defaultScheme(config);
+  return {
+    protocol: options.protocol ?? (hasTls ? "tls" : scheme.name),
+    isProtocolAssumed: options.protocol === undefined && !hasTls && scheme.isAssumed,
+    idleTimeout: options.idleTimeout ?? config.milliseconds(`${SCHEDULER}.idle-timeout`),
+    workerTtl: options.workerTtl !== undefined
+      ? options.workerTtl
+      : config.milliseconds(`${SCHEDULER}.worker-ttl`) ?? null,
+    blockedHandlers: blockedHandlers(config, `${SCHEDULER}.blocked-handlers`),
+    state: {
+      validate: options.validate ?? config.boolean(`${SCHEDULER}.validate`) ?? false,
+      allowedFailures: options.allowedFailures ?? config.wholeNumber(`${SCHEDULER}.allowed-failures`) ?? 3,
+      workerSaturation: workerSaturation(config),
+      bandwidth: config.bytes(`${SCHEDULER}.bandwidth`) ?? 100_000_000,
+      defaultTaskDurations: durations(config),
+    },
+  };
+}
+
+function workerSaturation(config: Config): number {
+  const key = `${SCHEDULER}.worker-saturation`;
+  const value = config.number(key) ?? 1.1;
+  if (value > 0) return value;
+  throw new ConfigError(`"${key}" must be a number above 0, or inf, not ${value} (${config.origin(key)})`);
+}
+
+function durations(config: Config): Record<string, number> {
+  const key = `${SCHEDULER}.default-task-durations`;
+  const seconds: Record<string, number> = {};
+  for (const [name, value] of config.flat(key)) {
+    if (value === null) continue;
+    try {
+      seconds[name] = parseTimedelta(value as string | number);
+    } catch (cause) {
+      throw new ConfigError(`"${key}.${name}": ${String(cause)} (${config.origin(`${key}.${name}`)})`, {
+        cause,
+      });
+    }
+  }
+  return seconds;
+}

@@ -1,0 +1,71 @@
+/**
+ * What can be said about a worker, and what configuration says where nothing is said.
+ *
+ * @module
+ */
+
+import { blockedHandlers } from "../comm/settings.ts";
+import type { Config } from "../config/config.ts";
+import type { Security } from "../security/security.ts";
+import type { WorkerStateOptions } from "./state/worker_state.ts";
+
+/** Options of {@linkcode Worker.start}. What is left out is taken from `config`. */
+export interface WorkerOptions {
+  /** Tasks at once. Default: the number of cores. */
+  nthreads?: number;
+  /** Unique in the cluster. Default: the worker's address. */
+  name?: string;
+  /** Name or address to listen on. Default: the one that leads to the scheduler. */
+  host?: string;
+  /** Port to listen on, or a range to choose from. Default: any. */
+  port?: number | readonly [from: number, to: number];
+  /** Scheme of the worker's address. Default: the scheduler's. */
+  protocol?: "tcp" | "tls" | "inproc";
+  /** Address to listen on, such as `tls://0.0.0.0:9000`, in place of `host`, `port` and `protocol`. */
+  listenAddress?: string;
+  /**
+   * Address that peers and the scheduler dial, such as `tls://worker-1.example:443`, if it is not the one to listen on;
+   * a name is looked up here. Needs `listenAddress`. Default: where it listens.
+   */
+  contactAddress?: string;
+  /** Certificates and policy. Default, field by field: `Security.fromConfig(config)`. */
+  security?: Security;
+  /** Gives up if no scheduler answers that long: milliseconds. Default: never. */
+  deathTimeout?: number;
+  /** Gives up starting when aborted. */
+  signal?: AbortSignal;
+  /** Checks the whole state after each stimulus; slow, for tests. Default: `distributed.worker.validate`, false. */
+  validate?: boolean;
+  /** Configuration. Default: what Dask's files and variables say, as far as permissions go. */
+  config?: Config;
+}
+
+/** {@linkcode WorkerOptions} with what configuration says. */
+export interface WorkerSettings {
+  /** Peers that are sent data at once. */
+  readonly transfersMax: number;
+  /** Operations that are refused. */
+  readonly blockedHandlers: readonly string[];
+  /** What the state machine is made with. */
+  readonly state: Omit<WorkerStateOptions, "address" | "nthreads">;
+}
+
+const WORKER = "distributed.worker";
+
+/**
+ * Fills in what `config` says.
+ *
+ * @throws {ConfigError} If a setting can't be used.
+ */
+export function workerSettings(options: WorkerOptions, config: Config): WorkerSettings {
+  return {
+    transfersMax: config.wholeNumber(`${WORKER}.connections.incoming`, 1) ?? 10,
+    blockedHandlers: blockedHandlers(config, `${WORKER}.blocked-handlers`),
+    state: {
+      validate: options.validate ?? config.boolean(`${WORKER}.validate`) ?? false,
+      transferIncomingCountLimit: config.wholeNumber(`${WORKER}.connections.outgoing`, 1) ?? 50,
+      transferMessageBytesLimit: config.bytes(`${WORKER}.transfer.message-bytes-limit`) ?? 50e6,
+      logLength: config.wholeNumber("distributed.admin.low-level-log-length", 1) ?? 1000,
+    },
+  };
+}
