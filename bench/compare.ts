@@ -17,10 +17,10 @@ import { type Certificates, type Kind, makeCertificates, type Protocol, startClu
 import { circumstances, type Measured, replaceSection, type Sizes, table } from "./report.ts";
 
 const full: Sizes = {
-  rounds: 3,
+  rounds: 2,
   tasks: 10_000,
-  leaves: 2048,
-  submits: 1000,
+  leaves: 1024,
+  submits: 500,
   calls: 1000,
   nbytes: 256 * 2 ** 20,
   transfers: 3,

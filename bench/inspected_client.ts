@@ -86,6 +86,19 @@ async function mixed(count: number): Promise<void> {
   release(ones, twos);
 }
 
-/** Connections to workers and the like are made, so that they do not count as growth. */
-Object.assign(globalThis, { bench: { mapGather, latency, bulk, mixed } });
+let held: readonly Future<unknown>[] = [];
+
+/** Holds the results of tasks until {@linkcode drop}. */
+async function hold(count: number): Promise<void> {
+  const futures = client.map((x: number) => [x], distinct(count));
+  await client.gather(futures);
+  held = futures;
+}
+
+function drop(): void {
+  release([...held]);
+  held = [];
+}
+
+Object.assign(globalThis, { bench: { mapGather, latency, bulk, mixed, hold, drop } });
 Deno.stdout.writeSync(new TextEncoder().encode("Ready\n"));

@@ -18,6 +18,8 @@ import { Inspector } from "./inspector.ts";
 const GROWTH_MAX = 20e6;
 /** Tasks of one turn. */
 const BATCH = 10_000;
+/** Tasks that are held before the run. */
+const HELD = 100;
 /** Seconds that the last releases may take; function bodies are released by heartbeats. */
 const SETTLE_SECONDS = 30;
 
@@ -53,6 +55,32 @@ async function settled(subjects: readonly Subject[]): Promise<void> {
     if (counts.flat().every(([, count]) => count === 0)) return;
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
+}
+
+/** The proof that something left would be seen: tasks that are held are. */
+async function checkThatHeldTasksAreSeen(subjects: readonly Subject[], inClient: Inspector): Promise<void> {
+  await inClient.evaluate(`bench.hold(${HELD})`);
+  const seen = new Map<string, number>();
+  for (const one of subjects) {
+    for (const [className, count] of await leftovers(one)) {
+      const kind = `${one.name.split(" ")[0]} ${className}`;
+      seen.set(kind, (seen.get(kind) ?? 0) + count);
+    }
+  }
+  await inClient.evaluate("bench.drop()");
+  const unseen = [
+    "scheduler TaskState",
+    "worker TaskState",
+    "worker Serialized",
+    "client Future",
+    "client KeyState",
+  ]
+    .filter((kind) => (seen.get(kind) ?? 0) < HELD);
+  if (!seen.get("scheduler TaskGroup")) unseen.push("scheduler TaskGroup");
+  if (unseen.length > 0) {
+    throw new Error(`Of ${HELD} tasks that are held, too few are seen as ${unseen.join(", ")}`);
+  }
+  say(`${HELD} held tasks are seen in every process`);
 }
 
 /** Prints what is left in a process; whether it is little enough. */
@@ -103,6 +131,7 @@ const subjects = [
     ["protocol/serialized.ts", "Serialized"],
   ]),
 ];
+await checkThatHeldTasksAreSeen(subjects, inClient);
 const start = performance.now();
 for (let done = 0; done < tasks; done += BATCH) {
   await inClient.evaluate(`bench.mixed(${BATCH})`);

@@ -4,8 +4,13 @@
  * @module
  */
 
+import { TimeoutError } from "../comm/errors.ts";
 import { linksOf } from "../comm/links.ts";
 import { systemClock } from "../comm/clock.ts";
+import { readSchedulerFile } from "../comm/scheduler_file.ts";
+import type { Config } from "../config/config.ts";
+import { currentConfig } from "../config/load.ts";
+import { Deadline } from "../internal/deadline.ts";
 import type { Address, ClientId, Key } from "../messages/common.ts";
 import type { LinkFacts, SchedulerIdentity } from "../messages/rpc.ts";
 import type { Security } from "../security/security.ts";
@@ -21,10 +26,25 @@ import type { Resolved, Submitter, TaskArgs, Unresolved } from "./types.ts";
 
 /** Options of {@linkcode Client.connect}. */
 export interface ClientOptions extends WaitOptions {
-  /** Certificates and policy; needed for a `tls://` address. */
+  /** Certificates and policy; needed for a `tls://` address. Default, field by field: `Security.fromConfig(config)`. */
   security?: Security;
   /** Shown in the scheduler's logs. */
   name?: string;
+  /** File that a scheduler wrote, in place of an address; it is waited for. */
+  schedulerFile?: string;
+  /** Configuration. Default: what Dask's files and variables say, as far as permissions go. */
+  config?: Config;
+}
+
+async function configuredAddress(
+  { schedulerFile, signal, timeout, config }: ClientOptions,
+): Promise<string | undefined> {
+  if (schedulerFile === undefined) return (config ?? currentConfig()).text("scheduler-address");
+  using deadline = new Deadline(
+    { signal, timeout: timeout ?? "30s" },
+    (ms) => new TimeoutError(`There was no scheduler file "${schedulerFile}" within ${ms / 1000} s`),
+  );
+  return await readSchedulerFile(schedulerFile, deadline.signal);
 }
 
 /** Which workers {@linkcode Client.retireWorkers} takes: by address, by name, or so many of the cheapest. */
@@ -59,22 +79,28 @@ export class Client implements Submitter, AsyncDisposable {
   /**
    * Connects to a scheduler and registers.
    *
-   * @param address Where it is, such as `"tls://10.0.0.5:8786"`. Without, a `LocalCluster` is started, and closed
-   * with this client.
+   * @param address Where it is, such as `"tls://10.0.0.5:8786"`. Without, it is the one in `schedulerFile`, else the
+   * setting `scheduler-address`, else a `LocalCluster` is started, and closed with this client.
    * @throws {CommAuthError} If either side refuses the other's certificate.
-   * @throws {CommClosed} If nobody answers within `timeout` (default `"30s"`).
+   * @throws {CommClosed} If nobody answers within `timeout` (default: `distributed.comm.timeouts.connect`, `"30s"`).
    */
   static async connect(address?: string, options: ClientOptions = {}): Promise<Client> {
-    if (address === undefined) return await Client.#connectToOwn(options);
-    return new Client(await Session.open(address, options));
+    const known = address ?? await configuredAddress(options);
+    return known === undefined
+      ? await Client.#connectToOwn(options)
+      : new Client(await Session.open(known, options));
   }
 
   static async #connectToOwn(options: ClientOptions): Promise<Client> {
     const { security: _, ...others } = options;
     const cluster = await startOwnCluster(options);
     try {
-      const { schedulerAddress, security } = cluster;
-      const client = await Client.connect(schedulerAddress, { ...others, ...security && { security } });
+      const { schedulerAddress, security, config } = cluster;
+      const client = await Client.connect(schedulerAddress, {
+        ...others,
+        config,
+        ...security && { security },
+      });
       client.#cluster = cluster;
       return client;
     } catch (error) {

@@ -5,6 +5,7 @@
  */
 
 import { DistributedError } from "../comm/errors.ts";
+import type { Config } from "../config/config.ts";
 import type { DeadlineOptions } from "../internal/deadline.ts";
 import type { Security } from "../security/security.ts";
 
@@ -14,6 +15,8 @@ export interface OwnCluster {
   readonly schedulerAddress: string;
   /** Certificates that it trusts. */
   readonly security: Security | undefined;
+  /** Configuration that goes with it. */
+  readonly config: Config;
   /** Stops everything. Idempotent. */
   close(): Promise<void>;
 }
@@ -22,6 +25,8 @@ export interface OwnCluster {
 export interface OwnClusterOptions extends DeadlineOptions {
   /** Certificates, if they are not to be made for it. */
   readonly security?: Security | undefined;
+  /** Configuration, if not the program's. */
+  readonly config?: Config | undefined;
 }
 
 type Starter = (options: OwnClusterOptions) => Promise<OwnCluster>;

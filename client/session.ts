@@ -5,6 +5,7 @@
  * @module
  */
 
+import { normalizeAddress } from "../comm/address.ts";
 import { BatchedSend } from "../comm/batched.ts";
 import type { Comm } from "../comm/comm.ts";
 import { connect } from "../comm/connect.ts";
@@ -12,10 +13,12 @@ import { DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { ConnectionPool } from "../comm/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
+import { defaultScheme } from "../comm/settings.ts";
 import { handleStream } from "../comm/stream.ts";
+import type { Config } from "../config/config.ts";
+import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline, type DeadlineOptions, orAborted } from "../internal/deadline.ts";
-import { parseTimedelta } from "../internal/units.ts";
 import { type GraphAnnotations, parseClientReport, type TaskRow } from "../messages/client_scheduler.ts";
 import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
 import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
@@ -30,7 +33,7 @@ import { ClientState, type FunctionBody, type KeyState } from "./state/client_st
 
 const logger = getLogger("distributed.client");
 
-/** Milliseconds between heartbeats (`distributed.client.heartbeat`). */
+/** Milliseconds between heartbeats if configuration says null. */
 const HEARTBEAT_MS = 5000;
 /** Milliseconds that a goodbye to the scheduler may take. */
 const GOODBYE_MS = 2000;
@@ -41,6 +44,8 @@ export interface SessionOptions extends WaitOptions {
   security?: Security;
   /** Shown in the scheduler's logs. */
   name?: string;
+  /** Configuration. */
+  config?: Config;
 }
 
 /** A registered client of one scheduler. */
@@ -64,7 +69,7 @@ export class Session implements FutureOwner {
   /** Why the scheduler is gone, if it is. */
   #lost: Error | undefined;
 
-  private constructor(comm: Comm, id: ClientId, links: LinkOptions) {
+  private constructor(comm: Comm, id: ClientId, links: LinkOptions, heartbeatMs: number) {
     this.id = id;
     this.#comm = comm;
     this.#stream = new BatchedSend(comm);
@@ -72,23 +77,25 @@ export class Session implements FutureOwner {
     this.credentials = new Credentials(links.context);
     this.sharesMemory = sharesMemory(comm.peerAddress);
     this.#gatherer = new Gatherer(this.pool, comm.peerAddress);
-    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs);
     this.#reading = this.#read();
   }
 
   /** Connects to the scheduler at `address` and registers. */
   static async open(address: string, options: SessionOptions): Promise<Session> {
-    const { security, name } = options;
-    const links = await linkOptions(security, "client");
+    const { security, name, timeout, config = currentConfig() } = options;
+    announceConfig(config, "client");
+    const heartbeatMs = config.milliseconds("distributed.client.heartbeat") ?? HEARTBEAT_MS;
+    const links = await linkOptions(security, "client", config);
     using deadline = new Deadline(
       { signal: options.signal },
       () => new TimeoutError(`Cannot register with "${address}" in time`),
     );
-    const comm = await connect(address, {
+    const comm = await connect(normalizeAddress(address, defaultScheme(config).name), {
       ...links,
       expect: "scheduler",
       signal: deadline.signal,
-      timeout: parseTimedelta(options.timeout ?? "30s", "ms") * 1000,
+      ...timeout !== undefined && { timeout },
     });
     const id = `Client-${name === undefined ? "" : `${name}-`}${crypto.randomUUID()}` as ClientId;
     try {
@@ -97,7 +104,7 @@ export class Session implements FutureOwner {
       comm.abort();
       throw error;
     }
-    return new Session(comm, id, links);
+    return new Session(comm, id, links, heartbeatMs);
   }
 
   /** Address of the scheduler, as it was dialled. */

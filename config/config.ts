@@ -8,7 +8,7 @@ import { parseBytes, parseTimedelta } from "../internal/units.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { ConfigError } from "./errors.ts";
 import type { ConfigValue } from "./literal.ts";
-import { isSection, leaves, type Section, Tree } from "./tree.ts";
+import { canonicalName, emptySection, isSection, leaves, type Section, Tree } from "./tree.ts";
 
 /** Settings that belong together, and where they come from. */
 export interface Layer {
@@ -55,6 +55,15 @@ export class Config {
       ) as Section,
     }));
     return new Config([...this.layers, ...nested], this.unread);
+  }
+
+  /** A copy in which only the built-in settings say something below `key`. */
+  without(key: string): Config {
+    const path = key.split(".");
+    return new Config(
+      this.layers.map(({ source, settings }) => ({ source, settings: omit(settings, path) })),
+      this.unread,
+    );
   }
 
   /** Value of a setting or a section, such as `"distributed.comm.default-scheme"`; `undefined` if it is not set. */
@@ -164,6 +173,15 @@ export class Config {
     }
     return number >= 0 ? number : this.#refuse(key, wanted, value);
   }
+}
+
+function omit(section: Section, [name = "", ...rest]: readonly string[]): Section {
+  const key = canonicalName(name, section);
+  const copy: Section = Object.assign(emptySection(), section);
+  const inner = copy[key];
+  if (rest.length === 0) delete copy[key];
+  else if (isSection(inner)) copy[key] = omit(inner, rest);
+  return copy;
 }
 
 /** A value in a message; long ones, which may be secrets by mistake, by their kind only. */

@@ -58,7 +58,8 @@ export function filesOf(config: Config): string[] {
 }
 
 let current: Config | undefined;
-const announced = new WeakSet<Config>();
+const applied = new WeakSet<Config>();
+const told = new Set<string>();
 
 /** Configuration of this program, gathered when it is first asked for. */
 export function currentConfig(): Config {
@@ -71,14 +72,21 @@ export function currentConfig(): Config {
  * @param role Which logger tells it.
  */
 export function announceConfig(config: Config, role: "client" | "scheduler" | "worker"): void {
-  if (announced.has(config)) return;
-  announced.add(config);
+  if (applied.has(config)) return;
+  applied.add(config);
   applyLogLevels(config);
   const logger = getLogger(`distributed.${role}`);
   const useless = uselessSettings(config.layers);
-  if (useless !== undefined) logger.warning(useless);
+  if (useless !== undefined) tellOnce(useless, (text) => logger.warning(text));
   if (config.unread.length === 0) return;
   const what = config.unread.map((place) => place.what).join(", ");
   const flags = [...new Set(config.unread.map((place) => place.flag))].join(" ");
-  logger.info(`Configuration not read, for want of permission: ${what} (${flags})`);
+  const text = `Configuration not read, for want of permission: ${what} (${flags})`;
+  tellOnce(text, (line) => logger.info(line));
+}
+
+function tellOnce(text: string, tell: (text: string) => void): void {
+  if (told.has(text)) return;
+  told.add(text);
+  tell(text);
 }

@@ -9,6 +9,8 @@ import { Client, type ClientOptions } from "../client/client.ts";
 import type { WaitOptions } from "../client/future.ts";
 import { setClusterStarter } from "../client/own_cluster.ts";
 import { DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
+import type { Config } from "../config/config.ts";
+import { currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline, orAborted } from "../internal/deadline.ts";
 import type { Address } from "../messages/common.ts";
@@ -39,6 +41,11 @@ export interface LocalClusterOptions extends WaitOptions {
    * @default {"tls"} if there are certificates
    */
   protocol?: "tls" | "tcp" | "inproc";
+  /**
+   * Configuration. Its certificates and what it says of peers' are for other clusters: they are not used here unless
+   * `security` is a record. @default What Dask's files and variables say, as far as permissions go
+   */
+  config?: Config;
 }
 
 /** What the options come to. */
@@ -46,6 +53,7 @@ interface Plan {
   readonly protocol: "tls" | "tcp" | "inproc";
   readonly security: Security | undefined;
   readonly nthreads: number;
+  readonly config: Config;
 }
 
 /**
@@ -61,6 +69,8 @@ interface Plan {
 export class LocalCluster implements AsyncDisposable {
   /** Certificates of all roles; absent without. */
   readonly security: Security | undefined;
+  /** Configuration of all roles. */
+  readonly config: Config;
   #plan: Plan;
   #scheduler: Scheduler;
   #workers = new Map<string, Worker>();
@@ -73,6 +83,7 @@ export class LocalCluster implements AsyncDisposable {
 
   private constructor(plan: Plan, scheduler: Scheduler) {
     this.security = plan.security;
+    this.config = plan.config;
     this.#plan = plan;
     this.#scheduler = scheduler;
   }
@@ -88,10 +99,11 @@ export class LocalCluster implements AsyncDisposable {
     const nWorkers = atLeast("nWorkers", options.nWorkers ?? navigator.hardwareConcurrency, 0);
     const plan = await planOf(options);
     options.signal?.throwIfAborted();
-    const { protocol, security } = plan;
+    const { protocol, security, config } = plan;
     const scheduler = await Scheduler.start({
       ...protocol !== "inproc" && { host: LOOPBACK, port: 0 },
       protocol,
+      config,
       ...security !== undefined && { security },
     });
     const cluster = new LocalCluster(plan, scheduler);
@@ -118,6 +130,7 @@ export class LocalCluster implements AsyncDisposable {
   async connectClient(options: Omit<ClientOptions, "security"> = {}): Promise<Client> {
     this.#checkOpen("connect a client");
     const client = await Client.connect(this.schedulerAddress, {
+      config: this.config,
       ...options,
       ...this.security !== undefined && { security: this.security },
     });
@@ -181,11 +194,12 @@ export class LocalCluster implements AsyncDisposable {
   }
 
   async #startWorker(signal: AbortSignal): Promise<Worker> {
-    const { nthreads, security } = this.#plan;
+    const { nthreads, security, config } = this.#plan;
     const name = String(this.#nextName++);
     const worker = await Worker.start(this.schedulerAddress, {
       name,
       nthreads,
+      config,
       ...this.#plan.protocol !== "inproc" && { host: LOOPBACK },
       ...security !== undefined && { security },
       signal,
@@ -227,9 +241,12 @@ function closedError(what: string): DistributedError {
   return new DistributedError("CLUSTER_CLOSED", `Cannot ${what}: this LocalCluster is closed`);
 }
 
-async function planOf({ protocol, security, threadsPerWorker = 1 }: LocalClusterOptions): Promise<Plan> {
+async function planOf(options: LocalClusterOptions): Promise<Plan> {
+  const { protocol, security, threadsPerWorker = 1 } = options;
   const nthreads = atLeast("threadsPerWorker", threadsPerWorker, 1);
   const record = typeof security === "object" ? security : undefined;
+  const given = options.config ?? currentConfig();
+  const config = record === undefined ? given.without("distributed.comm.tls") : given;
   const scheme = protocol ??
     (security === false || (record !== undefined && !asksForTls(record)) ? "tcp" : "tls");
   if (scheme === "tls") {
@@ -238,12 +255,12 @@ async function planOf({ protocol, security, threadsPerWorker = 1 }: LocalCluster
         'A LocalCluster over "tls" needs security: leave it out for throw-away certificates',
       );
     }
-    return { protocol: scheme, security: record ?? await Security.temporary(), nthreads };
+    return { protocol: scheme, security: record ?? await Security.temporary(), nthreads, config };
   }
   if (scheme === "tcp" && security === true) {
     throw new TypeError('A LocalCluster over "tcp" has no security: leave the protocol out, or say "tls"');
   }
-  return { protocol: scheme, security: record, nthreads };
+  return { protocol: scheme, security: record, nthreads, config };
 }
 
 function atLeast(what: string, value: number, least: number): number {
@@ -251,9 +268,10 @@ function atLeast(what: string, value: number, least: number): number {
   throw new RangeError(`${what} must be a whole number of at least ${least}, got ${value}`);
 }
 
-setClusterStarter(({ security, signal, timeout }) =>
+setClusterStarter(({ security, signal, timeout, config }) =>
   LocalCluster.start({
     security: security ?? true,
+    ...config !== undefined && { config },
     ...signal !== undefined && { signal },
     ...timeout !== undefined && { timeout },
   })

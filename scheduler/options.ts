@@ -7,6 +7,7 @@
 import { blockedHandlers, defaultScheme } from "../comm/settings.ts";
 import { withConfigured } from "../comm/secure.ts";
 import type { Config } from "../config/config.ts";
+import type { LinkLimits } from "../comm/admission.ts";
 import { ConfigError } from "../config/errors.ts";
 import { parseTimedelta } from "../internal/units.ts";
 import { asksForTls, type Security } from "../security/security.ts";
@@ -20,6 +21,8 @@ export interface SchedulerOptions {
   port?: number;
   /** Scheme of the address. Default: `"tls"` if there are certificates, else `distributed.comm.default-scheme`. */
   protocol?: "tcp" | "tls" | "inproc";
+  /** What peers may cost: bounds on links, handshakes and messages. Default: as {@linkcode LinkLimits} says. */
+  limits?: LinkLimits;
   /** Certificates and policy. Default, field by field: `Security.fromConfig(config)`. */
   security?: Security;
   /**

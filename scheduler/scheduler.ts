@@ -45,7 +45,6 @@ import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/
 import { encodeError } from "../protocol/remote_error.ts";
 import { Credentials } from "../security/credentials.ts";
 import type { Security } from "../security/security.ts";
-import type { Security } from "../security/security.ts";
 import { Departures, type RetireOptions } from "./departures.ts";
 import { contactRefusal, permitted, REGISTRATION_REFUSALS } from "./access.ts";
 import { gatherFromWorkers } from "./gather.ts";
@@ -119,6 +118,7 @@ export class Scheduler implements AsyncDisposable {
     this.#links = links;
     this.#server = new Server({
       name: "Scheduler",
+      limits: options.limits,
       blockedHandlers: settings.blockedHandlers,
       access: accessGuard({
         role: "scheduler",
@@ -170,7 +170,7 @@ export class Scheduler implements AsyncDisposable {
     try {
       scheduler.#listener = await scheduler.#server.listen(
         protocol === "inproc" ? "inproc://" : formatAddress(protocol, host, port),
-        links,
+        { ...links, limits: options.limits },
       );
       if (schedulerFile !== undefined) {
         scheduler.#file = await SchedulerFile.write(schedulerFile, scheduler.identity());

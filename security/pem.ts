@@ -30,7 +30,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
 export async function readPems(option: string, value: string): Promise<Source> {
   const inMemory = value.includes("\n");
   const label = inMemory ? `"${option}" (PEM text)` : `"${option}" file "${value}"`;
-  const text = inMemory ? value : await readFile(label, value);
+  const text = inMemory ? value : await readFile(option, label, value);
   const certificates: string[] = [];
   const keys: string[] = [];
   for (const [block, kind = ""] of text.matchAll(BLOCK)) {
@@ -40,14 +40,29 @@ export async function readPems(option: string, value: string): Promise<Source> {
   return { label, certificates, keys };
 }
 
-async function readFile(label: string, path: string): Promise<string> {
+async function readFile(option: string, label: string, path: string): Promise<string> {
+  let bytes: Uint8Array;
   try {
-    const { size, isFile } = await Deno.stat(path);
+    const { size, isFile, isDirectory } = await Deno.stat(path);
+    if (isDirectory) throw new TypeError("it is a folder; name a file in it");
     if (isFile && size > MAX_BYTES) throw new RangeError(`it is larger than ${MAX_BYTES} bytes`);
-    return await Deno.readTextFile(path);
+    bytes = await Deno.readFile(path);
   } catch (cause) {
     throw new SecurityError(`Cannot read ${label}: ${reason(cause, path)}`, { cause });
   }
+  if (isDer(bytes)) {
+    const command = option.endsWith("Key") ? "pkey" : "x509";
+    throw new SecurityError(
+      `${label} is DER, and PEM is wanted: convert it with "openssl ${command} -inform DER -in FILE -out FILE.pem"`,
+    );
+  }
+  return new TextDecoder().decode(bytes);
+}
+
+/** A sequence whose length takes several bytes, as all certificates and nearly all keys; no text begins so. */
+function isDer(bytes: Uint8Array): boolean {
+  const [tag, length = 0] = bytes;
+  return tag === 0x30 && (length >= 0x80 || length === bytes.length - 2);
 }
 
 function reason(cause: unknown, path: string): string {

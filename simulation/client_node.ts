@@ -51,6 +51,8 @@ export class ClientNode {
   readonly #named: Set<Key> = new Set();
   /** States that may end cancelled without anybody being wrong. */
   readonly #tainted: Set<KeyState> = new Set();
+  /** What was got last for each key. */
+  readonly #latest: Map<Key, KeyState> = new Map();
   #isClosed = false;
   #fetches = 0;
 
@@ -253,14 +255,16 @@ export class ClientNode {
     const row: TaskRow = [key, ARGUMENTS, dependencies.map((one, i) => [one.key, i] as const)];
     const state = this.state.submit({ hash, body: BODY }, row, annotations);
     this.state.acquire(state);
-    const isTainted = this.handles.some((held) =>
-      dependencies.includes(held.definition) && this.#tainted.has(held.state)
-    );
-    if (isTainted) this.#tainted.add(state);
+    for (const one of dependencies) {
+      const input = this.#latest.get(one.key);
+      if (input !== undefined && this.#tainted.has(input)) this.#tainted.add(state);
+    }
+    this.#latest.set(key, state);
     return { definition, state };
   }
 
   #hold(definition: Definition, state: KeyState): void {
+    this.#latest.set(definition.key, state);
     this.state.acquire(state);
     this.handles.push({ definition, state });
   }

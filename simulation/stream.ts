@@ -193,7 +193,7 @@ function graphOf(groups: Rows): string {
     .map(([key, , references]) => `${key}(${references.map(([name]) => name).join(",")})`).join(" ");
 }
 
-/** Port of an address. */
-function tail(address: string): string {
-  return address.slice(address.lastIndexOf(":"));
+/** `"3:1000"` of `"tls://10.0.0.3:1000"`. */
+export function tail(address: string): string {
+  return address.slice(address.lastIndexOf(".") + 1);
 }

@@ -23,7 +23,7 @@ import type { WorkerState } from "../worker/state/worker_state.ts";
 import { DataStore } from "../worker/store.ts";
 import type { SchedulerNode } from "./scheduler_node.ts";
 import type { Setting } from "./setting.ts";
-import { Stream } from "./stream.ts";
+import { Stream, tail } from "./stream.ts";
 import { type ThreadOutcome, VirtualThreads } from "./threads.ts";
 import { check } from "./world.ts";
 
@@ -119,7 +119,7 @@ export class WorkerNode {
       onPeerGone: (peer) => this.#transfers.get(peer)?.(),
     });
     const common = { latency: () => profile.latency, encoded: profile.encoded };
-    const name = address.slice(address.lastIndexOf(":"));
+    const name = tail(address);
     this.#up = new Stream<WorkerStreamMessage>(world, {
       ...common,
       name: `${name}>S`,

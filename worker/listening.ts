@@ -61,7 +61,11 @@ export async function listenForPeers(
 ): Promise<Listener> {
   const { port = 0, listenAddress } = options;
   if (listenAddress !== undefined) {
-    return await server.listen(listenAddress, { ...links, contactHost: addressHost(comm.localAddress) });
+    return await server.listen(listenAddress, {
+      ...links,
+      limits: options.limits,
+      contactHost: addressHost(comm.localAddress),
+    });
   }
   const [from, to] = typeof port === "number" ? [port, port] : port;
   const scheme = options.protocol ?? parseAddress(comm.peerAddress).scheme;
@@ -70,7 +74,7 @@ export async function listenForPeers(
   for (let candidate = from;; candidate++) {
     try {
       const address = formatAddress(scheme, options.host ?? localHost, candidate);
-      return await server.listen(address, { ...links, contactHost: localHost });
+      return await server.listen(address, { ...links, limits: options.limits, contactHost: localHost });
     } catch (error) {
       if (candidate >= to || !isAddressInUse(error)) throw error;
     }

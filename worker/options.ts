@@ -5,6 +5,7 @@
  */
 
 import { blockedHandlers } from "../comm/settings.ts";
+import type { LinkLimits } from "../comm/admission.ts";
 import type { Config } from "../config/config.ts";
 import type { Security } from "../security/security.ts";
 import type { WorkerStateOptions } from "./state/worker_state.ts";
@@ -21,6 +22,8 @@ export interface WorkerOptions {
   port?: number | readonly [from: number, to: number];
   /** Scheme of the worker's address. Default: the scheduler's. */
   protocol?: "tcp" | "tls" | "inproc";
+  /** What peers may cost: bounds on links, handshakes and messages. Default: as {@linkcode LinkLimits} says. */
+  limits?: LinkLimits;
   /** Address to listen on, such as `tls://0.0.0.0:9000`, in place of `host`, `port` and `protocol`. */
   listenAddress?: string;
   /**

@@ -148,6 +148,7 @@ export class Worker implements AsyncDisposable {
     const server = stack.use(
       new Server({
         name: "Worker",
+        limits: options.limits,
         handlers: workerHandlers(
           store,
           () => self.worker,

@@ -31,6 +31,15 @@ Deno.test("Scheduler.retireWorkers moves results, so that none is computed again
   assertEquals([none, others.reduce((a, b) => a + b)], [0, 300]);
 });
 
+Deno.test("Client.retireWorkers moves scattered values, which nobody could compute again", async () => {
+  await using cluster = await startCluster();
+  const { client, workers } = cluster;
+  const future = await client.scatter({ table: new Uint8Array(5000).fill(7) }, { workers: ["w1"] });
+  assertEquals(await client.retireWorkers({ names: ["w1"] }), [workers[1]?.address]);
+  assertEquals(await client.whoHas([future]), { [future.key]: [workers[0]?.address] });
+  assertEquals(await client.submit(({ table }: { table: Uint8Array }) => table[4999], future).result(), 7);
+});
+
 Deno.test("Scheduler.retireWorkers by name empties two of three at once into the third", async () => {
   await using cluster = await startCluster({ nWorkers: 3 });
   const { client, scheduler } = cluster;
