@@ -5,7 +5,7 @@
  * @module
  */
 
-import { TestProcess } from "../testing/processes.ts";
+import type { TestProcess } from "../testing/processes.ts";
 
 /** Flag of `deno run` that a process is inspected with, on any free port. */
 export const inspectFlag = "--inspect=127.0.0.1:0";

@@ -12,10 +12,9 @@ import type { Address, Key } from "../messages/common.ts";
 import type { WorkerIdentity } from "../messages/rpc.ts";
 import type { Serialized } from "../protocol/serialized.ts";
 import { serializeValue, typenameOf } from "../protocol/values.ts";
-import type { Future, WaitOptions } from "./future.ts";
+import { type Future, stateOf, type WaitOptions } from "./future.ts";
 import { isolated } from "./isolate.ts";
 import type { Session } from "./session.ts";
-import type { KeyState } from "./state/client_state.ts";
 import { keyOf, randomToken, valueToken } from "./token.ts";
 
 const logger = getLogger("distributed.client");
@@ -61,34 +60,32 @@ export class Scatterer {
       if (known !== undefined) return known;
     }
     for (let tries = 1;; tries++) {
-      const state = await this.#give(key, sent, options, deadline.signal);
-      const future = this.#session.future(state);
-      try {
-        await this.#session.waitFor([state], deadline);
-      } catch (error) {
-        future.release();
-        throw error;
-      }
-      if (state.status !== "cancelled") return future;
+      const future = await this.#give(key, sent, options, deadline.signal);
+      await this.#ended(future, deadline.signal);
+      if (future.status !== "cancelled") return future;
       future.release();
-      if (tries === TRIES) throw this.#session.errorOf(state);
+      if (tries === TRIES) throw this.#session.errorOf(stateOf(future));
       logger.debug(`Holders of "${key}" left before the scheduler knew of it; giving it to others`);
     }
   }
 
   /** The Future of a value that is on the cluster already. */
   async #find(key: Key, signal: AbortSignal | undefined): Promise<Future<unknown> | undefined> {
-    const state = this.#session.desire(key);
-    const future = this.#session.future(state);
+    const future = this.#session.future(this.#session.desire(key));
+    await this.#ended(future, signal);
+    if (future.status === "finished") return future;
+    future.release();
+    return undefined;
+  }
+
+  /** Waits for the scheduler's word. */
+  async #ended(future: Future<unknown>, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await this.#session.waitFor([state], { signal });
+      await this.#session.waitFor([stateOf(future)], { signal });
     } catch (error) {
       future.release();
       throw error;
     }
-    if (state.status === "finished") return future;
-    future.release();
-    return undefined;
   }
 
   /** Gives the payload to workers, and tells the scheduler. */
@@ -97,13 +94,14 @@ export class Scatterer {
     payload: Serialized,
     options: ScatterOptions,
     signal: AbortSignal | undefined,
-  ): Promise<KeyState> {
+  ): Promise<Future<unknown>> {
     const candidates = await this.#candidates(options.workers, signal);
     const holders = await this.#send(key, payload, candidates, options.broadcast ?? false, signal);
-    if (holders.length > 0) return this.#session.announce(key, holders, payload.nbytes);
+    if (holders.length > 0) {
+      return this.#session.future(this.#session.announce(key, holders, payload.nbytes));
+    }
     const { id: client, schedulerAddress } = this.#session;
-    const state = this.#session.expect(key);
-    const held = this.#session.future(state);
+    const future = this.#session.future(this.#session.expect(key));
     try {
       await this.#session.pool.call(schedulerAddress, {
         op: "scatter",
@@ -113,9 +111,10 @@ export class Scatterer {
         broadcast: options.broadcast ?? false,
         timeout: 2,
       }, signal);
-      return state;
-    } finally {
-      queueMicrotask(() => held.release()); // the caller has its own by then
+      return future;
+    } catch (error) {
+      future.release();
+      throw error;
     }
   }
 

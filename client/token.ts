@@ -3,7 +3,7 @@
  *
  * A pure task's token is the first half of a SHA-256 of the function's hash and of the arguments as they are sent, so
  * it is the same in every process. Order counts, of properties, of entries in a `Map`, and of elements in a `Set`: a
- * function can see it. A future counts by its key.
+ * function can see it. A view on memory counts with all of that memory. A future counts by its key.
  *
  * @module
  */

@@ -37,6 +37,7 @@ const CAUSES_MAX = 8;
 
 /** Python's class for ours; everything else is a `RuntimeError`. */
 const PYTHON_CLASS: Readonly<Record<string, string>> = {
+  PermissionError: "PermissionError",
   RangeError: "ValueError",
   ReferenceError: "NameError",
   SyntaxError: "SyntaxError",

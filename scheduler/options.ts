@@ -66,6 +66,8 @@ export interface SchedulerSettings {
   readonly workerTtl: number | null;
   /** Operations that are refused. */
   readonly blockedHandlers: readonly string[];
+  /** What peers may cost. */
+  readonly limits: LinkLimits | undefined;
   /** What the state machine is made with. */
   readonly state: SchedulerStateOptions;
 }
@@ -87,6 +89,7 @@ export function schedulerSettings(options: SchedulerOptions, config: Config): Sc
     workerTtl: options.workerTtl !== undefined
       ? options.workerTtl
       : config.milliseconds(`${SCHEDULER}.worker-ttl`) ?? null,
+    limits: options.limits,
     blockedHandlers: blockedHandlers(config, `${SCHEDULER}.blocked-handlers`),
     state: {
       validate: options.validate ?? config.boolean(`${SCHEDULER}.validate`) ?? false,

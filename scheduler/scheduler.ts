@@ -118,7 +118,7 @@ export class Scheduler implements AsyncDisposable {
     this.#links = links;
     this.#server = new Server({
       name: "Scheduler",
-      limits: options.limits,
+      limits: settings.limits,
       blockedHandlers: settings.blockedHandlers,
       access: accessGuard({
         role: "scheduler",
