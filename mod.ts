@@ -51,6 +51,6 @@ export type {
 export type { RemoteErrorInfo } from "./protocol/remote_error.ts";
 export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
 export type { Authorization, CertificateRule } from "./security/authorization.ts";
-export { type ExtraConnArgs, Security, type SecurityMakers } from "./security/security.ts";
+export { type ExtraConnArgs, Security, type SecurityMakers, type TlsRole } from "./security/security.ts";
 export type { TemporaryOptions } from "./security/temporary.ts";
 export { Worker, type WorkerOptions } from "./worker/worker.ts";

@@ -16,6 +16,7 @@ import {
   UsageError,
   wholeNumber,
 } from "./flags.ts";
+import { CONFIG_FLAGS, configFromFlags } from "./config_flags.ts";
 import { printText, type RunningRole, VERSION } from "./run.ts";
 import { securityFromFlags, TLS_FLAGS } from "./security_flags.ts";
 
@@ -30,12 +31,16 @@ const FLAGS: Flags = {
     help: "Scheme of the address [tls if a TLS flag is given, else tcp]",
   },
   ...TLS_FLAGS,
+  "scheduler-file": {
+    type: "string",
+    value: "PATH",
+    help: "File to write the address to, for workers and clients; needs --allow-write=PATH",
+  },
+  ...CONFIG_FLAGS,
   "idle-timeout": { type: "string", value: "TIME", help: "Close after that long without tasks, such as 1h" },
   help: { type: "boolean", help: "Show this and exit" },
   version: { type: "boolean", help: "Show the version and exit" },
   interface: refusedFlag("string", "give the address of the interface with --host"),
-  config: refusedFlag("string", "configuration files are not supported yet"),
-  "scheduler-file": refusedFlag("string", "scheduler files are not supported yet"),
   dashboard: { type: "boolean", help: "Only --no-dashboard: there is no dashboard yet" },
   "dashboard-address": refusedFlag("string", NO_DASHBOARD),
   "dashboard-prefix": refusedFlag("string", NO_DASHBOARD),
@@ -59,13 +64,16 @@ export async function startScheduler(args: readonly string[]): Promise<RunningRo
     throw new UsageError(`"${flags.positional[0]}" is not expected: a scheduler takes flags only`);
   }
   if (flags.on["dashboard"] === true) throw new UsageError(`--dashboard can't be used: ${NO_DASHBOARD}`);
-  const security = securityFromFlags("scheduler", flags);
-  const { host, port, protocol, "idle-timeout": idleTimeout } = flags.text;
+  const config = configFromFlags(flags);
+  const security = securityFromFlags("scheduler", flags, config);
+  const { host, port, protocol, "idle-timeout": idleTimeout, "scheduler-file": schedulerFile } = flags.text;
   return await Scheduler.start({
     ...host !== undefined && { host },
     ...port !== undefined && { port: wholeNumber("port", port, 0, 65535) },
     ...protocol !== undefined && { protocol: oneOf("protocol", protocol, ["tcp", "tls"]) },
     ...security !== undefined && { security },
+    ...schedulerFile !== undefined && { schedulerFile },
+    config,
     ...idleTimeout !== undefined && {
       idleTimeout: converted("idle-timeout", idleTimeout, (text) => parseTimedelta(text) * 1000),
     },

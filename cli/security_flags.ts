@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { Security } from "../security/security.ts";
+import { withConfigured } from "../comm/secure.ts";
+import type { Config } from "../config/config.ts";
+import { asksForTls, type Security } from "../security/security.ts";
 import { type Flags, oneOf, type ParsedFlags, UsageError } from "./flags.ts";
 
 /** Flags of Dask's `--tls-…` family. */
@@ -35,10 +37,18 @@ export const TLS_FLAGS: Flags = {
   },
 };
 
-/** The {@linkcode Security} that the flags ask for; `undefined` if none is given. */
+/** What role shows which certificate. */
+const CERTIFICATES = {
+  scheduler: "tlsSchedulerCert",
+  worker: "tlsWorkerCert",
+  client: "tlsClientCert",
+} as const;
+
+/** The {@linkcode Security} that the flags ask for, `config` filling in; `undefined` if neither says anything. */
 export function securityFromFlags(
   role: "scheduler" | "worker" | "client",
   { text, on }: ParsedFlags,
+  config: Config,
 ): Security | undefined {
   const cert = text["tls-cert"];
   const key = text["tls-key"];
@@ -55,17 +65,18 @@ export function securityFromFlags(
     ...text["tls-crl-file"] !== undefined && { tlsCrlFile: text["tls-crl-file"] },
     ...on["require-encryption"] !== undefined && { requireEncryption: on["require-encryption"] },
   } satisfies Security;
-  if (Object.keys(given).length === 0) return undefined;
-  const missing = [ca === undefined && "--tls-ca-file", cert === undefined && "--tls-cert"]
-    .filter((flag) => flag !== false);
-  const asksForTls = Object.keys(given).some((field) => field !== "requireEncryption") ||
-    on["require-encryption"] === true;
-  if (asksForTls && missing.length > 0) {
+  const security = withConfigured(given, config);
+  if (Object.keys(security).length === 0) return undefined;
+  const missing = [
+    security.tlsCaFile === undefined && "--tls-ca-file",
+    security[CERTIFICATES[role]] === undefined && "--tls-cert",
+  ].filter((flag) => flag !== false);
+  if ((asksForTls(security) || security.requireEncryption === true) && missing.length > 0) {
     throw new UsageError(
       `TLS needs ${missing.join(" and ")} too: a role trusts one CA and shows a certificate of it`,
     );
   }
-  return given;
+  return security;
 }
 
 function certificate(role: "scheduler" | "worker" | "client", path: string): Security {

@@ -4,6 +4,9 @@
  * @module
  */
 
+import { defaultScheme } from "../comm/settings.ts";
+import type { Config } from "../config/config.ts";
+import { announceConfig } from "../config/load.ts";
 import { formatAddress, parseAddress } from "../comm/address.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { linkOptions } from "../comm/secure.ts";
@@ -11,7 +14,9 @@ import { parseTimedelta } from "../internal/units.ts";
 import type { Address } from "../messages/common.ts";
 import { asksForTls, type Security } from "../security/security.ts";
 import { converted, type Flags, helpText, parseFlags, UsageError } from "./flags.ts";
+import { CONFIG_FLAGS, configFromFlags } from "./config_flags.ts";
 import { printText } from "./run.ts";
+import { SCHEDULER_FILE_FLAG, schedulerAddress } from "./scheduler_address.ts";
 import { securityFromFlags, TLS_FLAGS } from "./security_flags.ts";
 
 /** How the client's program is started, up to the command. */
@@ -37,6 +42,8 @@ export interface Question {
 
 const FLAGS: Flags = {
   ...TLS_FLAGS,
+  ...CONFIG_FLAGS,
+  ...SCHEDULER_FILE_FLAG,
   timeout: { type: "string", value: "TIME", help: "Give up after that long [10s]" },
   help: { type: "boolean", help: "Show this and exit" },
 };
@@ -53,21 +60,27 @@ export async function parseQuestion(
     return undefined;
   }
   const [address, more] = flags.positional;
-  if (address === undefined) {
-    throw new UsageError("the address of the scheduler is missing, such as tls://10.0.0.5:8786");
-  }
   if (more !== undefined) throw new UsageError(`"${more}" is not expected: ${name} asks at one address`);
-  const security = securityFromFlags("client", flags);
+  const config = configFromFlags(flags);
+  announceConfig(config, "client");
+  const security = securityFromFlags("client", flags, config);
   const timeoutMs = converted(
     "timeout",
     flags.text["timeout"] ?? "10s",
     (text) => parseTimedelta(text) * 1000,
   );
-  return { address: complete(address, security), links: await linkOptions(security, "client"), timeoutMs };
+  return {
+    address: complete(await schedulerAddress(flags, config, timeoutMs, address), security, config),
+    links: await linkOptions(security, "client", config),
+    timeoutMs,
+  };
 }
 
 /** Adds what may be left out: the scheme, `tls` with certificates, and the port. */
-function complete(text: string, security: Security | undefined): Address {
-  const { scheme, host, port } = parseAddress(text, asksForTls(security) ? "tls" : "tcp");
+function complete(text: string, security: Security | undefined, config: Config): Address {
+  const { scheme, host, port } = parseAddress(
+    text,
+    asksForTls(security) ? "tls" : defaultScheme(config).name,
+  );
   return scheme === "inproc" ? text as Address : formatAddress(scheme, host, port ?? 8786);
 }

@@ -11,12 +11,15 @@ import {
   type Flags,
   helpText,
   oneOf,
+  type ParsedFlags,
   parseFlags,
   refusedFlag,
   UsageError,
   wholeNumber,
 } from "./flags.ts";
+import { CONFIG_FLAGS, configFromFlags } from "./config_flags.ts";
 import { printText, type RunningRole, VERSION } from "./run.ts";
+import { SCHEDULER_FILE_FLAG, schedulerAddress } from "./scheduler_address.ts";
 import { securityFromFlags, TLS_FLAGS } from "./security_flags.ts";
 
 /** Milliseconds to move results after a signal; Dask gives its nannies as long (`distributed/cli/dask_worker.py`). */
@@ -37,6 +40,17 @@ const FLAGS: Flags = {
     value: "PORT|FROM:TO",
     help: "Port to listen on, or a range to choose from [any]",
   },
+  "listen-address": {
+    type: "string",
+    value: "ADDRESS",
+    help:
+      "Address to listen on, such as tls://0.0.0.0:9000, in place of --host, --worker-port and --protocol",
+  },
+  "contact-address": {
+    type: "string",
+    value: "ADDRESS",
+    help: "Address that others dial, if it is not the one to listen on; needs --listen-address",
+  },
   protocol: { type: "string", value: "tcp|tls", help: "Scheme of the worker's address [the scheduler's]" },
   nthreads: {
     type: "string",
@@ -54,17 +68,15 @@ const FLAGS: Flags = {
     value: "TIME",
     help: "Give up if no scheduler answers that long, such as 60s",
   },
+  ...SCHEDULER_FILE_FLAG,
+  ...CONFIG_FLAGS,
   ...TLS_FLAGS,
   help: { type: "boolean", help: "Show this and exit" },
   version: { type: "boolean", help: "Show the version and exit" },
   nanny: { type: "boolean", help: "Only --no-nanny: there is no nanny yet" },
   dashboard: { type: "boolean", help: "Only --no-dashboard: there is no dashboard yet" },
   interface: refusedFlag("string", "give the address of the interface with --host"),
-  config: refusedFlag("string", "configuration files are not supported yet"),
-  "scheduler-file": refusedFlag("string", "scheduler files are not supported yet"),
   "scheduler-sni": refusedFlag("string", "names are not checked, and not sent, on links"),
-  "listen-address": refusedFlag("string", "use --host and --worker-port"),
-  "contact-address": refusedFlag("string", "a separate contact address is not supported yet"),
   "nanny-port": refusedFlag("string", NO_NANNY),
   "nanny-contact-address": refusedFlag("string", NO_NANNY),
   "preload-nanny": refusedFlag("string", NO_NANNY),
@@ -95,14 +107,16 @@ export async function startWorkers(args: readonly string[]): Promise<RunningRole
   for (const [name, why] of [["nanny", NO_NANNY], ["dashboard", NO_DASHBOARD]] as const) {
     if (flags.on[name] === true) throw new UsageError(`--${name} can't be used: ${why}`);
   }
-  const [address, more] = flags.positional;
-  if (address === undefined) {
-    throw new UsageError("the address of the scheduler is missing, such as tls://10.0.0.5:8786");
-  }
+  const [given, more] = flags.positional;
   if (more !== undefined) throw new UsageError(`"${more}" is not expected: a worker has one scheduler`);
-  const { host, protocol, name, nthreads, nworkers, "death-timeout": deathTimeout } = flags.text;
-  const security = securityFromFlags("worker", flags);
+  const { host, protocol, name, nthreads, nworkers } = flags.text;
   const count = nworkers === undefined ? 1 : wholeNumber("nworkers", nworkers, 1, 1024);
+  const deathTimeout = flags.text["death-timeout"] === undefined
+    ? undefined
+    : converted("death-timeout", flags.text["death-timeout"], (text) => parseTimedelta(text) * 1000);
+  const config = configFromFlags(flags);
+  const security = securityFromFlags("worker", flags, config);
+  const address = await schedulerAddress(flags, config, deathTimeout, given);
   const port = flags.text["worker-port"];
   const options: WorkerOptions = {
     ...host !== undefined && { host },
@@ -112,11 +126,24 @@ export async function startWorkers(args: readonly string[]): Promise<RunningRole
       ? Math.max(1, Math.floor(navigator.hardwareConcurrency / count))
       : wholeNumber("nthreads", nthreads, 1, 1024),
     ...security !== undefined && { security },
-    ...deathTimeout !== undefined && {
-      deathTimeout: converted("death-timeout", deathTimeout, (text) => parseTimedelta(text) * 1000),
-    },
+    ...deathTimeout !== undefined && { deathTimeout },
+    ...addressesFromFlags(flags, count),
+    config,
   };
   return await startAll(address, name, options, count);
+}
+
+/** `--listen-address` and `--contact-address`, under the conditions of `distributed/cli/dask_worker.py`. */
+function addressesFromFlags({ text }: ParsedFlags, count: number): WorkerOptions {
+  const { "listen-address": listenAddress, "contact-address": contactAddress } = text;
+  if (listenAddress === undefined) {
+    if (contactAddress === undefined) return {};
+    throw new UsageError("--contact-address needs --listen-address beside it");
+  }
+  if (count > 1) throw new UsageError("--listen-address is for one worker, and --nworkers says more");
+  const other = ["host", "worker-port", "protocol"].find((flag) => text[flag] !== undefined);
+  if (other !== undefined) throw new UsageError(`--listen-address says it all: leave --${other} out`);
+  return { listenAddress, ...contactAddress !== undefined && { contactAddress } };
 }
 
 /** `"9000"` or `"9000:9010"`. */

@@ -13,8 +13,8 @@ function token(args: readonly unknown[], references: readonly Reference[] = [], 
 
 Deno.test("taskToken is the same in every process", () => {
   assertEquals(token([1, "two", { three: [3] }]), "dd2b4881183bd33040cbdc55602b2da8");
-  assertEquals(token([new Date(1e12), 2n ** 70n]), "0");
-  assertEquals(token([null], [["x" as Key, 0]]), "0");
+  assertEquals(token([new Date(1e12), 2n ** 70n]), "bda83dec9b586be3b178ee56cac333da");
+  assertEquals(token([null], [["x" as Key, 0]]), "61b590921dda27ad09dbf548fb2edb60");
 });
 
 Deno.test("taskToken tells functions, arguments, their order and references apart", () => {

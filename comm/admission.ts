@@ -12,6 +12,8 @@ export interface LinkLimits {
   readonly handshakeTimeout?: number;
   /** Links that are in their handshake at once, over all hosts; each costs a socket and a few KiB. @default {1024} */
   readonly handshakes?: number;
+  /** As {@linkcode LinkLimits.handshakes}, from one host: so that it can't take all. @default {256} */
+  readonly handshakesPerHost?: number;
   /** Links that are open at once, over all hosts. @default {8192} */
   readonly links?: number;
   /** Links that are open at once from one host. @default {4096} */
@@ -29,6 +31,7 @@ export type FullLinkLimits = Required<LinkLimits>;
 export const DEFAULT_LINK_LIMITS: FullLinkLimits = {
   handshakeTimeout: 10_000,
   handshakes: 1024,
+  handshakesPerHost: 256,
   links: 8192,
   linksPerHost: 4096,
   messageBytes: 2 ** 40,
@@ -50,6 +53,8 @@ interface Host {
   tokens: number;
   /** When `tokens` was right, in milliseconds. */
   at: number;
+  /** Its links that are in their handshake. */
+  pending: number;
   /** Whether it was told that the host is kept out. */
   isTold: boolean;
 }
@@ -60,6 +65,7 @@ export class Admission {
   readonly limits: FullLinkLimits;
   readonly #burst: number;
   readonly #hosts = new Map<string, Host>();
+  #pending = 0;
 
   /** Nobody was there yet. */
   constructor(limits: LinkLimits = {}) {
@@ -67,14 +73,27 @@ export class Admission {
     this.#burst = this.limits.acceptsPerSecond * BURST_SECONDS;
   }
 
-  /** Whether `host` may open a link at `now` (milliseconds), while `handshakes` others are in theirs. */
-  admit(host: string, now: number, handshakes: number): boolean {
-    if (handshakes >= this.limits.handshakes) return false;
+  /**
+   * Whether `host` may begin a handshake at `now` (milliseconds). The end of one that was admitted, good or bad, is told
+   * by {@linkcode Admission.settled}.
+   */
+  admit(host: string, now: number): boolean {
+    if (this.#pending >= this.limits.handshakes) return false;
     const entry = this.#entry(host, now);
-    if (entry.tokens < 1) return false;
+    if (entry.tokens < 1 || entry.pending >= this.limits.handshakesPerHost) return false;
     entry.tokens--;
+    entry.pending++;
+    this.#pending++;
     entry.isTold = false;
     return true;
+  }
+
+  /** A handshake of `host` ended. */
+  settled(host: string): void {
+    const entry = this.#hosts.get(host);
+    if (entry === undefined || entry.pending === 0) return;
+    entry.pending--;
+    this.#pending--;
   }
 
   /** Whether this is the first time in a row that `host` is kept out: once is enough for a log. */
@@ -100,15 +119,15 @@ export class Admission {
       return known;
     }
     if (this.#hosts.size >= HOSTS_MAX) this.#forget();
-    const entry: Host = { tokens: this.#burst, at: now, isTold: false };
+    const entry: Host = { tokens: this.#burst, at: now, pending: 0, isTold: false };
     this.#hosts.set(host, entry);
     return entry;
   }
 
-  /** Forgets the half that was known longest; their debts with them. */
+  /** Forgets hosts that are in no handshake, those known longest first; their debts with them. */
   #forget(): void {
-    for (const host of this.#hosts.keys()) {
-      this.#hosts.delete(host);
+    for (const [host, { pending }] of this.#hosts) {
+      if (pending === 0) this.#hosts.delete(host);
       if (this.#hosts.size < HOSTS_MAX / 2) return;
     }
   }

@@ -84,9 +84,9 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
     logger.warning(`Refused a connection from ${peer} on ${scheme}://${hostname}: ${messageOf(reason)}`);
     options.onRefused?.(reason, peer);
   };
-  const admit = (peerHost: string, pending: number): boolean => {
+  const admit = (peerHost: string): boolean => {
     const now = performance.now();
-    if (admission.admit(peerHost, now, pending + handshakes.size)) return true;
+    if (admission.admit(peerHost, now)) return true;
     if (admission.isNews(peerHost, now)) {
       logger.warning(
         `Keeping out ${peerHost} on ${scheme}://${hostname}: it opens links too fast, was refused too often, ` +
@@ -96,9 +96,11 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
     return false;
   };
   const onConnection = (stream: ByteStream) => {
-    const started = handshakes.add((ended) =>
-      greet(stream, scheme, handshakeTimeoutMs, options, ended, refuse)
-    );
+    const peerHost = stream.remoteAddr.hostname;
+    const started = handshakes.add(async (ended) => {
+      await greet(stream, scheme, handshakeTimeoutMs, options, ended, refuse);
+      admission.settled(peerHost);
+    });
     if (!started) stream.abort();
   };
   const { context } = options;
@@ -110,13 +112,16 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
       handshakeTimeoutMs,
       admit,
       onConnection,
-      onRefused: (reason, peer) => refuse(reason, `${scheme}://${peer}`),
+      onRefused: (reason, peer) => {
+        admission.settled(addressHost(`${scheme}://${peer}`));
+        refuse(reason, `${scheme}://${peer}`);
+      },
     })
     : listenTcp({
       hostname,
       port,
       onConnection: (stream) => {
-        if (admit(stream.remoteAddr.hostname, 0)) onConnection(stream);
+        if (admit(stream.remoteAddr.hostname)) onConnection(stream);
         else stream.abort();
       },
       onAcceptError: (error) =>

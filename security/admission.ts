@@ -1,6 +1,6 @@
 /**
- * The last word on a peer whose handshake passed the policy: revocation and authorization; and its place among the
- * living links.
+ * The last word on a peer whose handshake passed the policy: its chain, revocation and authorization; and its place
+ * among the living links.
  *
  * @module
  */
@@ -8,8 +8,9 @@
 import type { TlsInfo } from "../comm/comm.ts";
 import { grantText } from "../internal/access.ts";
 import type { TlsContext } from "./context.ts";
+import { pathTo } from "./signatures.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
-import { type Certificate, parseCertificate } from "./x509.ts";
+import { type Certificate, isSame, nameText, parseCertificate } from "./x509.ts";
 
 /** Longest chain that is looked at. */
 const LONGEST_CHAIN = 10;
@@ -37,6 +38,7 @@ export function admit(
   expect: "scheduler" | "worker" | undefined,
 ): AdmittedPeer {
   const chain = chainOf(certificate, peer);
+  checkChain(chain, context.trust.cas, peer);
   const now = new Date();
   let verdict = context.trust.admit(chain, now);
   // The handshake may have begun before a reload, with another CA.
@@ -57,15 +59,40 @@ export function admit(
   return { tls: { ...tls, peer: { ...tls.peer, grant } }, chain };
 }
 
+/**
+ * Verifies the chain again. Deno's client takes X.509 v1 certificates for CAs, although nothing in them says that they
+ * may sign: whoever holds a v1 certificate of our CA could make a server's.
+ */
+function checkChain(chain: readonly Certificate[], cas: readonly Certificate[], peer: TlsPeer): void {
+  const old = chain.slice(1).find(({ version, raw }) =>
+    version !== 3 && !cas.some((ca) => isSame(ca.raw, raw))
+  );
+  if (old !== undefined) {
+    throw policyRefusal(
+      peer,
+      `"${
+        nameText(old.subject)
+      }", a CA in its chain, is X.509 v${old.version}, which does not say that it may sign ` +
+        "for others; make a v3 one (openssl x509 -req … -extfile …)",
+    );
+  }
+  if (pathTo(chain, cas) === undefined) {
+    throw policyRefusal(peer, 'its certificate does not lead to the CA in "tlsCaFile"');
+  }
+}
+
 /** Certificates from the peer's own upwards. */
 function chainOf(first: unknown, peer: TlsPeer): Certificate[] {
   const chain: Certificate[] = [];
   const seen = new Set<unknown>();
   for (
     let at = first;
-    isObject(at) && !seen.has(at) && chain.length < LONGEST_CHAIN;
+    isObject(at) && !seen.has(at);
     at = at["issuerCertificate"]
   ) {
+    if (chain.length === LONGEST_CHAIN) {
+      throw policyRefusal(peer, `its chain is longer than ${LONGEST_CHAIN} certificates`);
+    }
     seen.add(at);
     const { raw } = at;
     if (!(raw instanceof Uint8Array)) break;

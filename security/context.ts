@@ -16,7 +16,7 @@ import { LivingLinks, Refusals } from "./living_links.ts";
 import { checkLists, readLists, Revocation } from "./revocation.ts";
 import { Trust } from "./trust.ts";
 import { asksForTls, checkSecurity, requiresEncryption, type Security, type TlsRole } from "./security.ts";
-import { type Certificate, nameText, parseCertificate } from "./x509.ts";
+import { type Certificate, isSame, nameText, parseCertificate } from "./x509.ts";
 import { isRsa, keyBelongsTo, normalKey } from "./keys.ts";
 
 const logger = getLogger("distributed.security");
@@ -352,6 +352,15 @@ function checkOwn(
     throw new SecurityError(
       `The private key of ${keyFile.label} does not belong to the certificate of ${certFile.label}` +
         (certFile.certificates.length > 1 ? ", whose first certificate must be the role's own" : ""),
+    );
+  }
+  const old = certFile.certificates.slice(1).map((pem) => parse(pem, certFile))
+    .find(({ version, raw }) => version !== 3 && !cas.some((ca) => isSame(ca.raw, raw)));
+  if (old !== undefined) {
+    throw new SecurityError(
+      `${certFile.label} has "${nameText(old.subject)}" behind the role's own certificate, which is X.509 ` +
+        `v${old.version} and refused: nothing in it says that it may sign for others. Make a v3 one, with the ` +
+        'extension "basicConstraints=critical,CA:TRUE"',
     );
   }
   const last = certFile.certificates.at(-1);

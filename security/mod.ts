@@ -14,4 +14,10 @@
 export type { Authorization, CertificateRule } from "./authorization.ts";
 export { type RefusalKind, type RefusingSide, SecurityError, TlsRefusedError } from "./errors.ts";
 export type { ClientAccess } from "../internal/access.ts";
-export { type ExtraConnArgs, Security, type SecurityMakers, type TemporaryOptions } from "./security.ts";
+export {
+  type ExtraConnArgs,
+  Security,
+  type SecurityMakers,
+  type TemporaryOptions,
+  type TlsRole,
+} from "./security.ts";

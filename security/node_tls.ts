@@ -208,7 +208,7 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
   const dropped = new WeakSet<WeakKey>();
   server.on("connection", (raw: Socket) => {
     raw.on("error", () => {}); // `tlsClientError` tells it
-    if (options.admit?.(raw.remoteAddress ?? "unknown", handshakes.size) === false) {
+    if (options.admit?.(raw.remoteAddress ?? "unknown") === false) {
       dropped.add(raw);
       raw.destroy();
       return;

@@ -126,6 +126,16 @@ const badServers: readonly (readonly [what: string, pair: () => Promise<TestPair
   ],
   ["with a client's certificate", () => ca.issue("scheduler", { usages: ["clientAuth"] }), UNVERIFIED],
   [
+    // Deno's client takes any v1 certificate of our CA for a CA.
+    "whose certificate was signed by the holder of a v1 certificate of ours",
+    async () => {
+      const holder = await ca.intermediate("worker-7", { version: 1 });
+      const { cert, key } = await holder.issue("scheduler");
+      return { cert: cert + holder.pem, key };
+    },
+    /refused: "CN=worker-7", a CA in its chain, is X\.509 v1, which does not say that it may sign for others/,
+  ],
+  [
     // What somebody has who read the scheduler's certificate off the wire: Deno's server plays them without complaint,
     // and Deno's client reports `authorized === true`.
     "that shows a v1 certificate whose key it does not have",

@@ -9,7 +9,7 @@
 
 import { constants, type KeyObject, verify, X509Certificate } from "node:crypto";
 import { DerReader, oidText, Tag } from "./der.ts";
-import { type Certificate, nameText } from "./x509.ts";
+import { type Certificate, isSame, nameText } from "./x509.ts";
 
 /** Chains are short; this ends loops of certificates that sign each other. */
 const LONGEST_CHAIN = 10;
@@ -71,12 +71,13 @@ export function pathTo(
   cas: readonly Certificate[],
 ): readonly Certificate[] | undefined {
   const [leaf, ...between] = chain;
-  return leaf === undefined ? undefined : search([leaf], between, cas);
+  return leaf === undefined ? undefined : search([leaf], new Set(between), cas);
 }
 
+/** @param left Certificates that were not tried: none is tried twice, so that a made-up tangle costs no more than a chain. */
 function search(
   path: readonly Certificate[],
-  between: readonly Certificate[],
+  left: Set<Certificate>,
   cas: readonly Certificate[],
 ): readonly Certificate[] | undefined {
   const last = path.at(-1);
@@ -85,9 +86,10 @@ function search(
   if (same !== undefined) return path;
   const root = cas.find((ca) => issued(ca, last));
   if (root !== undefined) return [...path, root];
-  for (const next of between) {
-    if (path.includes(next) || !next.extensions.isCa || !issued(next, last)) continue;
-    const found = search([...path, next], between, cas);
+  for (const next of left) {
+    if (!next.extensions.isCa || !issued(next, last)) continue;
+    left.delete(next);
+    const found = search([...path, next], left, cas);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -95,8 +97,4 @@ function search(
 
 function issued(issuer: Certificate, certificate: Certificate): boolean {
   return nameText(issuer.subject) === nameText(certificate.issuer) && isSignedBy(certificate.raw, issuer);
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

@@ -33,8 +33,11 @@ export interface TlsListenOptions {
   readonly context: TlsContext;
   /** Time a peer has for the TLS handshake, in milliseconds. @default {10_000} */
   readonly handshakeTimeoutMs?: number | undefined;
-  /** Whether `host` may begin a handshake while `handshakes` others are in theirs; it is dropped if not. Default: always. */
-  readonly admit?: ((host: string, handshakes: number) => boolean) | undefined;
+  /**
+   * Whether `host` may begin a handshake; it is dropped if not. What is admitted ends as `onConnection` or `onRefused`.
+   * Default: always.
+   */
+  readonly admit?: ((host: string) => boolean) | undefined;
   /** A peer that passed the policy. Must not throw. */
   readonly onConnection: (stream: ByteStream) => void;
   /**

@@ -141,3 +141,8 @@ function escaped(value: string): string {
     return `\\${code.toString(16).padStart(2, "0").toUpperCase()}`;
   });
 }
+
+/** Whether two certificates are the same one, byte for byte. */
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

@@ -5,13 +5,34 @@
  * @module
  */
 
-import type { Address, Key } from "../messages/common.ts";
+import type { Address, ClientId, Key } from "../messages/common.ts";
 import type { ClientNode } from "./client_node.ts";
 import type { SchedulerNode } from "./scheduler_node.ts";
 import type { WorkerNode } from "./worker_node.ts";
 import { check } from "./world.ts";
 
-type Workers = ReadonlyMap<Address, WorkerNode>;
+/** A cluster at rest. */
+export interface Cluster {
+  /** The scheduler. */
+  readonly scheduler: SchedulerNode;
+  /** Workers that can be reached. */
+  readonly workers: ReadonlyMap<Address, WorkerNode>;
+  /** Clients that are connected. */
+  readonly clients: readonly ClientNode[];
+  /** Which client put a value on a worker. */
+  readonly scattered: ReadonlyMap<Key, ClientId>;
+}
+
+/** Values whose client went before it told the scheduler of them, so that nobody ever frees them; as in Dask. */
+function orphansOn({ scheduler, clients, scattered }: Cluster, worker: WorkerNode): Set<Key> {
+  const orphans = new Set<Key>();
+  for (const key of worker.store.keys()) {
+    const owner = scattered.get(key);
+    const isOwned = owner === undefined || clients.some(({ id }) => id === owner);
+    if (!isOwned && !scheduler.state.tasks.has(key)) orphans.add(key);
+  }
+  return orphans;
+}
 
 /** What has not ended, for a message. */
 export function describePending({ state }: SchedulerNode, clients: readonly ClientNode[]): string {
@@ -33,7 +54,8 @@ function listed(keys: Iterable<string>): string {
 }
 
 /** Checks that scheduler, workers and clients know the same. */
-export function checkAgreement(scheduler: SchedulerNode, workers: Workers, clients: readonly ClientNode[]): void {
+export function checkAgreement(cluster: Cluster): void {
+  const { scheduler, workers, clients } = cluster;
   const { state } = scheduler;
   check(listed(state.workers.keys()) === listed(workers.keys()), () => {
     return `S knows workers ${listed(state.workers.keys())}, there are ${listed(workers.keys())}`;
@@ -41,7 +63,7 @@ export function checkAgreement(scheduler: SchedulerNode, workers: Workers, clien
   for (const [address, worker] of workers) {
     const ws = state.workers.get(address);
     const claimed = listed(Array.from(ws?.hasWhat ?? [], (ts) => ts.key));
-    const held = listed(worker.store.keys());
+    const held = listed(new Set(worker.store.keys()).difference(orphansOn(cluster, worker)));
     check(claimed === held, () => `${address} holds ${held}, and S takes it for ${claimed}`);
     const given = listed(Array.from(ws?.functions ?? [], (group) => group.hash));
     const here = listed(worker.threads.functions);
@@ -70,11 +92,18 @@ function checkClient({ state }: SchedulerNode, client: ClientNode): void {
 }
 
 /** Checks that nothing is kept that nobody wants. */
-export function checkNothingIsLeft(
-  { state }: SchedulerNode,
-  workers: Workers,
-  clients: readonly ClientNode[],
-): void {
+export function checkNothingIsLeft(cluster: Cluster): void {
+  const { workers, clients } = cluster;
+  checkScheduler(cluster.scheduler);
+  for (const worker of workers.values()) checkWorker(worker, orphansOn(cluster, worker).size);
+  for (const client of clients) {
+    check(client.state.size === 0, () => `${client.id} keeps ${client.state.size} keys`);
+    check(client.state.functionCount === 0, () => `${client.id} keeps ${client.state.functionCount} functions`);
+    check(!client.state.hasMessages, () => `${client.id} has something to say`);
+  }
+}
+
+function checkScheduler({ state }: SchedulerNode): void {
   check(state.tasks.size === 0, () => `S keeps tasks ${listed(state.tasks.keys())}`);
   check(state.groups.size === 0, () => `S keeps functions ${listed(state.groups.keys())}`);
   check(state.totalOccupancy === 0 && state.queuedCount === 0, () => "S takes workers for busy");
@@ -84,18 +113,14 @@ export function checkNothingIsLeft(
       () => `S counts ${ws.nbytes} bytes for ${ws.address}, and ${ws.networkBytes} to fetch`,
     );
   }
-  for (const [address, worker] of workers) {
-    const story = () => worker.state.snapshot().tasks.map((ts) => `${ts.key} ${ts.state}`);
-    check(worker.state.taskCount === 0, () => `${address} keeps ${listed(story())}`);
-    check(worker.store.size === 0, () => `${address} stores ${listed(worker.store.keys())}`);
-    check(worker.threads.functions.size === 0, () => `${address} keeps ${listed(worker.threads.functions)}`);
-    check(worker.state.nbytes === 0 && worker.state.transferIncomingBytes === 0, () => {
-      return `${address} counts ${worker.state.nbytes} bytes, and ${worker.state.transferIncomingBytes} under way`;
-    });
-  }
-  for (const client of clients) {
-    check(client.state.size === 0, () => `${client.id} keeps ${client.state.size} keys`);
-    check(client.state.functionCount === 0, () => `${client.id} keeps ${client.state.functionCount} functions`);
-    check(!client.state.hasMessages, () => `${client.id} has something to say`);
-  }
+}
+
+function checkWorker({ address, state, store, threads }: WorkerNode, orphans: number): void {
+  const kept = () => listed(state.snapshot().tasks.map((ts) => `${ts.key} ${ts.state}`));
+  check(state.taskCount === orphans, () => `${address} keeps ${kept()}`);
+  check(store.size === orphans, () => `${address} stores ${listed(store.keys())}`);
+  check(threads.functions.size === 0, () => `${address} keeps functions ${listed(threads.functions)}`);
+  check(state.nbytes === store.nbytes, () => `${address} counts ${state.nbytes} bytes, not ${store.nbytes}`);
+  check(state.transferIncomingBytes === 0, () => `${address} takes itself for fetching`);
+  check(Object.keys(state.snapshot().has_what).length === 0, () => `${address} remembers holders`);
 }

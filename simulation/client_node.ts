@@ -111,10 +111,7 @@ export class ClientNode {
 
   /** Whether all values that `definition` needs are held, so that it can be submitted. */
   canSubmit(definition: Definition): boolean {
-    for (const key of definition.closure) {
-      if (this.#setting.catalogue.get(key)?.kind === "data" && !this.#isHeld(key)) return false;
-    }
-    return definition.kind !== "data";
+    return definition.kind !== "data" && this.#missing(definition).every((one) => one.kind !== "data");
   }
 
   /** Wants what somebody else made. */
@@ -215,8 +212,9 @@ export class ClientNode {
   /** Whether `state` may be cancelled though this program did not ask for it to be. */
   mayBeCancelled({ definition, state }: Handle): boolean {
     if (this.#tainted.has(state) || !definition.closure.isDisjointFrom(this.#setting.forced)) return true;
-    if (this.#setting.losses === 0) return false;
-    for (const key of definition.closure) if (this.#setting.catalogue.get(key)?.kind === "data") return true;
+    for (const key of definition.closure) { // values that are gone can't be made again
+      if (this.#setting.scattered.has(key) && !this.#scheduler.state.tasks.has(key)) return true;
+    }
     return false;
   }
 
@@ -236,13 +234,14 @@ export class ClientNode {
     }
   }
 
-  #missing(definition: Definition): Definition[] {
-    const found: Definition[] = [];
-    for (const key of definition.closure) {
-      const one = this.#setting.catalogue.get(key);
-      if (one !== undefined && one !== definition && !this.#isHeld(key)) found.push(one);
+  /** What `definition` takes, directly or by way of tasks that are not held, in an order in which it can be submitted. */
+  #missing(definition: Definition, found: Definition[] = []): Definition[] {
+    for (const one of definition.dependencies) {
+      if (this.#isHeld(one.key) || found.includes(one)) continue;
+      this.#missing(one, found);
+      found.push(one);
     }
-    return found.sort((left, right) => left.closure.size - right.closure.size);
+    return found;
   }
 
   #isHeld(key: Key): boolean {

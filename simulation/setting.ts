@@ -5,7 +5,7 @@
  */
 
 import type { ClientReport, ClientStreamMessage } from "../messages/client_scheduler.ts";
-import type { Address, Key } from "../messages/common.ts";
+import type { Address, ClientId, Key } from "../messages/common.ts";
 import type { WorkerCommand, WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import { ClientState } from "../client/state/client_state.ts";
 import type { SchedulerStateOptions } from "../scheduler/state/machine.ts";
@@ -130,6 +130,8 @@ export interface Setting {
   readonly peers: ReadonlyMap<Address, Peer>;
   /** Keys that somebody cancelled for everybody. */
   readonly forced: Set<Key>;
+  /** Values that clients put on workers, and who did. */
+  readonly scattered: Map<Key, ClientId>;
   /** Workers that went, for whatever reason. */
   losses: number;
   /** Workers whose end the scheduler did not expect. */

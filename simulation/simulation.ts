@@ -6,7 +6,7 @@
 
 import type { GraphAnnotations } from "../messages/client_scheduler.ts";
 import type { Address } from "../messages/common.ts";
-import { checkAgreement, checkNothingIsLeft, describePending } from "./checks.ts";
+import { checkAgreement, checkNothingIsLeft, type Cluster, describePending } from "./checks.ts";
 import { ClientNode } from "./client_node.ts";
 import { SchedulerNode } from "./scheduler_node.ts";
 import { makeProfile, Parts, type Profile, type Setting } from "./setting.ts";
@@ -86,6 +86,7 @@ export class Simulation {
       parts,
       peers: new Map(),
       forced: new Set(),
+      scattered: new Map(),
       losses: 0,
       deaths: 0,
       isPeaceful: false,
@@ -115,11 +116,16 @@ export class Simulation {
     this.#passUntil(() => this.#isSettled(), () => describePending(this.#scheduler, this.#clients));
     this.#passTime(CALM);
     check(this.#isSettled(), () => `Not all stays ended: ${describePending(this.#scheduler, this.#clients)}`);
-    checkAgreement(this.#scheduler, this.#setting.peers, this.#clients);
+    checkAgreement(this.#cluster());
     for (const client of this.#clients) client.release(client.handles);
     this.#passTime(CALM);
-    checkNothingIsLeft(this.#scheduler, this.#setting.peers, this.#clients);
+    checkNothingIsLeft(this.#cluster());
     return { digest: world.digest, events: world.events, transitions: this.#scheduler.state.transitionCount };
+  }
+
+  #cluster(): Cluster {
+    const { peers, scattered } = this.#setting;
+    return { scheduler: this.#scheduler, workers: peers, clients: this.#clients, scattered };
   }
 
   #passTime(seconds: number): void {
@@ -182,6 +188,7 @@ export class Simulation {
     const { world, catalogue } = this.#setting;
     const definition = catalogue.pick();
     if (definition === undefined) return;
+    if (definition.kind === "data" && !this.#scheduler.state.tasks.has(definition.key)) return;
     if (!client.canSubmit(definition) || world.random.chance(0.2)) {
       world.note(`${client.id} desires ${definition.key}`);
       return client.desire(definition);
@@ -204,6 +211,7 @@ export class Simulation {
     const value = packValue(catalogue.expected(definition), definition.nbytes);
     const { random } = this.#setting.world;
     client.scatter(definition, value, (key, payload) => {
+      this.#setting.scattered.set(key, client.id);
       const worker = peers.size === 0 ? undefined : random.pick([...peers.values()]);
       return worker?.takeData(key, payload) === true ? worker.address : undefined;
     });
@@ -272,7 +280,6 @@ export class Simulation {
     this.#passTime(1); // links that were cut end, so that addresses are free
     this.#setting.isPeaceful = true;
     world.note("peace");
-    for (const worker of peers.values()) worker.setPaused(false);
     for (let host = 0; host < HOSTS; host++) {
       const prefix = `tls://10.0.0.${host}:`;
       for (let tries = 0; tries < 10 && ![...peers.keys()].some((one) => one.startsWith(prefix)); tries++) {

@@ -115,7 +115,10 @@ export class WorkerNode {
         this.#isMember = false;
         this.leave();
       },
-      onStatus: (status) => this.#send({ op: "worker-status-change", status, stimulus_id: "confirm" }),
+      onStatus: (status) => {
+        this.#isPaused = status === "paused";
+        this.#send({ op: "worker-status-change", status, stimulus_id: "confirm" });
+      },
       onPeerGone: (peer) => this.#transfers.get(peer)?.(),
     });
     const common = { latency: () => profile.latency, encoded: profile.encoded };
@@ -145,7 +148,7 @@ export class WorkerNode {
     return !this.#isClosed;
   }
 
-  /** Whether it was paused, by itself. */
+  /** Whether it is paused, by itself or by the scheduler. */
   get isPaused(): boolean {
     return this.#isPaused;
   }
@@ -393,6 +396,7 @@ export class WorkerNode {
     const { world, profile } = this.#setting;
     world.schedule(HEARTBEAT, () => {
       if (this.#isClosed) return;
+      if (this.#setting.isPeaceful) this.setPaused(false); // what made it pause is over
       if (this.state.hasMissing) {
         this.#handle([{ op: "find-missing", stimulus_id: this.#stimulusId("find-missing") }]);
       }

@@ -247,7 +247,7 @@ export class Worker implements AsyncDisposable {
       nanny: null,
       pid: Deno.pid,
       versions: { host: {}, packages: {} },
-      metrics: this.#metrics.sample(0, {}),
+      metrics: { ...this.#metrics.sample(0, {}), ...this.#credentials.metrics() },
       extra: { runtime: "deno" },
       stimulus_id: `worker-connect-${this.name}`,
       server_id: `Worker-${crypto.randomUUID()}`,

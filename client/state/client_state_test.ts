@@ -148,3 +148,62 @@ Deno.test("KeyState forgets a watcher that was taken back", () => {
   state.handle({ op: "key-in-memory", key: a.key });
   assertEquals(ended, 0);
 });
+
+Deno.test("ClientState cancels at once, tells the scheduler, and submits anew afterwards", () => {
+  const state = new ClientState();
+  const a = submit(state, INC, "a");
+  state.takeMessages();
+  let ended = 0;
+  a.watch(() => ended++);
+  state.cancel([a, a], false, "enough");
+  assertEquals([a.status, a.reason, ended], ["cancelled", "enough", 1]);
+  const again = submit(state, INC, "a");
+  assertEquals(state.takeMessages().map((message) => message.op), ["cancel-keys", "update-graph"]);
+  // Reports of the time before the cancellation, and its confirmation, are not about the new one.
+  state.handle({ op: "key-in-memory", key: a.key, workers: [WORKER] });
+  state.handle({ op: "cancelled-keys", keys: [a.key], reason: "enough" });
+  assertEquals(again.status, "pending");
+  state.handle({ op: "key-in-memory", key: a.key, workers: [WORKER] });
+  assertEquals([again.status, a.status], ["finished", "cancelled"]);
+  state.drop(a);
+  assertEquals([state.hasMessages, state.size], [false, 1]);
+});
+
+Deno.test("ClientState submits a key anew that the scheduler cancelled", () => {
+  const state = new ClientState();
+  const a = submit(state, INC, "a");
+  state.takeMessages();
+  state.handle({ op: "cancelled-keys", keys: [a.key], reason: "lost" });
+  const again = submit(state, INC, "a");
+  assertEquals([a.status, again.status], ["cancelled", "pending"]);
+  assertEquals(state.takeMessages().map((message) => message.op), ["update-graph"]);
+  state.drop(a);
+  state.drop(again);
+  state.releaseIdleFunctions();
+  assertEquals(state.functionCount, 0);
+});
+
+Deno.test("ClientState takes failed tasks for pending while they are run again", () => {
+  const state = new ClientState();
+  const [a, b, c] = ["a", "b", "c"].map((key) => submit(state, INC, key)) as [KeyState, KeyState, KeyState];
+  state.takeMessages();
+  for (const one of [a, b]) state.handle({ op: "task-erred", key: one.key, exception: "x", traceback: null });
+  const retried = state.beginRetry([a, b, c, a]);
+  assertEquals(retried, [a, b]);
+  assertEquals([a.status, b.status, c.status], ["pending", "pending", "pending"]);
+  state.endRetry(retried, [a.key]);
+  assertEquals(state.takeMessages(), [{ op: "report-key", key: b.key }]);
+});
+
+Deno.test("ClientState wants keys of others, and values that it gave to workers", () => {
+  const state = new ClientState();
+  const [theirs, data] = ["theirs", "data"] as Key[] as [Key, Key];
+  const desired = state.desire(theirs);
+  state.acquire(desired);
+  const expected = state.expect(data);
+  state.acquire(expected);
+  assertStrictEquals(state.desire(data), expected);
+  assertEquals(state.takeMessages(), [{ op: "client-desires-keys", keys: [theirs] }]);
+  state.drop(expected);
+  assertEquals(state.takeMessages(), [{ op: "client-releases-keys", keys: [data] }]);
+});

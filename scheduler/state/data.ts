@@ -14,7 +14,7 @@ import type { Machine } from "./machine.ts";
 import { addReplica } from "./replicas.ts";
 import { holders, reportTask, tellWanters } from "./reports.ts";
 import { MEMORY, RELEASED, TaskState, WAITING } from "./task_state.ts";
-import { fillSlots, noteTransition, runTransitions } from "./transitions.ts";
+import { fillSlots, runTransitions } from "./transitions.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 const NO_BODY = new Uint8Array(0);
@@ -59,7 +59,7 @@ function newData(m: Machine, key: Key): TaskState {
   const ts = new TaskState(key, null, group, [0, m.generation, 0], m.sequence++, NO_ANNOTATIONS);
   m.tasks.set(key, ts);
   ts.setState(MEMORY);
-  noteTransition(m, ts, RELEASED);
+  if (m.validate) m.touched.add(ts);
   return ts;
 }
 

@@ -11,7 +11,7 @@ import { forgetWorkerFunctions } from "./functions.ts";
 import type { Machine } from "./machine.ts";
 import { checkIdleSaturated, validWorkers } from "./placement.ts";
 import { removeReplica } from "./replicas.ts";
-import { comparePriority, ERRED, PROCESSING, RELEASED, type TaskState } from "./task_state.ts";
+import { comparePriority, ERRED, FORGOTTEN, PROCESSING, RELEASED, type TaskState } from "./task_state.ts";
 import { fillSlots, runTransitions, transition } from "./transitions.ts";
 import { withoutScheme, type WorkerInfo, WorkerState } from "./worker_state.ts";
 
@@ -31,6 +31,8 @@ export interface RemoveWorkerOptions {
 export interface WorkerLoss {
   /** Results that only it held, and that are computed again. */
   readonly recomputed: readonly Key[];
+  /** Values that only it held, and that no task makes. */
+  readonly lost: readonly Key[];
   /** Tasks that are given up, since they were with too many workers that died. */
   readonly givenUp: readonly { readonly key: Key; readonly deaths: number }[];
 }
@@ -85,6 +87,7 @@ export function scheduleUnrunnable(m: Machine, ws: WorkerState): void {
 /** Forgets a worker; its tasks are placed anew, and results that only it held are computed again. */
 export function removeWorker(m: Machine, ws: WorkerState, options: RemoveWorkerOptions): WorkerLoss {
   const recomputed: Key[] = [];
+  const lost: Key[] = [];
   const givenUp: { key: Key; deaths: number }[] = [];
   if (options.close ?? true) m.outbox.tellWorker(ws, { op: "close", reason: "scheduler-remove-worker" });
   unregister(m, ws);
@@ -99,15 +102,15 @@ export function removeWorker(m: Machine, ws: WorkerState, options: RemoveWorkerO
   for (const ts of [...ws.hasWhat]) {
     removeReplica(ts, ws);
     if (ts.whoHas.size > 0) continue;
-    recomputed.push(ts.key);
-    m.recommendations.add(ts, RELEASED);
+    (ts.runSpec === null ? lost : recomputed).push(ts.key);
+    m.recommendations.add(ts, ts.runSpec === null ? FORGOTTEN : RELEASED);
   }
   runTransitions(m);
   for (const other of m.workers.values()) {
     m.outbox.tellWorker(other, { op: "remove-worker", worker: ws.address, stimulus_id: m.stimulusId });
   }
   fillSlots(m);
-  return { recomputed, givenUp };
+  return { recomputed, lost, givenUp };
 }
 
 function unregister(m: Machine, ws: WorkerState): void {

@@ -49,7 +49,7 @@ Deno.test("Retirement stops new tasks, has results copied once, and is done when
   fixture.worker(B, { op: "add-keys", keys: keys("y"), stimulus_id: "s" });
   assertEquals([retirement.countUnsafe(), retirement.step(fixture.now++)], [0, { unsafe: 0, stuck: 0 }]);
   const loss = fixture.state.removeWorker(A, { now: fixture.now++, expected: true });
-  assertEquals(loss, { recomputed: [], givenUp: [] });
+  assertEquals(loss, { recomputed: [], lost: [], givenUp: [] });
   assertEquals([fixture.stateOf("x"), fixture.stateOf("y")], ["memory", "memory"]);
 });
 

@@ -103,7 +103,8 @@ export function memoryReleased(m: Machine, ts: TaskState): void {
   const isData = ts.runSpec === null; // nothing brings it back
   if (ts.whoWants.size > 0 && !isData) tellWanters(m, ts, { op: "lost-data", key: ts.key });
   if (isData || ts.hasLostDependencies) m.recommendations.add(ts, FORGOTTEN);
-  else if (ts.needed && !hasErredDependency(ts)) m.recommendations.add(ts, WAITING);
+  // Dask leaves a task alone whose dependency failed meanwhile; those who want it would wait for ever.
+  else if (ts.needed) m.recommendations.add(ts, WAITING);
   for (const dts of ts.waiters) {
     if (dts.state === NO_WORKER || dts.state === PROCESSING || dts.state === QUEUED) {
       m.recommendations.add(dts, WAITING);

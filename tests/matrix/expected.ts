@@ -155,8 +155,15 @@ export const KINDS: readonly Kind[] = [
     name: "v1 intermediate",
     holds: { cert: "v1-intermediate", key: "leaf" },
     trusts: "root",
+    start:
+      /^"tls\w+Cert" file ".*" has "O=matrix,CN=v1-middle" behind the role's own certificate, which is X\.509 v1/,
     refused: {
-      ours: UNVERIFIED,
+      ours: {
+        dialler: UNVERIFIED,
+        // Deno's client takes v1 certificates for CAs; that it is refused is our own doing.
+        listener:
+          /refused: "O=matrix,CN=v1-middle", a CA in its chain, is X\.509 v1, which does not say that it may sign/,
+      },
       openssl: /invalid CA certificate|issuer certificate/,
       deno: /invalid peer certificate/,
       told: UNTRUSTED,

@@ -13,7 +13,9 @@ const PASSPHRASE = "pass:matrix";
 /** Writes the files; each is named in `expected_files.ts`. */
 export async function writeFiles(pki: MatrixPki, type: KeyType): Promise<void> {
   const [cert, chain, key, root] = await Promise.all(
-    [pki.file("good"), pki.file("chain"), pki.key("leaf"), pki.file("root")].map((path) => Deno.readTextFile(path)),
+    [pki.file("good"), pki.file("chain"), pki.key("leaf"), pki.file("root")].map((path) =>
+      Deno.readTextFile(path)
+    ),
   ) as [string, string, string, string];
   const write = async (path: string, text: string): Promise<void> => await Deno.writeTextFile(path, text);
   const [middle, leaf] = chain.split("-----END CERTIFICATE-----\n").reverse().slice(1) as [string, string];
@@ -53,5 +55,8 @@ async function traditional(pki: MatrixPki, type: "ec" | "rsa"): Promise<void> {
     .catch(() => openssl("pkey", "-in", pki.key("leaf"), ...encrypt, "-out", pki.key("old-passphrase")));
   if (type === "rsa") return;
   const parameters = await openssl("ecparam", "-name", "prime256v1");
-  await Deno.writeTextFile(pki.key("parameters"), parameters + await Deno.readTextFile(pki.key("traditional")));
+  await Deno.writeTextFile(
+    pki.key("parameters"),
+    parameters + await Deno.readTextFile(pki.key("traditional")),
+  );
 }

@@ -33,8 +33,6 @@ const SKIPPED: Readonly<Record<string, string>> = {
   "steal-executing": "work stealing is not part of this package",
   "steal-unknown": "work stealing is not part of this package",
   "steal-waiting": "work stealing is not part of this package",
-  "scatter": "update-data is not part of this package",
-  "remove-replicas": "begins with update-data",
   "cancel-compute": "cancel-compute is Python's; here free-keys does it",
   "actor": "actors are Python's",
   "tuple-keys": "keys of this package are strings",
@@ -59,7 +57,7 @@ for (const vector of vectors) {
 Deno.test("WorkerState replays all of Dask's traces but the named ones", () => {
   const skipped = vectors.filter(({ id }) => id in SKIPPED);
   assertEquals(skipped.length, Object.keys(SKIPPED).length);
-  assertEquals(vectors.length - skipped.length, 30);
+  assertEquals(vectors.length - skipped.length, 32);
 });
 
 function replay(vector: Vector): void {
@@ -120,6 +118,10 @@ function stimulusOf({ event, fields: raw }: Step): Stimulus {
         exception: new Serialized({ serializer: "pickle" }, []),
         thread: null,
       } as unknown as Stimulus;
+    case "UpdateDataEvent": {
+      const data = new Map(Object.keys(fields["data"] as Json).map((key) => [key as Key, 16]));
+      return { ...fields, op: "update-data", data } as unknown as Stimulus;
+    }
     case "GatherDepSuccessEvent": {
       const data = new Map(Object.keys(fields["data"] as Json).map((key) => [key as Key, 1]));
       return { ...fields, op: "gather-success", data } as unknown as Stimulus;
@@ -134,6 +136,7 @@ function stimulusOf({ event, fields: raw }: Step): Stimulus {
 
 const OPS: Readonly<Record<string, Stimulus["op"]>> = {
   FreeKeysEvent: "free-keys",
+  RemoveReplicasEvent: "remove-replicas",
   AcquireReplicasEvent: "acquire-replicas",
   RefreshWhoHasEvent: "refresh-who-has",
   RemoveWorkerEvent: "remove-worker",

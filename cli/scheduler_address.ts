@@ -1,0 +1,49 @@
+/**
+ * Where the scheduler is, as a command line says it: ADDRESS, `--scheduler-file`, or configuration.
+ *
+ * @module
+ */
+
+import { TimeoutError } from "../comm/errors.ts";
+import { readSchedulerFile } from "../comm/scheduler_file.ts";
+import type { Config } from "../config/config.ts";
+import { Deadline } from "../internal/deadline.ts";
+import { type Flags, type ParsedFlags, UsageError } from "./flags.ts";
+
+/** The flag that names the file in which a scheduler says where it is. */
+export const SCHEDULER_FILE_FLAG: Flags = {
+  "scheduler-file": {
+    type: "string",
+    value: "PATH",
+    help: "File that the scheduler wrote, in place of ADDRESS; it is waited for",
+  },
+};
+
+/**
+ * Address of the scheduler.
+ *
+ * @param timeoutMs Limits the wait for the file.
+ * @param given ADDRESS, if there was one.
+ * @throws {UsageError} If nothing says it, or two do.
+ */
+export async function schedulerAddress(
+  { text }: ParsedFlags,
+  config: Config,
+  timeoutMs: number | undefined,
+  given: string | undefined,
+): Promise<string> {
+  const file = text["scheduler-file"];
+  if (given !== undefined && file !== undefined) {
+    throw new UsageError(`"${given}" and --scheduler-file both say where the scheduler is: leave one out`);
+  }
+  if (file !== undefined) {
+    using deadline = new Deadline(
+      { timeout: timeoutMs },
+      (ms) => new TimeoutError(`There was no scheduler file "${file}" within ${ms / 1000} s`),
+    );
+    return await readSchedulerFile(file, deadline.signal);
+  }
+  const address = given ?? config.text("scheduler-address");
+  if (address !== undefined) return address;
+  throw new UsageError("the address of the scheduler is missing, such as tls://10.0.0.5:8786");
+}
