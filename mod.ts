@@ -37,6 +37,12 @@ export {
   RpcError,
   TimeoutError,
 } from "./comm/errors.ts";
+export { Config, type ConfigLayer, type UnreadPlace } from "./config/config.ts";
+export { ConfigError } from "./config/errors.ts";
+export type { ConfigValue } from "./config/literal.ts";
+export { loadConfig, type LoadOptions } from "./config/load.ts";
+export type { ConfigEnvironment } from "./config/sources.ts";
+export type { ConfigSection } from "./config/tree.ts";
 export { LocalCluster, type LocalClusterOptions } from "./deploy/local_cluster.ts";
 export type { Address, Brand, ClientId, Key, WorkerStatus } from "./messages/common.ts";
 export type {
@@ -49,6 +55,8 @@ export type {
   WorkerMetrics,
 } from "./messages/rpc.ts";
 export type { RemoteErrorInfo } from "./protocol/remote_error.ts";
+export { SerializationError } from "./protocol/serialized.ts";
+export type { DownscaleOptions, RetireOptions } from "./scheduler/departures.ts";
 export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
 export type { Authorization, CertificateRule } from "./security/authorization.ts";
 export { type ExtraConnArgs, Security, type SecurityMakers, type TlsRole } from "./security/security.ts";

@@ -12,6 +12,7 @@
 import { runProgram } from "./cli/run.ts";
 import { startScheduler } from "./cli/scheduler.ts";
 
+export type { DownscaleOptions, RetireOptions } from "./scheduler/departures.ts";
 export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
 export { Security } from "./security/security.ts";
 

@@ -53,7 +53,9 @@ async function slowLoris(hostname: string, port: number, signal: AbortSignal): P
   let sent = 0;
   for (let i = 0; !signal.aborted; i++) {
     for (const link of links) {
-      if (link !== undefined) sent += await link.write(Uint8Array.of([22, 3, 1, 2, 0][i % 5] ?? 0)).catch(() => 0);
+      if (link !== undefined) {
+        sent += await link.write(Uint8Array.of([22, 3, 1, 2, 0][i % 5] ?? 0)).catch(() => 0);
+      }
     }
     await pause(500);
   }
@@ -79,7 +81,9 @@ function pause(ms: number): Promise<void> {
 }
 
 async function ended(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  if (!signal.aborted) {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  }
 }
 
 /** Tasks per second of an honest client for `seconds`. */
@@ -122,7 +126,9 @@ async function main(): Promise<void> {
   };
   const schedulerFlags = await flags("scheduler", security.tlsSchedulerCert, security.tlsSchedulerKey);
   const workerFlags = await flags("worker", security.tlsWorkerCert, security.tlsWorkerKey);
-  const scheduler = stack.use(startRole("scheduler.ts", ["--host", "127.0.0.1", "--port", "0", ...schedulerFlags]));
+  const scheduler = stack.use(
+    startRole("scheduler.ts", ["--host", "127.0.0.1", "--port", "0", ...schedulerFlags]),
+  );
   const [, address = ""] = await scheduler.line(/Scheduler at:\s+(tls:\S+)/);
   for (let i = 0; i < 2; i++) {
     const worker = stack.use(startRole("worker.ts", [address, "--nthreads", "1", ...workerFlags]));
@@ -144,7 +150,9 @@ async function main(): Promise<void> {
     const { count, cpu } = JSON.parse(new TextDecoder().decode(stdout)) as { count: number; cpu: number };
     if (name === "nobody") undisturbed = rate;
     print(
-      `${name.padEnd(36)} ${rate.toFixed(0).padStart(7)} tasks/s, ${(100 * rate / undisturbed).toFixed(0).padStart(3)} %` +
+      `${name.padEnd(36)} ${rate.toFixed(0).padStart(7)} tasks/s, ${
+        (100 * rate / undisturbed).toFixed(0).padStart(3)
+      } %` +
         `   attackers: ${count} actions, ${(cpu / seconds).toFixed(2)} cores`,
     );
   }

@@ -146,12 +146,12 @@ function addressesFromFlags({ text }: ParsedFlags, count: number): WorkerOptions
   return { listenAddress, ...contactAddress !== undefined && { contactAddress } };
 }
 
-/** `"9000"` or `"9000:9010"`. */
-function portRange(text: string): readonly [from: number, to: number] {
+/** `"9000"` or `"9000:9010"`. Throws {@linkcode UsageError}. */
+export function portRange(text: string): readonly [from: number, to: number] {
   const [first = "", last = first, ...rest] = text.split(":");
   const from = wholeNumber("worker-port", first, 0, 65535);
   const to = wholeNumber("worker-port", last, 0, 65535);
-  if (rest.length > 0 || to < from) {
+  if (rest.length > 0 || (text.includes(":") && to <= from)) {
     throw new UsageError(`--worker-port must be a port or FROM:TO, got "${text}"`);
   }
   return [from, to];

@@ -14,6 +14,8 @@ import { THREAD_GLOBALS } from "./thread_globals.ts";
 
 /** A function that can't be run on a worker; the message says why and what to do. */
 export class FunctionSourceError extends TypeError {
+  /** Stable, for programs. */
+  readonly code = "FUNCTION_SOURCE";
   /** Class name. */
   override readonly name = "FunctionSourceError";
   /** Variable that the function takes from around itself, if that is why. */

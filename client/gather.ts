@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ConnectionPool } from "../comm/pool.ts";
+import type { ConnectionPool, DialLimits } from "../comm/pool.ts";
 import { CommClosed, CommTimeoutError } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
@@ -16,8 +16,8 @@ import type { KeyState } from "./state/client_state.ts";
 
 const logger = getLogger("distributed.client");
 
-/** Milliseconds to reach a worker; the scheduler can give its results, too, and knows others that hold them. */
-const CONNECT_MS = 2000;
+/** To reach a worker. The scheduler can give its results, too, and knows others that hold them. */
+const DIAL: DialLimits = { timeout: 2000, tries: 1 };
 /** Milliseconds that a worker which could not be reached is not tried. */
 const UNREACHABLE_MS = 60_000;
 
@@ -81,7 +81,7 @@ export class Gatherer {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     try {
-      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal, CONNECT_MS);
+      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal, DIAL);
       if (reply.status === "OK") this.#keep(reply.data, wanted, fetched);
     } catch (error) {
       if (error instanceof CommTimeoutError) {

@@ -166,11 +166,16 @@ export class Scatterer {
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     try {
-      await this.#session.pool.call(worker, {
-        op: "update_data",
-        data: { [key]: payload },
-        stimulus_id: `scatter-${key}`,
-      }, signal, CONNECT_MS);
+      await this.#session.pool.call(
+        worker,
+        {
+          op: "update_data",
+          data: { [key]: payload },
+          stimulus_id: `scatter-${key}`,
+        },
+        signal,
+        { timeout: CONNECT_MS },
+      );
       return true;
     } catch (error) {
       if (!(error instanceof CommClosed || error instanceof TimeoutError) || signal?.aborted) throw error;

@@ -49,7 +49,15 @@ Deno.test("taskToken of equal arguments is equal, whatever the objects are", () 
 });
 
 Deno.test("valueToken tells values and their types apart, randomToken everything", () => {
-  const values = [1, "1", [1], new Uint8Array(8), new Float64Array(1), new Uint8Array(9), new Float32Array(2)];
+  const values = [
+    1,
+    "1",
+    [1],
+    new Uint8Array(8),
+    new Float64Array(1),
+    new Uint8Array(9),
+    new Float32Array(2),
+  ];
   assertEquals(new Set(values.map((value) => valueToken(serializeValue(value)))).size, values.length);
   assertEquals(valueToken(serializeValue([1])), valueToken(serializeValue([1])));
   assertNotEquals(randomToken(), randomToken());

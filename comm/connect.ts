@@ -23,6 +23,8 @@ export const CONNECT_TIMEOUT = "30s";
 
 /** How to dial. */
 export interface ConnectOptions extends LinkOptions {
+  /** Tries at most. Default: as many as fit into the time. */
+  readonly tries?: number | undefined;
   /** Gives up at once; the promise rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
   /** Time, for tests. */
@@ -41,7 +43,7 @@ export interface ConnectOptions extends LinkOptions {
  * @throws {CommTimeoutError} If there is no link within `timeout`.
  */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<Comm> {
-  const { signal, timeout = CONNECT_TIMEOUT, clock, random } = options;
+  const { signal, timeout = CONNECT_TIMEOUT, tries, clock, random } = options;
   const parsed = parseAddress(address);
   const peer = normalizeAddress(address);
   checkLink("connect to", address, parsed, options);
@@ -49,7 +51,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
   if (parsed.scheme === "inproc") return connectInproc(peer);
   const timeoutMs = parseTimedelta(timeout, "ms") * 1000;
   const attempt = (given: AbortSignal) => dialOnce(peer, parsed, options, given);
-  return await withRetries(peer, attempt, { timeoutMs, signal, clock, random });
+  return await withRetries(peer, attempt, { timeoutMs, tries, signal, clock, random });
 }
 
 async function dialOnce(

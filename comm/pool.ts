@@ -26,6 +26,9 @@ export interface ConnectionPoolOptions extends Omit<ConnectOptions, "signal"> {
   readonly scheduler?: Address | undefined;
 }
 
+/** Limits of one dial. */
+export type DialLimits = Pick<ConnectOptions, "timeout" | "tries">;
+
 /** Links by peer. */
 export class ConnectionPool implements AsyncDisposable {
   readonly #options: ConnectionPoolOptions;
@@ -72,7 +75,7 @@ export class ConnectionPool implements AsyncDisposable {
   /**
    * Asks `address`, over an idle link if there is one, else over a new one.
    *
-   * @param connectTimeout Milliseconds to make a link; by default as the pool dials.
+   * @param dial How to make a link; by default as the pool dials.
    * @returns The reply as it came.
    * @throws {RpcError} If the handler there failed.
    * @throws {CommClosed} If the link broke, or the pool is closed. Whether the request was handled is not known.
@@ -82,9 +85,9 @@ export class ConnectionPool implements AsyncDisposable {
     address: Address,
     request: { readonly op: Op } & RequestOf<Op>,
     signal?: AbortSignal,
-    connectTimeout?: number,
+    dial?: DialLimits,
   ): Promise<ReplyOf<Op>> {
-    const link = await this.#acquire(address, signal, connectTimeout);
+    const link = await this.#acquire(address, signal, dial);
     try {
       const reply = await callWith(link.comm, request, signal, () => link.next);
       this.#release(link);
@@ -107,14 +110,14 @@ export class ConnectionPool implements AsyncDisposable {
   async #acquire(
     address: Address,
     signal: AbortSignal | undefined,
-    connectTimeout: number | undefined,
+    limits: DialLimits | undefined,
   ): Promise<Link> {
     for (;;) {
       if (this.#ended.signal.aborted) throw closedError(address);
       signal?.throwIfAborted();
       const idle = this.#takeIdle(address);
       if (idle !== undefined) return idle;
-      if (this.open < this.#limit) return await this.#dial(address, signal, connectTimeout);
+      if (this.open < this.#limit) return await this.#dial(address, signal, limits);
       if (this.#closeOneIdle()) continue;
       this.#change ??= Promise.withResolvers();
       await orAborted(this.#change.promise, signal);
@@ -124,7 +127,7 @@ export class ConnectionPool implements AsyncDisposable {
   async #dial(
     address: Address,
     signal: AbortSignal | undefined,
-    connectTimeout: number | undefined,
+    limits: DialLimits | undefined,
   ): Promise<Link> {
     const done = Promise.withResolvers<void>();
     this.#dials.add(done.promise);
@@ -137,7 +140,7 @@ export class ConnectionPool implements AsyncDisposable {
         ...this.#options,
         expect,
         signal: given,
-        ...connectTimeout !== undefined && { timeout: connectTimeout },
+        ...limits,
       });
       if (ended.aborted) {
         comm.abort();

@@ -175,6 +175,19 @@ Deno.test("ConnectionPool remove drops all links to a peer", async () => {
   assertEquals(pool.comms().map((comm) => comm.peerAddress), [two.address]);
 });
 
+Deno.test("ConnectionPool remove ends what is being dialled, and the next request dials again", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = `tcp://127.0.0.1:${silent.addr.port}` as Address;
+  await using pool = new ConnectionPool({ timeout: 60_000 });
+  for (let i = 0; i < 2; i++) {
+    const waiting = assertRejects(() => pool.call(address, echo(1)), CommClosed, "it is gone");
+    using _accepted = await silent.accept();
+    pool.remove(address);
+    await waiting;
+    assertEquals(pool.open, 0);
+  }
+});
+
 Deno.test("ConnectionPool frees its place if there is no link", async () => {
   await using pool = new ConnectionPool({ limit: 1, timeout: 20 });
   const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });

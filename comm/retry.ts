@@ -22,6 +22,8 @@ const UNPROVEN_PAUSE_MS = 1000;
 export interface RetryOptions {
   /** Whole budget, in milliseconds. */
   readonly timeoutMs: number;
+  /** Tries at most. Default: as many as fit. */
+  readonly tries?: number | undefined;
   /** Gives up at once. */
   readonly signal?: AbortSignal | undefined;
   /** Default: the real one. */
@@ -46,9 +48,9 @@ export async function withRetries<T>(
   attempt: Attempt<T>,
   options: RetryOptions,
 ): Promise<T> {
-  const { timeoutMs, signal, clock = systemClock, random = Math.random } = options;
+  const { timeoutMs, signal, tries: most = Infinity, clock = systemClock, random = Math.random } = options;
   const end = clock.now() + timeoutMs;
-  let cap = timeoutMs / 5;
+  let cap = most > 1 ? timeoutMs / 5 : timeoutMs;
   let unproven = 0;
   let last: unknown;
   for (let tries = 0;; tries++) {
@@ -63,10 +65,14 @@ export async function withRetries<T>(
     }
     checkFinal(address, last);
     if (isUnproven(last) && ++unproven >= UNPROVEN_TRIES) throw refusedPerhaps(address, last);
-    const most = isUnproven(last) ? UNPROVEN_PAUSE_MS : BACKOFF_MS * 2 ** Math.min(tries, 30);
+    if (tries + 1 >= most) {
+      const message = `Cannot connect to "${address}": ${messageOf(last)}`;
+      throw new CommTimeoutError(address, message, { cause: last });
+    }
+    const longest = isUnproven(last) ? UNPROVEN_PAUSE_MS : BACKOFF_MS * 2 ** Math.min(tries, 30);
     // Full jitter; a peer that may be restarting gets at least half of the pause.
     const share = isUnproven(last) ? 0.5 + random() / 2 : random();
-    await clock.sleep(Math.min(most, Math.max(0, end - clock.now())) * share, signal);
+    await clock.sleep(Math.min(longest, Math.max(0, end - clock.now())) * share, signal);
   }
 }
 

@@ -75,6 +75,20 @@ Deno.test("withRetries gives the first try a fifth of the budget and later ones 
   assert(clock.timers.every((timer) => timer.cancelled));
 });
 
+Deno.test("withRetries tries no more often than told, and a single try has the whole budget", async () => {
+  for (const most of [1, 3]) {
+    const clock = new JumpingClock();
+    const tries = attempts(clock, 0, [refused]);
+    const error = await assertRejects(
+      () => withRetries(address, tries.attempt, { timeoutMs: 1000, tries: most, clock }),
+      CommTimeoutError,
+    );
+    assertEquals([tries.made, clock.sleeps.length], [most, most - 1]);
+    assertEquals(error.message, 'Cannot connect to "tls://10.0.0.7:8786": connection refused');
+    assertEquals(clock.timers[0]?.milliseconds, most === 1 ? 1000 : 200);
+  }
+});
+
 Deno.test("withRetries gives up when the budget is spent and tells the last reason", async () => {
   const clock = new JumpingClock();
   const tries = attempts(clock, 400, [refused]);

@@ -5,7 +5,7 @@
  */
 
 import { nearest } from "../internal/nearest.ts";
-import type { Layer } from "./config.ts";
+import type { ConfigLayer } from "./config.ts";
 import { DEFAULTS, FREE_SECTIONS, OUTER_SECTIONS, UNUSED } from "./defaults.ts";
 import { ConfigError } from "./errors.ts";
 import { isSection, leaves, plainPath } from "./tree.ts";
@@ -19,7 +19,7 @@ const TLS_KNOWN: readonly string[] = [
 ];
 
 /** Refuses what is unknown below `distributed.comm.tls`: with a misspelt name there, links would be open to all. */
-export function checkTlsKeys({ source, settings }: Layer): void {
+export function checkTlsKeys({ source, settings }: ConfigLayer): void {
   for (const [given, value] of leaves(settings)) {
     const path = plainPath(given);
     if (path !== TLS && !path.startsWith(`${TLS}.`)) continue;
@@ -28,7 +28,7 @@ export function checkTlsKeys({ source, settings }: Layer): void {
       // A headline with nothing below is no slip.
       if (path === TLS || TLS_KNOWN.some((known) => known.startsWith(`${path}.`))) continue;
     }
-    const guess = nearest(path, TLS_KNOWN);
+    const guess = nearestPath(path, TLS_KNOWN);
     throw new ConfigError(
       `Unknown setting "${given}" in ${source}: ${
         guess === undefined ? `known are ${TLS_KNOWN.join(", ")}` : `did you mean "${guess}"?`
@@ -38,7 +38,7 @@ export function checkTlsKeys({ source, settings }: Layer): void {
 }
 
 /** What is to be told of settings that do nothing; nothing if all do something. */
-export function uselessSettings(layers: readonly Layer[]): string | undefined {
+export function uselessSettings(layers: readonly ConfigLayer[]): string | undefined {
   const unused: string[] = [];
   const unknown: string[] = [];
   for (const { source, settings } of layers) {
@@ -47,7 +47,7 @@ export function uselessSettings(layers: readonly Layer[]): string | undefined {
       if (isUsed(path)) continue;
       if (UNUSED.some((known) => isBelow(path, known))) unused.push(`${given} (${source})`);
       else {
-        const guess = nearest(path, [...KNOWN, ...UNUSED, ...OUTER_SECTIONS]);
+        const guess = nearestPath(path, [...KNOWN, ...UNUSED, ...OUTER_SECTIONS]);
         if (guess === undefined && !path.startsWith("distributed.")) continue; // Dask's collections have their own
         unknown.push(`${given} (${source}${guess === undefined ? "" : `; did you mean ${guess}?`})`);
       }
@@ -58,6 +58,22 @@ export function uselessSettings(layers: readonly Layer[]): string | undefined {
     ...unknown.length === 0 ? [] : [`Unknown settings: ${unknown.join(", ")}`],
   ];
   return texts.length === 0 ? undefined : texts.join(". ");
+}
+
+/** The path of `known` that may have been meant: the parts up to the first that is wrong are as they should be. */
+function nearestPath(path: string, known: readonly string[]): string | undefined {
+  const parts = path.split(".");
+  let prefix = "";
+  for (const part of parts) {
+    const inner = known.filter((one) => one.startsWith(prefix)).map((one) => one.slice(prefix.length));
+    const names = new Set(inner.map((one) => one.split(".", 1)[0] ?? ""));
+    if (!names.has(part)) {
+      const guess = nearest(part, [...names]);
+      return guess === undefined ? undefined : `${prefix}${guess}`;
+    }
+    prefix += `${part}.`;
+  }
+  return undefined;
 }
 
 function isUsed(path: string): boolean {

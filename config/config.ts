@@ -8,18 +8,18 @@ import { parseBytes, parseTimedelta } from "../internal/units.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { ConfigError } from "./errors.ts";
 import type { ConfigValue } from "./literal.ts";
-import { canonicalName, emptySection, isSection, leaves, type Section, Tree } from "./tree.ts";
+import { canonicalName, type ConfigSection, emptySection, isSection, leaves, Tree } from "./tree.ts";
 
 /** Settings that belong together, and where they come from. */
-export interface Layer {
+export interface ConfigLayer {
   /** What it is called in messages, such as a path. */
   readonly source: string;
   /** The settings. */
-  readonly settings: Section;
+  readonly settings: ConfigSection;
 }
 
 /** A place that settings may be in and that could not be looked at. */
-export interface Unread {
+export interface UnreadPlace {
   /** What it is, such as `~/.config/dask`. */
   readonly what: string;
   /** Permission that is missing, such as `--allow-env=HOME`. */
@@ -32,13 +32,13 @@ const BUILT_IN = "built-in defaults";
 /** Settings. `-` and `_` are alike in their names. */
 export class Config {
   /** What was given beside the built-in settings, the one that counts most at the end. */
-  readonly layers: readonly Layer[];
+  readonly layers: readonly ConfigLayer[];
   /** Places that could not be looked at. */
-  readonly unread: readonly Unread[];
+  readonly unread: readonly UnreadPlace[];
   readonly #tree = new Tree();
 
   /** Lays `layers` over the built-in settings, in order. */
-  constructor(layers: readonly Layer[] = [], unread: readonly Unread[] = []) {
+  constructor(layers: readonly ConfigLayer[] = [], unread: readonly UnreadPlace[] = []) {
     this.layers = layers;
     this.unread = unread;
     this.#tree.merge(DEFAULTS, BUILT_IN);
@@ -47,12 +47,12 @@ export class Config {
 
   /** A copy over which `settings` are laid: records, or values by names with dots. */
   with(settings: Readonly<Record<string, unknown>>, source = "the program"): Config {
-    const nested = Object.entries(settings).map(([path, value]): Layer => ({
+    const nested = Object.entries(settings).map(([path, value]): ConfigLayer => ({
       source,
       settings: path.split(".").reduceRight<ConfigValue>(
         (inner, name) => ({ [name]: inner }),
         value as ConfigValue,
-      ) as Section,
+      ) as ConfigSection,
     }));
     return new Config([...this.layers, ...nested], this.unread);
   }
@@ -80,7 +80,7 @@ export class Config {
 
   /** Settings below a section by their path with dots. */
   flat(key: string): readonly (readonly [path: string, value: unknown])[] {
-    return leaves(this.section(key) as Section);
+    return leaves(this.section(key) as ConfigSection);
   }
 
   /** Where a setting comes from, in words for messages. */
@@ -175,9 +175,9 @@ export class Config {
   }
 }
 
-function omit(section: Section, [name = "", ...rest]: readonly string[]): Section {
+function omit(section: ConfigSection, [name = "", ...rest]: readonly string[]): ConfigSection {
   const key = canonicalName(name, section);
-  const copy: Section = Object.assign(emptySection(), section);
+  const copy: ConfigSection = Object.assign(emptySection(), section);
   const inner = copy[key];
   if (rest.length === 0) delete copy[key];
   else if (isSection(inner)) copy[key] = omit(inner, rest);

@@ -6,10 +6,10 @@
  */
 
 import type { ConfigValue } from "./literal.ts";
-import type { Section } from "./tree.ts";
+import type { ConfigSection } from "./tree.ts";
 
 /** Settings that count, with the values that they have if nobody sets them. */
-export const DEFAULTS: Section = {
+export const DEFAULTS: ConfigSection = {
   distributed: {
     scheduler: {
       "allowed-failures": 3,
@@ -93,7 +93,7 @@ export function builtIn(path: string): ConfigValue | undefined {
   let value: ConfigValue | undefined = DEFAULTS;
   for (const name of path.split(".")) {
     if (typeof value !== "object" || value === null) return undefined;
-    value = (value as Section)[name];
+    value = (value as ConfigSection)[name];
   }
   return value;
 }

@@ -9,14 +9,21 @@ import { checkTlsKeys, uselessSettings } from "./check.ts";
 import { Config } from "./config.ts";
 import { getLogger } from "./logging.ts";
 import { applyLogLevels } from "./logging_levels.ts";
-import { type Environment, mayRead, places, readEnvironment, readPlace, readVariables } from "./sources.ts";
+import {
+  type ConfigEnvironment,
+  mayRead,
+  places,
+  readEnvironment,
+  readPlace,
+  readVariables,
+} from "./sources.ts";
 
 /** Where to look. */
 export interface LoadOptions {
   /** File or folder that is read beside Dask's places; only it must be there. */
   readonly path?: string | undefined;
   /** Variables. Default: the process's, as far as permissions go. */
-  readonly env?: Environment | undefined;
+  readonly env?: ConfigEnvironment | undefined;
 }
 
 /**
@@ -80,9 +87,21 @@ export function announceConfig(config: Config, role: "client" | "scheduler" | "w
   if (useless !== undefined) tellOnce(useless, (text) => logger.warning(text));
   if (config.unread.length === 0) return;
   const what = config.unread.map((place) => place.what).join(", ");
-  const flags = [...new Set(config.unread.map((place) => place.flag))].join(" ");
-  const text = `Configuration not read, for want of permission: ${what} (${flags})`;
+  const text = `Configuration not read, for want of permission: ${what} (${flagsFor(config)})`;
   tellOnce(text, (line) => logger.info(line));
+}
+
+/** Deno takes a flag once: what it is given stands in one list. */
+function flagsFor({ unread }: Config): string {
+  const lists = new Map<string, Set<string>>();
+  for (const { flag } of unread) {
+    const [name = "", what] = flag.split("=", 2);
+    const list = lists.get(name) ?? new Set();
+    lists.set(name, what === undefined ? list : list.add(what));
+  }
+  return Array.from(lists, ([name, list]) => list.size === 0 ? name : `${name}=${[...list].join(",")}`).join(
+    " ",
+  );
 }
 
 function tellOnce(text: string, tell: (text: string) => void): void {

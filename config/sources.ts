@@ -6,21 +6,21 @@
  */
 
 import { parse as parseYaml } from "@std/yaml/parse";
-import type { Layer, Unread } from "./config.ts";
+import type { ConfigLayer, UnreadPlace } from "./config.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { ConfigError } from "./errors.ts";
 import { type ConfigValue, interpretValue } from "./literal.ts";
-import { emptySection, isSection, leaves, type Section } from "./tree.ts";
+import { type ConfigSection, emptySection, isSection, leaves } from "./tree.ts";
 
 /** Variables by name. */
-export type Environment = Readonly<Record<string, string>>;
+export type ConfigEnvironment = Readonly<Record<string, string>>;
 
 /** What was found, and what could not be looked at. */
 export interface Found {
   /** Settings, those that count most at the end. */
-  readonly layers: readonly Layer[];
+  readonly layers: readonly ConfigLayer[];
   /** Places that permissions do not cover. */
-  readonly unread: readonly Unread[];
+  readonly unread: readonly UnreadPlace[];
 }
 
 /** Variable that holds the settings of a parent, Dask's way to hand them to a child. */
@@ -31,7 +31,10 @@ const PREFIXES = ["VIRTUAL_ENV", "CONDA_PREFIX"];
 const PLACES = ["DASK_CONFIG", "DASK_ROOT_CONFIG"];
 
 /** The part of the environment that may be read. */
-export function readEnvironment(): { readonly env: Environment; readonly unread: readonly Unread[] } {
+export function readEnvironment(): {
+  readonly env: ConfigEnvironment;
+  readonly unread: readonly UnreadPlace[];
+} {
   if (granted({ name: "env" })) return { env: Deno.env.toObject(), unread: [] };
   const env: Record<string, string> = {};
   const missing = new Set<string>();
@@ -57,7 +60,7 @@ function variableOf([path]: [path: string, value: ConfigValue]): string {
 }
 
 /** Places of files in Dask's order (`dask.config._get_paths`), the one that counts most at the end. */
-export function places(env: Environment): string[] {
+export function places(env: ConfigEnvironment): string[] {
   const home = env[HOME];
   const all = [
     env["DASK_ROOT_CONFIG"] ?? "/etc/dask",
@@ -101,7 +104,7 @@ function filesAt(place: string): string[] {
     .map((name) => `${folder}/${name}`);
 }
 
-function readFile(path: string): Layer[] {
+function readFile(path: string): ConfigLayer[] {
   const text = Deno.readTextFileSync(path);
   let value: unknown;
   try {
@@ -122,8 +125,8 @@ function readFile(path: string): Layer[] {
 }
 
 /** Settings in variables: `DASK_DISTRIBUTED__COMM__TLS__CA_FILE=…` (`dask.config.collect_env`). */
-export function readVariables(env: Environment): Layer[] {
-  const layers: Layer[] = [];
+export function readVariables(env: ConfigEnvironment): ConfigLayer[] {
+  const layers: ConfigLayer[] = [];
   const inherited = env[INHERITED];
   if (inherited !== undefined) layers.push({ source: INHERITED, settings: inheritedSettings(inherited) });
   for (const [name, text] of Object.entries(env)) {
@@ -134,12 +137,12 @@ export function readVariables(env: Environment): Layer[] {
       section[key] = inner;
       return section;
     }, interpretValue(text));
-    layers.push({ source: `environment variable ${name}`, settings: settings as Section });
+    layers.push({ source: `environment variable ${name}`, settings: settings as ConfigSection });
   }
   return layers;
 }
 
-function inheritedSettings(text: string): Section {
+function inheritedSettings(text: string): ConfigSection {
   try {
     const bytes = Uint8Array.from(
       atob(text.replaceAll("-", "+").replaceAll("_", "/")),

@@ -7,20 +7,20 @@
 import type { ConfigValue } from "./literal.ts";
 
 /** A section: settings and further sections by name. */
-export type Section = { [key: string]: ConfigValue };
+export type ConfigSection = { [key: string]: ConfigValue };
 
 /** Whether a value is a section. */
-export function isSection(value: unknown): value is Section {
+export function isSection(value: unknown): value is ConfigSection {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A section without a prototype, so that `__proto__` is a key like others. */
-export function emptySection(): Section {
-  return Object.create(null) as Section;
+export function emptySection(): ConfigSection {
+  return Object.create(null) as ConfigSection;
 }
 
 /** The spelling of `key` that `section` has: `-` and `_` are alike, and who was there first counts. */
-export function canonicalName(key: string, section: Section): string {
+export function canonicalName(key: string, section: ConfigSection): string {
   if (Object.hasOwn(section, key)) return key;
   const other = key.includes("_") ? key.replaceAll("_", "-") : key.replaceAll("-", "_");
   return Object.hasOwn(section, other) ? other : key;
@@ -29,11 +29,11 @@ export function canonicalName(key: string, section: Section): string {
 /** Settings, and by their path with dots what said them. */
 export class Tree {
   /** The topmost section. */
-  readonly root: Section = emptySection();
+  readonly root: ConfigSection = emptySection();
   readonly #origins = new Map<string, string>();
 
   /** Lays `section` over what is here. @param source What it is called in messages, such as a path. */
-  merge(section: Section, source: string): void {
+  merge(section: ConfigSection, source: string): void {
     this.#merge(this.root, section, source, "");
   }
 
@@ -49,18 +49,27 @@ export class Tree {
     return value;
   }
 
-  /** What said the value at `path`, or the section that is nearest above it. */
+  /** What said the value at `path`, or last something below it, or the section that is nearest above it. */
   origin(path: string): string | undefined {
-    for (let prefix = plainPath(path);;) {
+    const plain = plainPath(path);
+    const own = this.#origins.get(plain);
+    if (own !== undefined) return own;
+    const below = Array.from(this.#origins).findLast(([other]) => other.startsWith(`${plain}.`));
+    if (below !== undefined) return below[1];
+    const dot = plain.lastIndexOf(".");
+    return dot < 0 ? undefined : this.#above(plain.slice(0, dot));
+  }
+
+  #above(path: string): string | undefined {
+    for (let prefix = path;;) {
       const found = this.#origins.get(prefix);
-      if (found !== undefined) return found;
       const dot = prefix.lastIndexOf(".");
-      if (dot < 0) return undefined;
+      if (found !== undefined || dot < 0) return found;
       prefix = prefix.slice(0, dot);
     }
   }
 
-  #merge(into: Section, from: Section, source: string, prefix: string): void {
+  #merge(into: ConfigSection, from: ConfigSection, source: string, prefix: string): void {
     for (const [key, value] of Object.entries(from)) {
       const name = canonicalName(key, into);
       const path = `${prefix}${name}`;
@@ -74,6 +83,7 @@ export class Tree {
       }
       if (value === null && isSection(old)) continue; // a headline in YAML with nothing below
       into[name] = value;
+      this.#origins.delete(plainPath(path)); // the last one stands at the end
       this.#origins.set(plainPath(path), source);
     }
   }
@@ -85,7 +95,7 @@ export function plainPath(path: string): string {
 }
 
 /** Path and value of every setting below a section that is no section itself. */
-export function leaves(section: Section, prefix = ""): [path: string, value: ConfigValue][] {
+export function leaves(section: ConfigSection, prefix = ""): [path: string, value: ConfigValue][] {
   return Object.entries(section).flatMap(([key, value]): [string, ConfigValue][] =>
     isSection(value) && Object.keys(value).length > 0
       ? leaves(value, `${prefix}${key}.`)

@@ -46,6 +46,19 @@ Deno.test("parse functions return the message itself where nothing has to be cha
   assertEquals(parseWorkerStreamMessage(FINISHED) === FINISHED as unknown, true);
 });
 
+Deno.test("parseClientStreamMessage checks values that workers were given", () => {
+  const message = { op: "update-data", who_has: { x: ["tls://h:1"] }, nbytes: { x: 8 }, client: "c" };
+  assertEquals(parseClientStreamMessage(message) === message as unknown, true);
+  const damaged: RawMessage[] = [
+    { ...message, who_has: { x: "tls://h:1" } },
+    { ...message, who_has: { x: [1] } },
+    { ...message, nbytes: { x: "8" } },
+    { ...message, nbytes: null },
+    { ...message, client: 1 },
+  ];
+  for (const one of damaged) assertThrows(() => parseClientStreamMessage(one), MessageError, "update-data");
+});
+
 Deno.test("parse functions take Python's sets of keys as lists", () => {
   const message = { op: "client-releases-keys", keys: new Set(["a", "b"]) };
   assertEquals(parseClientStreamMessage(message), { op: "client-releases-keys", keys: ["a", "b"] } as never);

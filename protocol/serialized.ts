@@ -6,6 +6,8 @@
 
 /** A value can't be written, or a payload can't be read. */
 export class SerializationError extends Error {
+  /** Stable, for programs. */
+  readonly code = "SERIALIZATION";
   /** Class name. */
   override readonly name = "SerializationError";
   /** Where in the value, such as `args[1].rows[3].callback`; empty for a payload as a whole. */

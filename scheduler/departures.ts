@@ -16,6 +16,8 @@ import type { DownscaleOptions, Retirement, RetirementStep } from "./state/retir
 import type { SchedulerState } from "./state/scheduler_state.ts";
 import type { WorkerState } from "./state/worker_state.ts";
 
+export type { DownscaleOptions };
+
 const logger = getLogger("distributed.scheduler");
 
 /** Milliseconds after which a receiver that went away is replaced, as in `retire_workers`. */
@@ -237,6 +239,12 @@ function logLoss(address: Address, loss: WorkerLoss, stimulusId: string): void {
     logger.warning(
       `Removing worker '${address}' caused the cluster to lose already computed task(s), which will be ` +
         `recomputed elsewhere: ${listed(loss.recomputed)} (stimulus_id='${stimulusId}')`,
+    );
+  }
+  if (loss.lost.length > 0) {
+    logger.error(
+      `Removing worker '${address}' caused the cluster to lose scattered data, which can't be recovered: ` +
+        `${listed(loss.lost)} (stimulus_id='${stimulusId}')`,
     );
   }
 }

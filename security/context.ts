@@ -355,7 +355,7 @@ function checkOwn(
     );
   }
   const old = certFile.certificates.slice(1).map((pem) => parse(pem, certFile))
-    .find(({ version, raw }) => version !== 3 && !cas.some((ca) => isSame(ca.raw, raw)));
+    .find((one) => one.version !== 3 && !cas.some((ca) => isSame(ca, one)));
   if (old !== undefined) {
     throw new SecurityError(
       `${certFile.label} has "${nameText(old.subject)}" behind the role's own certificate, which is X.509 ` +

@@ -73,7 +73,8 @@ function whyEnd(
   link: LivingLink,
 ): string | undefined {
   if ("kind" in verdict) return verdict.reason;
-  if (verdict.grant === undefined || link.grant === undefined) return undefined;
+  if (verdict.grant === undefined) return undefined;
+  if (link.grant === undefined) return 'it came in before there was an "authorization": it has to come again';
   if (covers(verdict.grant, link.grant)) return undefined;
   return 'its certificate may do less by "authorization" than when the link was made';
 }

@@ -44,7 +44,7 @@ async function readFile(option: string, label: string, path: string): Promise<st
   let bytes: Uint8Array;
   try {
     const { size, isFile, isDirectory } = await Deno.stat(path);
-    if (isDirectory) throw new TypeError("it is a folder; name a file in it");
+    if (isDirectory) throw new TypeError("it is a directory; name a file in it");
     if (isFile && size > MAX_BYTES) throw new RangeError(`it is larger than ${MAX_BYTES} bytes`);
     bytes = await Deno.readFile(path);
   } catch (cause) {

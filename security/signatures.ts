@@ -82,7 +82,7 @@ function search(
 ): readonly Certificate[] | undefined {
   const last = path.at(-1);
   if (last === undefined || path.length > LONGEST_CHAIN) return undefined;
-  const same = cas.find((ca) => equal(ca.raw, last.raw));
+  const same = cas.find((ca) => isSame(ca, last));
   if (same !== undefined) return path;
   const root = cas.find((ca) => issued(ca, last));
   if (root !== undefined) return [...path, root];

@@ -143,6 +143,6 @@ function escaped(value: string): string {
 }
 
 /** Whether two certificates are the same one, byte for byte. */
-export function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+export function isSame(a: Pick<Certificate, "raw">, b: Pick<Certificate, "raw">): boolean {
+  return a.raw.length === b.raw.length && a.raw.every((byte, at) => byte === b.raw[at]);
 }

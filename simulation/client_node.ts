@@ -53,6 +53,8 @@ export class ClientNode {
   readonly #tainted: Set<KeyState> = new Set();
   /** What was got last for each key. */
   readonly #latest: Map<Key, KeyState> = new Map();
+  /** States whose cancellation is known, or is told apart by the machine. */
+  readonly #answered: Set<KeyState> = new Set();
   #isClosed = false;
   #fetches = 0;
 
@@ -131,6 +133,7 @@ export class ClientNode {
       const worker = give(definition.key, value);
       if (worker === undefined) return;
       const { key } = definition;
+      world.note(`${this.id} put ${key} on ${worker}`);
       this.#named.add(key);
       this.#hold(definition, this.state.expect(key));
       this.state.announce({
@@ -157,6 +160,7 @@ export class ClientNode {
     for (const { definition, state } of this.handles) {
       if (!definition.closure.isDisjointFrom(keys)) this.#tainted.add(state);
     }
+    for (const { state } of handles) this.#answered.add(state);
     if (force) { for (const key of keys) this.#setting.forced.add(key); }
     this.state.cancel(handles.map((handle) => handle.state), force, "by the program");
     this.flush();
@@ -167,10 +171,13 @@ export class ClientNode {
     const retried = this.state.beginRetry(handles.map((handle) => handle.state));
     if (retried.length === 0) return;
     const { world, profile } = this.#setting;
+    world.note(`${this.id} retries ${retried.map((state) => state.key).join(",")}`);
     world.schedule(world.delay(profile.latency), () => {
+      world.note(`S retries for ${this.id}`);
       const running = this.#scheduler.retry(retried.map((state) => state.key));
       world.schedule(world.delay(profile.latency), () => {
         if (this.#isClosed) return;
+        world.note(`${this.id} knows that these run again: ${running.join(",")}`);
         this.state.endRetry(retried, running);
         this.flush();
       });
@@ -245,7 +252,8 @@ export class ClientNode {
   }
 
   #isHeld(key: Key): boolean {
-    return this.handles.some(({ definition }) => definition.key === key);
+    const known = this.state.get(key);
+    return known !== undefined && this.handles.some(({ state }) => state === known);
   }
 
   #want(definition: Definition, annotations: GraphAnnotations): Handle {
@@ -254,12 +262,20 @@ export class ClientNode {
     const row: TaskRow = [key, ARGUMENTS, dependencies.map((one, i) => [one.key, i] as const)];
     const state = this.state.submit({ hash, body: BODY }, row, annotations);
     this.state.acquire(state);
+    this.#inheritTaint(key, state);
     for (const one of dependencies) {
       const input = this.#latest.get(one.key);
       if (input !== undefined && this.#tainted.has(input)) this.#tainted.add(state);
     }
     this.#latest.set(key, state);
     return { definition, state };
+  }
+
+  /** News of what became of the same key before may still be on its way, and can't be told from news of this time. */
+  #inheritTaint(key: Key, state: KeyState): void {
+    const previous = this.#latest.get(key);
+    if (previous === undefined || previous === state) return;
+    if (this.#tainted.has(previous) && !this.#answered.has(previous)) this.#tainted.add(state);
   }
 
   #hold(definition: Definition, state: KeyState): void {
@@ -280,10 +296,16 @@ export class ClientNode {
         check(this.#named.has(key), () => `${this.id} is told of "${key}", which it never named`);
       }
       if (report.op === "key-in-memory") this.#checkReport(report.key, report.result);
+      if (report.op === "cancelled-keys") { for (const key of keys) this.#answer(key); }
       this.state.handle(report);
     }
     for (const handle of this.handles) this.checkEnd(handle);
     this.flush();
+  }
+
+  #answer(key: Key): void {
+    const state = this.#latest.get(key);
+    if (state !== undefined) this.#answered.add(state);
   }
 
   #checkReport(key: Key, result: Uint8Array | undefined): void {

@@ -17,7 +17,7 @@ import { check, SimulationFailure, World } from "./world.ts";
 /** Hosts of workers; each has one when peace comes, so that every restriction can be met. */
 const HOSTS = 4;
 /** Ports of each host. */
-const PORTS = 2;
+const PORTS = 4;
 /** Virtual seconds after the last fault, within which all must end. */
 const PATIENCE = 120;
 /** Virtual seconds in which what is under way arrives. */
@@ -68,9 +68,12 @@ export function runSimulation(options: SimulationOptions): SimulationReport {
 /** A cluster, and what happens to it. */
 export class Simulation {
   readonly #setting: Omit<Setting, "peers"> & { readonly peers: Map<Address, WorkerNode> };
-  readonly #scheduler: SchedulerNode;
+  /** The scheduler, for whoever wants to know how it came. */
+  readonly scheduler: SchedulerNode;
   readonly #steps: number;
   #clients: ClientNode[] = [];
+  /** Workers that clients gave values. What is said of one may arrive when another has its address: not made up here. */
+  readonly #dataHosts: Set<Address> = new Set();
   #clientCount = 0;
   #workerCount = 0;
 
@@ -91,7 +94,7 @@ export class Simulation {
       deaths: 0,
       isPeaceful: false,
     };
-    this.#scheduler = new SchedulerNode(this.#setting);
+    this.scheduler = new SchedulerNode(this.#setting);
     this.#addWorker(0);
     this.#addWorker(1);
     this.#addClient();
@@ -111,21 +114,21 @@ export class Simulation {
       this.#act();
     }
     this.#makePeace();
-    this.#passUntil(() => this.#isSettled(), () => describePending(this.#scheduler, this.#clients));
+    this.#passUntil(() => this.#isSettled(), () => describePending(this.scheduler, this.#clients));
     for (const client of this.#clients) for (const handle of client.handles) client.fetch(handle);
-    this.#passUntil(() => this.#isSettled(), () => describePending(this.#scheduler, this.#clients));
+    this.#passUntil(() => this.#isSettled(), () => describePending(this.scheduler, this.#clients));
     this.#passTime(CALM);
-    check(this.#isSettled(), () => `Not all stays ended: ${describePending(this.#scheduler, this.#clients)}`);
+    check(this.#isSettled(), () => `Not all stays ended: ${describePending(this.scheduler, this.#clients)}`);
     checkAgreement(this.#cluster());
     for (const client of this.#clients) client.release(client.handles);
     this.#passTime(CALM);
     checkNothingIsLeft(this.#cluster());
-    return { digest: world.digest, events: world.events, transitions: this.#scheduler.state.transitionCount };
+    return { digest: world.digest, events: world.events, transitions: this.scheduler.state.transitionCount };
   }
 
   #cluster(): Cluster {
     const { peers, scattered } = this.#setting;
-    return { scheduler: this.#scheduler, workers: peers, clients: this.#clients, scattered };
+    return { scheduler: this.scheduler, workers: peers, clients: this.#clients, scattered };
   }
 
   #passTime(seconds: number): void {
@@ -188,7 +191,7 @@ export class Simulation {
     const { world, catalogue } = this.#setting;
     const definition = catalogue.pick();
     if (definition === undefined) return;
-    if (definition.kind === "data" && !this.#scheduler.state.tasks.has(definition.key)) return;
+    if (definition.kind === "data" && !this.scheduler.state.tasks.has(definition.key)) return;
     if (!client.canSubmit(definition) || world.random.chance(0.2)) {
       world.note(`${client.id} desires ${definition.key}`);
       return client.desire(definition);
@@ -212,6 +215,7 @@ export class Simulation {
     const { random } = this.#setting.world;
     client.scatter(definition, value, (key, payload) => {
       this.#setting.scattered.set(key, client.id);
+      if (worker !== undefined) this.#dataHosts.add(worker.address);
       const worker = peers.size === 0 ? undefined : random.pick([...peers.values()]);
       return worker?.takeData(key, payload) === true ? worker.address : undefined;
     });
@@ -229,14 +233,14 @@ export class Simulation {
     if (dice < 0.65) worker.crash();
     else if (dice < 0.8) worker.cutLink();
     else if (dice < 0.95) worker.leave();
-    else this.#scheduler.removeWorker(worker.address, { expected: false });
+    else this.scheduler.removeWorker(worker.address, { expected: false });
   }
 
   #pauseOrRetire(): void {
     const { world, peers } = this.#setting;
     if (peers.size === 0) return;
     const worker = world.random.pick([...peers.values()]);
-    if (world.random.chance(0.2)) this.#scheduler.retireWorker(worker.address);
+    if (world.random.chance(0.2)) this.scheduler.retireWorker(worker.address);
     else worker.setPaused(!worker.isPaused);
   }
 
@@ -253,7 +257,7 @@ export class Simulation {
   }
 
   #addClient(): ClientNode {
-    const client = new ClientNode(this.#setting, this.#scheduler, `c${this.#clientCount++}`);
+    const client = new ClientNode(this.#setting, this.scheduler, `c${this.#clientCount++}`);
     this.#clients.push(client);
     return client;
   }
@@ -261,13 +265,14 @@ export class Simulation {
   #addWorker(host: number): void {
     const { world, peers } = this.#setting;
     const address = `tls://10.0.0.${host}:${1000 + world.random.below(PORTS)}` as Address;
-    if (peers.has(address)) return;
-    const node = new WorkerNode(this.#setting, this.#scheduler, {
+    if (peers.has(address) || this.#dataHosts.has(address)) return;
+    const node = new WorkerNode(this.#setting, this.scheduler, {
       address,
       nthreads: 1 + world.random.below(3),
       slowness: world.random.chance(0.2) ? 20 : 1,
       onGone: (gone) => {
         if (peers.get(address) === gone) peers.delete(address);
+        if (this.#setting.isPeaceful) world.schedule(1, () => this.#addWorker(host));
       },
     });
     peers.set(address, node);

@@ -38,7 +38,7 @@ const rules: Rules = {
   ],
   programs: ["security/create.ts"],
   pureFiles: ["internal/assert.ts", "internal/heap.ts", "internal/units.ts"],
-  unpublished: ["testing", "tests", "tools", "links", "examples", "bench"],
+  unpublished: ["testing", "tests", "tools", "links", "examples", "bench", "simulation"],
   mostLines: 600,
 };
 

@@ -96,7 +96,9 @@ function inAny(path: string, places: readonly string[]): boolean {
 }
 
 function layerOf(path: string, rules: Rules): Layer | undefined {
-  if (!path.includes("/") || rules.programs.includes(path)) return rules.layers.find((layer) => layer.folder === ".");
+  if (!path.includes("/") || rules.programs.includes(path)) {
+    return rules.layers.find((layer) => layer.folder === ".");
+  }
   let best: Layer | undefined;
   for (const layer of rules.layers) {
     if (inAny(path, [layer.folder]) && layer.folder.length > (best?.folder.length ?? 0)) best = layer;

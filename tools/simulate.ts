@@ -41,7 +41,9 @@ try {
   }
   const seconds = (performance.now() - started) / 1000;
   say(
-    `${runs} runs from seed ${seed} in ${seconds.toFixed(1)} s: ${events} events, ${transitions} transitions, ` +
+    `${runs} runs from seed ${seed} in ${
+      seconds.toFixed(1)
+    } s: ${events} events, ${transitions} transitions, ` +
       `nothing wrong; record of the last: ${digest}`,
   );
 } catch (error) {

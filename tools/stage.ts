@@ -1,6 +1,6 @@
 /**
  * Stages exactly what would be published in a folder of its own, and runs a dry run of publishing on it, in
- * which no warning is accepted.
+ * which no warning is accepted but one: the module that loads tasks imports what it is told to.
  *
  * Run with `deno task publish:check`; `deno run -A tools/stage.ts --publish` publishes (`docs/releasing.md`).
  *
@@ -35,7 +35,7 @@ export async function checkPublish(inEarnest = false): Promise<PublishResult> {
     }).output();
     const decoder = new TextDecoder();
     const output = decoder.decode(stdout) + decoder.decode(stderr);
-    const problems = warnings(output);
+    const problems = warnings(output).filter((problem) => !isTaskLoading(problem));
     if (code !== 0) problems.push(`deno publish ended with ${code}`);
     for (const path of ["LICENSE", "README.md", "deno.json"]) {
       if (!files.includes(path)) problems.push(`${path} is missing from what would be published`);
@@ -54,6 +54,12 @@ export function warnings(output: string): string[] {
     if (block.search(start) === 0) found.push(block.split("\n\n")[0]?.trim() ?? block);
   }
   return found;
+}
+
+/** Tasks of `remoteModule` come from URLs that clients name: nobody can know them before. */
+function isTaskLoading(problem: string): boolean {
+  return problem.startsWith("warning[unanalyzable-dynamic-import]") &&
+    problem.includes("/package/worker/executor/load_function.ts:");
 }
 
 if (import.meta.main) {

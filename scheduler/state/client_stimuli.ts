@@ -148,5 +148,6 @@ export function retryKeys(m: Machine, keys: readonly Key[]): Key[] {
   }
   runTransitions(m);
   fillSlots(m);
-  return [...seen].map((ts) => ts.key);
+  // Dask names those, too, that failed again at once; who asked would wait for news that never come.
+  return [...seen].filter((ts) => ts.state !== ERRED).map((ts) => ts.key);
 }

@@ -33,7 +33,10 @@ Deno.test("updateData: tasks run on a value, which is freed when nobody needs it
   assertEquals(s.client(ALICE, { op: "client-releases-keys", keys: keys("x") }), [`${A} free-keys x`]);
   assertEquals(s.stateOf("y"), "memory");
   s.client(ALICE, { op: "client-releases-keys", keys: keys("y") });
-  assertEquals([s.state.tasks.size, [...s.state.groups.values()].filter((group) => group.taskCount > 0)], [0, []]);
+  assertEquals([s.state.tasks.size, [...s.state.groups.values()].filter((group) => group.taskCount > 0)], [
+    0,
+    [],
+  ]);
 });
 
 Deno.test("updateData: a value that is lost is cancelled, with all that waits for it", () => {

@@ -68,19 +68,22 @@ export function exitProcessing(m: Machine, ts: TaskState): WorkerState | null {
   ts.processingOn = null;
   ws.processing.delete(ts);
   if (!ws.longRunning.delete(ts)) discountTask(m, ts, ws);
-  for (const dts of ts.dependencies) {
-    const needed = ws.needsWhat.get(dts);
-    if (needed === undefined) continue;
-    if (needed > 1) {
-      ws.needsWhat.set(dts, needed - 1);
-    } else {
-      ws.needsWhat.delete(dts);
-      subtractNetwork(m, ws, dts.size);
-    }
-  }
+  for (const dts of ts.dependencies) needLess(m, dts, ws);
   if (m.workers.get(ws.address) !== ws) return null;
   checkIdleSaturated(m, ws);
   return ws;
+}
+
+/** A worker needs a result for one task less. */
+export function needLess(m: Machine, ts: TaskState, ws: WorkerState): void {
+  const needed = ws.needsWhat.get(ts);
+  if (needed === undefined) return;
+  if (needed > 1) {
+    ws.needsWhat.set(ts, needed - 1);
+  } else {
+    ws.needsWhat.delete(ts);
+    subtractNetwork(m, ws, ts.size);
+  }
 }
 
 function countTask(m: Machine, ts: TaskState, ws: WorkerState): void {

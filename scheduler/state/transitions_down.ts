@@ -7,7 +7,7 @@
 import { assert } from "../../internal/assert.ts";
 import { dropUnusedGroup } from "./functions.ts";
 import type { Machine } from "./machine.ts";
-import { exitProcessing, freeReplicas } from "./replicas.ts";
+import { exitProcessing, freeReplicas, needLess } from "./replicas.ts";
 import { erredReport, tellWanters } from "./reports.ts";
 import {
   ERRED,
@@ -41,7 +41,14 @@ export function releasedWaiting(m: Machine, ts: TaskState): void {
   for (const dts of ts.dependents) {
     if (dts.state === WAITING) ts.addWaiter(dts);
   }
-  if (ts.waitingOn.size === 0) m.recommendations.add(ts, PROCESSING);
+  if (!ts.needed && !isAboutToBeNeeded(ts)) m.recommendations.add(ts, RELEASED);
+  else if (ts.waitingOn.size === 0) m.recommendations.add(ts, PROCESSING);
+}
+
+/** After a retry: dependents run again, too. If none does, there was no need to run this one; Dask does it all the same. */
+function isAboutToBeNeeded(ts: TaskState): boolean {
+  for (const dts of ts.dependents) if (dts.recommended === WAITING) return true;
+  return false;
 }
 
 /** Stops waiting for dependencies. */
@@ -132,6 +139,11 @@ export function releasedErred(m: Machine, ts: TaskState): void {
   for (const dts of ts.dependents) {
     if (dts.whoHas.size === 0) m.recommendations.add(dts, ERRED);
   }
+  for (const dts of ts.dependencies) {
+    const runs = dts.state === WAITING || dts.state === QUEUED || dts.state === NO_WORKER ||
+      dts.state === PROCESSING;
+    if (runs && !dts.needed && !isAboutToBeNeeded(dts)) m.recommendations.add(dts, RELEASED); // it was to run again for this
+  }
   if (ts.whoWants.size > 0) tellWanters(m, ts, erredReport(ts));
 }
 
@@ -142,9 +154,10 @@ function failureOfDependency(ts: TaskState): TaskFailure | null {
   return null;
 }
 
-/** Fails a task that was sent to a worker; its error, or the task to blame, is in it already. */
+/** Fails a task that was sent to a worker: its error is in it already, or a dependency was lost and then failed. */
 export function processingErred(m: Machine, ts: TaskState): void {
-  exitProcessing(m, ts);
+  const ws = exitProcessing(m, ts);
+  if (ws !== null && ts.failure === null) m.outbox.freeKey(ws, ts.key, m.stimulusId);
   failed(m, ts);
 }
 
@@ -156,6 +169,7 @@ export function unplacedErred(m: Machine, ts: TaskState): void {
 
 /** `_propagate_erred` */
 function failed(m: Machine, ts: TaskState): void {
+  ts.failure ??= failureOfDependency(ts);
   assert(ts.failure !== null, () => `Task "${ts.key}" fails, and nothing is to blame`);
   ts.setState(ERRED);
   for (const dts of ts.waiters) m.recommendations.add(dts, ERRED);
@@ -191,6 +205,7 @@ export function forget(m: Machine, ts: TaskState): void {
   ts.setState(FORGOTTEN);
   for (const dts of ts.dependents) {
     dts.hasLostDependencies = true;
+    if (dts.processingOn !== null) needLess(m, ts, dts.processingOn);
     dts.dependencies.delete(ts);
     dts.waitingOn.delete(ts);
     if (dts.state !== MEMORY && dts.state !== ERRED) m.recommendations.add(dts, FORGOTTEN);

@@ -72,6 +72,7 @@ const DIFFERENT: Readonly<Record<string, readonly [fields: readonly Field[], why
     ["messages", "transitions", "after"],
     "the task goes to processing before it fails, that is told once, and a known task takes no place in the order",
   ],
+  "scatter-lost": [["messages"], "the reason says what was lost"],
   "resubmit-in-memory": [["messages"], "only the client that asks is told"],
 };
 
@@ -321,7 +322,7 @@ function stateOf(m: Machine, { after }: Step): unknown {
     return {
       key: ts.key as string,
       state: ts.stateName,
-      priority: ts.priority,
+      priority: ts.runSpec === null ? null : ts.priority, // a value is never run
       processing_on: ts.processingOn?.address,
       who_has: [...ts.whoHas].map((ws) => ws.address).sort(),
       waiters: keysOf(ts.waiters),

@@ -54,7 +54,10 @@ Deno.test("wait returns when all have ended, or when the first has", async () =>
   }, fine);
   const never = client.with({ workers: ["nobody"] }).submit(() => 2);
   assertEquals(await wait([fine, failing]), { done: [fine, failing], notDone: [] });
-  assertEquals(await wait([never, fine], { returnWhen: "first-completed" }), { done: [fine], notDone: [never] });
+  assertEquals(await wait([never, fine], { returnWhen: "first-completed" }), {
+    done: [fine],
+    notDone: [never],
+  });
   assertEquals(await wait([], { returnWhen: "first-completed" }), { done: [], notDone: [] });
   await assertRejects(() => wait([never, fine], { timeout: 1 }), TimeoutError);
   await never.cancel();

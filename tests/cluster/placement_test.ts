@@ -78,17 +78,24 @@ Deno.test("A worker that pauses gets no new tasks; those for it alone wait until
   assertEquals(task["key"], here.key);
 });
 
-Deno.test("Client.with workers by host: a task waits for a worker there, and runs when one comes", async () => {
-  await using cluster = await startCluster({ nWorkers: 1 });
-  const { client } = cluster;
-  const elsewhere = client.with({ workers: ["127.0.0.2"] }).submit((x: number) => x + 1, 1);
-  const here = client.with({ workers: ["127.0.0.1"] }).submit((x: number) => x + 2, 1);
-  assertEquals(await here.result(), 3);
-  assertEquals(elsewhere.status, "pending");
-  const worker = await cluster.addWorker({ host: "127.0.0.2" });
-  assertEquals(await elsewhere.result(), 2);
-  assertEquals(await client.whoHas([elsewhere]), { [elsewhere.key]: [worker.address] });
-});
+// Only Linux and Windows have all of 127.0.0.0/8.
+const oneLoopback = Deno.build.os === "darwin";
+
+Deno.test(
+  "Client.with workers by host: a task waits for a worker there",
+  { ignore: oneLoopback },
+  async () => {
+    await using cluster = await startCluster({ nWorkers: 1 });
+    const { client } = cluster;
+    const elsewhere = client.with({ workers: ["127.0.0.2"] }).submit((x: number) => x + 1, 1);
+    const here = client.with({ workers: ["127.0.0.1"] }).submit((x: number) => x + 2, 1);
+    assertEquals(await here.result(), 3);
+    assertEquals(elsewhere.status, "pending");
+    const worker = await cluster.addWorker({ host: "127.0.0.2" });
+    assertEquals(await elsewhere.result(), 2);
+    assertEquals(await client.whoHas([elsewhere]), { [elsewhere.key]: [worker.address] });
+  },
+);
 
 Deno.test("Client.with allowOtherWorkers runs elsewhere if the workers named are not there", async () => {
   await using cluster = await startCluster({ nWorkers: 1 });

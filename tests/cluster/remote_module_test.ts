@@ -34,7 +34,11 @@ Deno.test("remoteModule: what can't be imported, or is not there, fails the task
   const { client } = cluster;
   const tasks = remoteModule<{ missing: () => void; number: () => void }>(URL_OF_TASKS);
   await assertRejects(() => client.submit(tasks.missing).result(), TaskError, "exports nothing of that name");
-  await assertRejects(() => client.submit(tasks.number).result(), TaskError, "exports no function by that name");
+  await assertRejects(
+    () => client.submit(tasks.number).result(),
+    TaskError,
+    "exports no function by that name",
+  );
   const nowhere = remoteModule<{ f: () => void }>(import.meta.resolve("./nowhere.ts"));
   await assertRejects(() => client.submit(nowhere.f).result(), TaskError, "Cannot import");
 });

@@ -32,8 +32,14 @@ Deno.test("Client.scatter of an equal value gives the same key, and sends it onc
   assertNotEquals((await client.scatter([1, 2], { hash: false })).key, first.key);
   first.release();
   assertEquals(await second.result(), [1, 2]);
-  assertNotEquals((await client.scatter(new Uint8Array(4))).key, (await client.scatter(new Uint8Array(5))).key);
-  assertNotEquals((await client.scatter(new Float32Array(2))).key, (await client.scatter(new Float64Array(1))).key);
+  assertNotEquals(
+    (await client.scatter(new Uint8Array(4))).key,
+    (await client.scatter(new Uint8Array(5))).key,
+  );
+  assertNotEquals(
+    (await client.scatter(new Float32Array(2))).key,
+    (await client.scatter(new Float64Array(1))).key,
+  );
 });
 
 Deno.test("Client.scatter chooses workers by name, gives to many, and takes turns", async () => {
@@ -85,7 +91,10 @@ Deno.test("Client.scatter frees the value with its last Future", async () => {
 Deno.test("Client.scatter goes by way of the scheduler where no worker can be reached", async () => {
   await using cluster = await startCluster();
   const { client, scheduler } = cluster;
-  const session = await Session.open(scheduler.address, cluster.security ? { security: cluster.security } : {});
+  const session = await Session.open(
+    scheduler.address,
+    cluster.security ? { security: cluster.security } : {},
+  );
   try {
     const call = session.pool.call.bind(session.pool);
     const refused: string[] = [];

@@ -54,7 +54,9 @@ export function fuzz(corpus: Corpus, seed: number, inputs: number, from = 0): Fu
       reached[stage] = (reached[stage] ?? 0) + 1;
     } catch (cause) {
       throw new FuzzFinding(
-        `Input ${index} of seed ${seed} met a bug; again with: deno task fuzz --seed ${seed} --inputs ${index + 1}`,
+        `Input ${index} of seed ${seed} met a bug; again with: deno task fuzz --seed ${seed} --inputs ${
+          index + 1
+        }`,
         { cause },
       );
     }

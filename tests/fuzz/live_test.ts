@@ -26,7 +26,8 @@ async function attack(port: number, seed: number, index: number): Promise<void> 
     await drain(conn);
   } catch (error) {
     // Being hung up on is what should happen.
-    const isHungUp = error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
+    const isHungUp = error instanceof Deno.errors.BrokenPipe ||
+      error instanceof Deno.errors.ConnectionReset ||
       error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted;
     if (!isHungUp) throw error;
   }

@@ -89,8 +89,9 @@ function changed(value: unknown, random: Random): unknown {
   if (random.chance(0.15)) return random.pick(ODD);
   if (Array.isArray(value)) {
     const copy: unknown[] = [...value];
-    if (copy.length === 0 || random.chance(0.2)) copy.push(random.pick(ODD));
-    else if (random.chance(0.2)) copy.splice(random.below(copy.length), 1);
+    const way = random.next();
+    if (copy.length === 0 || way < 0.2) copy.push(random.pick(ODD));
+    else if (way < 0.36) copy.splice(random.below(copy.length), 1);
     else {
       const at = random.below(copy.length);
       copy[at] = changed(copy[at], random);
@@ -100,7 +101,9 @@ function changed(value: unknown, random: Random): unknown {
   if (isPlain(value)) {
     const names = Object.keys(value);
     const name = names.length === 0 || random.chance(0.1) ? "extra" : random.pick(names);
-    if (random.chance(0.15)) return Object.fromEntries(Object.entries(value).filter(([other]) => other !== name));
+    if (random.chance(0.15)) {
+      return Object.fromEntries(Object.entries(value).filter(([other]) => other !== name));
+    }
     return { ...value, [name]: changed(value[name], random) };
   }
   if (value instanceof Uint8Array && random.chance(0.5)) return mutateBytes(value, random);

@@ -6,7 +6,13 @@
 
 import { negotiate, parseHandshake } from "../../comm/handshake.ts";
 import { parseClientReport, parseClientStreamMessage } from "../../messages/client_scheduler.ts";
-import { type Address, type ClientId, isRecord, MessageError, type RawMessage } from "../../messages/common.ts";
+import {
+  type Address,
+  type ClientId,
+  isRecord,
+  MessageError,
+  type RawMessage,
+} from "../../messages/common.ts";
 import { parseWorkerCommand, parseWorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import { FrameError, FrameReader } from "../../protocol/frames.ts";
 import { decodeMessage } from "../../protocol/message.ts";
@@ -22,14 +28,20 @@ import type { Stimulus } from "../../worker/state/stimulus.ts";
 import { WorkerState } from "../../worker/state/worker_state.ts";
 
 /** How far an input got, from the outside in. */
-export const STAGES = ["refused by framing", "refused as a message", "refused by its check", "handled"] as const;
+export const STAGES = [
+  "refused by framing",
+  "refused as a message",
+  "refused by its check",
+  "handled",
+] as const;
 
 const WORKER = "tcp://127.0.0.1:9" as Address;
 const CLIENT = "Client-fuzz" as ClientId;
 
 /** Errors that damaged input may cause; anything else is a bug. */
 function isExpected(error: unknown): boolean {
-  return error instanceof FrameError || error instanceof MsgpackError || error instanceof SerializationError ||
+  return error instanceof FrameError || error instanceof MsgpackError ||
+    error instanceof SerializationError ||
     error instanceof MessageError || (error instanceof Error && error.name === "HandshakeError");
 }
 

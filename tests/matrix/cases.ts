@@ -55,7 +55,9 @@ export function allCases(python: boolean): readonly Case[] {
           for (const version of VERSIONS) {
             for (const key of KEY_TYPES) {
               const parties = { dialler, listener };
-              if (kind.not?.(parties[odd], odd, key) === true) continue;
+              const party = parties[odd];
+              const other = parties[odd === "dialler" ? "listener" : "dialler"];
+              if (kind.not?.({ party, other, end: odd, key }) === true) continue;
               cases.push({ kind, odd, parties, roles: { dialler: dials, listener: listens }, version, key });
             }
           }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { FILE_KINDS } from "./expected_files.ts";
+
 /** Who is at one end of a link. */
 export type Party = "ours" | "openssl" | "python" | "deno";
 
@@ -16,10 +18,26 @@ export interface Holding {
   readonly cert?: string;
   /** Key file; `forged`: made for the certificate by somebody who has not its key. */
   readonly key?: string;
+  /** What it trusts. */
+  readonly ca?: string;
+  /** Whether it has texts in memory instead of paths. */
+  readonly inMemory?: boolean;
 }
 
 /** What a verifier says when it refuses. Absent: it links. */
 export type Words = Readonly<Partial<Record<Party, RegExp>>>;
+
+/** Where a kind of credentials is tried. */
+export interface Spot {
+  /** Who holds them. */
+  readonly party: Party;
+  /** Who is at the other end. */
+  readonly other: Party;
+  /** At which end they are held. */
+  readonly end: End;
+  /** Kind of key. */
+  readonly key: string;
+}
 
 /** One kind of credentials. */
 export interface Kind {
@@ -43,7 +61,7 @@ export interface Kind {
     readonly told: RegExp;
   };
   /** Parties that can't hold such credentials at an end, or can't be made to. */
-  readonly not?: (party: Party, end: End, key: string) => boolean;
+  readonly not?: (spot: Spot) => boolean;
 }
 
 /** Deno has one word for what may be wrong with a certificate; ours names all of it. */
@@ -59,15 +77,15 @@ const NO_ISSUER =
 
 /** What the party that was refused hears: an alert, or the end of the link. */
 export const HEARD: Readonly<Record<Exclude<Party, "ours">, RegExp>> = {
-  openssl: /alert|errno=|reset|unexpected eof|closed|CONNECTION CLOSED/i,
+  openssl: /alert|errno=|reset|unexpected eof|CONNECTION CLOSED/i,
   python: /alert|closed|reset|EOF|CommClosedError|Timed out|handshake/i,
   deno: /received fatal alert|reset|close|end of file|end of the link|broken pipe/i,
 };
 
 const GOOD = { cert: "good", key: "leaf" } as const;
 
-/** All kinds. */
-export const KINDS: readonly Kind[] = [
+/** Kinds of certificates. */
+const CERTIFICATE_KINDS: readonly Kind[] = [
   { name: "right pair", holds: GOOD, trusts: "root" },
   { name: "chain, complete", holds: { cert: "chain", key: "leaf" }, trusts: "root" },
   { name: "bundle of CAs", holds: { cert: "by-root2", key: "leaf" }, trusts: "bundle" },
@@ -84,7 +102,7 @@ export const KINDS: readonly Kind[] = [
       told: /never/,
     },
     // No listener of others starts without one, and Python's clients don't dial without one.
-    not: (party, end) => party === "python" || (party !== "ours" && end === "listener"),
+    not: ({ party, end }) => party === "python" || (party !== "ours" && end === "listener"),
   },
   {
     name: "other CA",
@@ -149,7 +167,7 @@ export const KINDS: readonly Kind[] = [
       told: /never/,
     },
     // Deno itself does not start with it.
-    not: (party) => party === "deno",
+    not: ({ party }) => party === "deno",
   },
   {
     name: "v1 intermediate",
@@ -197,7 +215,7 @@ export const KINDS: readonly Kind[] = [
     trusts: "root",
     start: /^The private key of ".*" file ".*" does not belong to the certificate of ".*" file ".*"/,
     // Nobody else starts with it either.
-    not: (party) => party !== "ours",
+    not: ({ party }) => party !== "ours",
   },
   {
     name: "forged key",
@@ -210,7 +228,7 @@ export const KINDS: readonly Kind[] = [
       deno: /never/,
       told: /never/,
     },
-    not: (party, _end, key) => party !== "openssl" || key !== "ec",
+    not: ({ party, key }) => party !== "openssl" || key !== "ec",
   },
   {
     name: "forged key, v1",
@@ -225,9 +243,12 @@ export const KINDS: readonly Kind[] = [
       deno: /never/,
       told: /never/,
     },
-    not: (party, _end, key) => party !== "openssl" || key !== "ec",
+    not: ({ party, key }) => party !== "openssl" || key !== "ec",
   },
 ];
+
+/** All kinds. */
+export const KINDS: readonly Kind[] = [...CERTIFICATE_KINDS, ...FILE_KINDS];
 
 /** Who dials whom in a cluster. */
 export const LINKS = [

@@ -50,9 +50,16 @@ export async function writeFiles(pki: MatrixPki, type: KeyType): Promise<void> {
 /** PKCS#1 and SEC 1, which have no form for Ed25519. */
 async function traditional(pki: MatrixPki, type: "ec" | "rsa"): Promise<void> {
   await openssl("pkey", "-in", pki.key("leaf"), "-traditional", "-out", pki.key("traditional"));
-  const encrypt = ["-aes256", "-passout", PASSPHRASE, "-traditional"];
-  await openssl(type, "-in", pki.key("leaf"), ...encrypt.slice(0, 3), "-out", pki.key("old-passphrase"))
-    .catch(() => openssl("pkey", "-in", pki.key("leaf"), ...encrypt, "-out", pki.key("old-passphrase")));
+  const encrypt = ["-aes256", "-passout", PASSPHRASE];
+  await openssl(
+    "pkey",
+    "-in",
+    pki.key("leaf"),
+    "-traditional",
+    ...encrypt,
+    "-out",
+    pki.key("old-passphrase"),
+  );
   if (type === "rsa") return;
   const parameters = await openssl("ecparam", "-name", "prime256v1");
   await Deno.writeTextFile(

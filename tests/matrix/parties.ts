@@ -20,6 +20,8 @@ export interface EndOptions {
   readonly cert?: string;
   /** Path. */
   readonly key?: string;
+  /** Whether our end gets the texts of the files. */
+  readonly inMemory: boolean;
   /** The only TLS version. */
   readonly version: "1.2" | "1.3";
   /** Whether the other end speaks Dask. */
@@ -130,12 +132,14 @@ function seen(told: Told | undefined): Seen {
 
 function order(party: Party, end: EndOptions): { readonly id: number } & Readonly<Record<string, unknown>> {
   if (party !== "ours") return { ...end };
-  const { id, role, ca, cert, key, version, over } = end;
+  const { id, role, ca, cert, key, version, over, inMemory } = end;
+  const value = (path: string | undefined): string | undefined =>
+    inMemory && path !== undefined ? Deno.readTextFileSync(path) : path;
   const name = role === "client" ? "Client" : role === "worker" ? "Worker" : "Scheduler";
   const security = {
-    tlsCaFile: ca,
-    [`tls${name}Cert`]: cert,
-    [`tls${name}Key`]: key,
+    tlsCaFile: value(ca),
+    [`tls${name}Cert`]: value(cert),
+    [`tls${name}Key`]: value(key),
     tlsMinVersion: version,
     tlsMaxVersion: version,
   };
@@ -239,7 +243,7 @@ async function opensslListens(end: EndOptions): Promise<Listening> {
     return { seen: () => Promise.resolve({ how: "start", text: process.text }), close };
   }
   const seen = async (): Promise<Seen> => {
-    const [how] = await process.until(/ping$|^ERROR$|^shutting down SSL$|^CONNECTION CLOSED$/m) ?? [];
+    const [how] = await process.until(/ping$|^CONNECTION CLOSED$/m) ?? [];
     if (how === undefined) return SILENT;
     return how === "ping" ? { how: "linked", text: "openssl" } : { how: "refused", text: process.text };
   };

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { runToEnd } from "../../testing/processes.ts";
+import { openssl } from "./openssl.ts";
 
 /** Kind of key. */
 export type KeyType = "ec" | "rsa" | "ed25519";
@@ -199,11 +199,4 @@ ${extensions ?? ""}`;
 function date(days: number): string {
   const at = new Date(Date.now() + days * DAY_MS);
   return `${at.toISOString().replaceAll(/[-:T]/g, "").slice(0, 14)}Z`;
-}
-
-/** Runs the `openssl` command to its end. */
-export async function openssl(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await runToEnd({ command: ["openssl", ...args] });
-  if (code !== 0) throw new Error(`openssl ${args.join(" ")} ended with ${code}: ${stderr}`);
-  return stdout;
 }

@@ -11,8 +11,8 @@ import { forgedKey } from "../../testing/pki.ts";
 import { pythonWithDask } from "../../tools/interop.ts";
 import { say } from "../../tools/run.ts";
 import { allCases, type Case, ENDS, expectedOf, holdingOf, pairwise, titleOf } from "./cases.ts";
-import type { End } from "./expected.ts";
-import { KINDS } from "./expected.ts";
+import { type End, type Holding, KINDS } from "./expected.ts";
+import { writeFiles } from "./files.ts";
 import { type EndOptions, Parties, type Seen } from "./parties.ts";
 import { KEY_TYPES, type KeyType, MatrixPki } from "./pki.ts";
 
@@ -51,6 +51,7 @@ export class Matrix implements AsyncDisposable {
       );
       for (const [type, pki] of pkis) {
         if (type === "ec") await forge(pki, "good", "v1-leaf");
+        await writeFiles(pki, type);
       }
       return new Matrix(folder, new Map(pkis), new Parties(python));
     } catch (error) {
@@ -96,14 +97,17 @@ export class Matrix implements AsyncDisposable {
     const { kind, odd, roles, version, parties } = one;
     const pki = this.#pkis.get(one.key);
     if (pki === undefined) throw new Error(`no certificates with ${one.key} keys`);
-    const { cert, key } = end === odd ? holdingOf(kind, odd) : { cert: "good", key: "leaf" };
+    const { cert, key, ca = "root", inMemory = false }: Holding = end === odd
+      ? holdingOf(kind, odd)
+      : { cert: "good", key: "leaf" };
     const foreign = Object.values(parties).find((party) => party !== "ours");
     return {
       id,
       role: roles[end],
       version,
       over: foreign === undefined || foreign === "python" ? "dask" : "raw",
-      ca: pki.file(end === odd ? "root" : kind.trusts),
+      inMemory,
+      ca: pki.file(end === odd ? ca : kind.trusts),
       ...cert !== undefined && { cert: pki.file(cert) },
       ...key !== undefined && { key: pki.key(key === "forged" ? `forged-${cert}` : key) },
     };

@@ -68,48 +68,48 @@ Deno.test("requireEncryption: a worker does not listen in plain text, whatever i
   );
 });
 
-Deno.test("--require-encryption: processes end with 1 and dial nobody, with the address as an argument", async () => {
+Deno.test("--require-encryption: processes end with 1 and dial nobody, wherever the address comes from", async () => {
   using port = new PlainPort();
   const folder = await Deno.makeTempDir();
   await using stack = new AsyncDisposableStack();
   stack.defer(() => Deno.remove(folder, { recursive: true }));
   const ca = await TestCa.make();
   const { cert, key } = await ca.issue("role");
-  const files = { ca: `${folder}/ca.pem`, cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
-  await Deno.writeTextFile(files.ca, ca.pem);
-  await Deno.writeTextFile(files.cert, cert);
-  await Deno.writeTextFile(files.key, key);
-  const tls = [
-    "--tls-ca-file",
-    files.ca,
-    "--tls-cert",
-    files.cert,
-    "--tls-key",
-    files.key,
-    "--require-encryption",
+  const write = async (name: string, text: string): Promise<string> => {
+    await Deno.writeTextFile(`${folder}/${name}`, text);
+    return `${folder}/${name}`;
+  };
+  const [caFile, pair] = [await write("ca.pem", ca.pem), await write("pair.pem", cert + key)];
+  const tls = ["--tls-ca-file", caFile, "--tls-cert", pair];
+  const flags = [...tls, "--require-encryption"];
+  const settings = { "ca-file": caFile, worker: { cert: pair }, scheduler: { cert: pair } };
+  const config = JSON.stringify({
+    "scheduler-address": port.address,
+    distributed: { comm: { "require-encryption": true, tls: settings } },
+  });
+  const configured = ["--config", await write("config.yaml", config)];
+  const schedulerFile = [
+    "--scheduler-file",
+    await write("scheduler.json", JSON.stringify({ address: port.address })),
   ];
-  const run = (module: string, args: string[]) =>
-    runToEnd({
-      command: [
-        Deno.execPath(),
-        "run",
-        "--no-prompt",
-        "--allow-net",
-        "--allow-read",
-        new URL(`../../${module}`, import.meta.url).href,
-        ...args,
-      ],
+  const bound = ["--host", "127.0.0.1", "--port", "0"];
+  const attempts: [module: string, args: string[]][] = [
+    ["worker.ts", [port.address, ...flags]], // both from flags
+    ["worker.ts", [port.address, ...configured]], // required by configuration
+    ["worker.ts", configured], // both from configuration
+    ["worker.ts", [...schedulerFile, ...flags]], // address from a scheduler file
+    ["worker.ts", [port.address, ...tls]], // required because certificates are given
+    ["scheduler.ts", ["--protocol", "tcp", ...bound, ...flags]],
+    ["scheduler.ts", ["--protocol", "tcp", ...bound, ...configured]],
+  ];
+  await Promise.all(attempts.map(async ([module, args]) => {
+    const url = new URL(`../../${module}`, import.meta.url).href;
+    const { code, stderr } = await runToEnd({
+      command: [Deno.execPath(), "run", "--no-prompt", "--allow-net", "--allow-read", url, ...args],
     });
-  for (
-    const [module, args] of [
-      ["worker.ts", [port.address, ...tls]],
-      ["scheduler.ts", ["--protocol", "tcp", "--host", "127.0.0.1", "--port", "0", ...tls]],
-    ] as const
-  ) {
-    const { code, stderr } = await run(module, [...args]);
     assertEquals(code, 1, stderr);
     assertMatch(stderr, /Cannot (connect to|listen on) "tcp:.*encryption is required/);
-  }
+  }));
   assertEquals(port.connections, 0);
 });
 

@@ -5,6 +5,8 @@
  * @module
  */
 
+// deno-lint-ignore-file no-console
+
 import { Client, Scheduler, Security, Worker } from "../../mod.ts";
 import { linkOptions } from "../../comm/secure.ts";
 import { setLogLevel } from "../../config/logging.ts";

@@ -23,10 +23,11 @@ import type {
   UpdateData,
 } from "./stimulus.ts";
 import { State, type TaskState } from "./task_state.ts";
-import { receiveData, runTransitions, sendTaskFinished } from "./transitions.ts";
+import { runTransitions, sendTaskFinished } from "./transitions.ts";
 
 // After all computations of default priority and before those of low priority; see Dask's _handle_acquire_replicas.
 const REPLICA_PRIORITY = [1] as const;
+const NO_PRIORITY = [] as const;
 
 /** Handles one stimulus up to the point where only transfers may have to begin. */
 export function handleStimulus(m: Machine, event: Stimulus, now: number): void {
@@ -266,12 +267,14 @@ function gatherSuccess(m: Machine, event: GatherSuccess): void {
 /** Ours: what is being computed or gathered here goes on, and the value is refused. Dask takes it in its place. */
 function updateData(m: Machine, event: UpdateData): void {
   for (const [key, nbytes] of event.data) {
-    const ts = m.ensureTask(key, REPLICA_PRIORITY);
+    const ts = m.ensureTask(key, NO_PRIORITY);
     if (ts.state === State.MEMORY) {
       m.nbytes += nbytes - ts.nbytes;
       ts.nbytes = nbytes;
     } else if (ts.state === State.RELEASED || ts.state === State.FETCH || ts.state === State.MISSING) {
-      receiveData(m, ts, nbytes);
+      m.note(ts, "receive-from-scatter");
+      ts.nbytes = nbytes;
+      m.recommend(ts, State.MEMORY);
     }
   }
 }

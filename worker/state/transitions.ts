@@ -218,12 +218,11 @@ function flightMemory(m: Machine, ts: TaskState): void {
 }
 
 /** A value came that nobody asked a peer for. The scheduler is told by who sent it (`_transition_released_memory`). */
-export function receiveData(m: Machine, ts: TaskState, nbytes: number): void {
-  const start = ts.state;
+function receiveData(m: Machine, ts: TaskState): void {
+  const { nbytes } = ts;
   m.purge(ts);
   ts.nbytes = nbytes;
   toMemory(m, ts);
-  m.story.record(ts.key, "receive-from-scatter", start, State.MEMORY, ts.state, m.stimulusId, m.now);
 }
 
 /** The scheduler expects what it asked for last, which is not what just ended. */
@@ -419,6 +418,7 @@ const TABLE: readonly (Transition | undefined)[] = buildTable([
   [State.EXECUTING, State.READY, executingReady],
   [State.EXECUTING, State.RELEASED, executingReleased],
   [State.EXECUTING, State.RESCHEDULED, executingRescheduled],
+  [State.FETCH, State.MEMORY, receiveData],
   [State.FETCH, State.MISSING, toMissing],
   [State.FETCH, State.RELEASED, toReleased],
   [State.FLIGHT, State.FETCH, flightFetch],
@@ -427,12 +427,14 @@ const TABLE: readonly (Transition | undefined)[] = buildTable([
   [State.FLIGHT, State.RELEASED, flightReleased],
   [State.MEMORY, State.RELEASED, memoryReleased],
   [State.MISSING, State.FETCH, missingFetch],
+  [State.MISSING, State.MEMORY, receiveData],
   [State.MISSING, State.RELEASED, toReleased],
   [State.MISSING, State.WAITING, missingWaiting],
   [State.READY, State.EXECUTING, readyExecuting],
   [State.READY, State.RELEASED, toReleased],
   [State.RELEASED, State.FETCH, toFetch],
   [State.RELEASED, State.FORGOTTEN, releasedForgotten],
+  [State.RELEASED, State.MEMORY, receiveData],
   [State.RELEASED, State.MISSING, toMissing],
   [State.RELEASED, State.WAITING, releasedWaiting],
   [State.WAITING, State.CONSTRAINED, waitingConstrained],

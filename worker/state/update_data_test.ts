@@ -33,7 +33,9 @@ function given(key: string, nbytes = 8): Stimulus {
 }
 
 function ops(instructions: readonly Instruction[]): string[] {
-  return instructions.map((instruction) => `${instruction.op} ${"key" in instruction ? instruction.key : ""}`.trim());
+  return instructions.map((instruction) =>
+    `${instruction.op} ${"key" in instruction ? instruction.key : ""}`.trim()
+  );
 }
 
 Deno.test("WorkerState keeps a value that it was given, tells nobody, and frees it", () => {

@@ -1,0 +1,126 @@
+/**
+ * What must happen with good certificates and keys in files of all forms, written down before it is run. Only our own
+ * roles read them, and the link behind it is between two of ours.
+ *
+ * @module
+ */
+
+import type { Holding, Kind, Spot } from "./expected.ts";
+
+const OURS = ({ party, other }: Spot): boolean => party !== "ours" || other !== "ours";
+const NO_ED25519 = (spot: Spot): boolean => OURS(spot) || spot.key === "ed25519";
+const EC_ONLY = (spot: Spot): boolean => OURS(spot) || spot.key !== "ec";
+
+const GOOD: Holding = { cert: "good", key: "leaf" };
+
+/** A form that can be used. */
+function links(name: string, holds: Holding, not: (spot: Spot) => boolean = OURS): Kind {
+  return { name, holds: { ...GOOD, ...holds }, trusts: "root", not };
+}
+
+/** The key is in the certificate's file. */
+function both(name: string, cert: string): Kind {
+  return { name, holds: { cert }, trusts: "root", not: OURS };
+}
+
+/** A form that can't be used, and what our role says instead of starting. */
+function fails(name: string, holds: Holding, start: RegExp, not: (spot: Spot) => boolean = OURS): Kind {
+  return { name, holds: { ...GOOD, ...holds }, trusts: "root", start, not };
+}
+
+const ENCRYPTED =
+  /^"tls\w+Key" file ".*" holds an encrypted private key: decrypt it with "openssl pkey -in KEY -out PLAIN-KEY"/;
+
+/** All of them. */
+export const FILE_KINDS: readonly Kind[] = [
+  links("PEM texts in memory", { inMemory: true }),
+  both("certificate, key", "cert-key"),
+  both("key, certificate", "key-cert"),
+  both("key, chain", "key-chain"),
+  links("CRLF", { cert: "crlf", key: "crlf", ca: "crlf-ca" }),
+  links("comments", { cert: "comments", key: "comments", ca: "comments-ca" }),
+  links("openssl x509 -text", { cert: "text" }),
+  links("no newline at the end", { cert: "no-newline" }),
+  links("PKCS#1 or SEC 1 key", { key: "traditional" }, NO_ED25519),
+  links("EC PARAMETERS and key", { key: "parameters" }, EC_ONLY),
+  fails(
+    "DER certificate",
+    { cert: "der" },
+    /^"tls\w+Cert" file ".*" is DER, and PEM is wanted: .*"openssl x509 -inform/,
+  ),
+  fails(
+    "DER key",
+    { key: "der" },
+    /^"tls\w+Key" file ".*" is DER, and PEM is wanted: convert it with "openssl pkey -inform/,
+  ),
+  fails(
+    "DER CA",
+    { ca: "der-ca" },
+    /^"tlsCaFile" file ".*" is DER, and PEM is wanted: convert it with "openssl x509/,
+  ),
+  fails("passphrase", { key: "passphrase" }, ENCRYPTED),
+  fails("passphrase, PKCS#1 or SEC 1", { key: "old-passphrase" }, ENCRYPTED, NO_ED25519),
+  fails(
+    "empty certificate",
+    { cert: "empty" },
+    /^"tls\w+Cert" file ".*" holds no certificate: it must be PEM text/,
+  ),
+  fails("empty key", { key: "empty" }, /^"tls\w+Key" file ".*" holds no private key$/),
+  fails(
+    "empty CA",
+    { ca: "empty" },
+    /^"tlsCaFile" file ".*" holds no certificate: it must be the PEM text of the trusted CA/,
+  ),
+  fails(
+    "missing certificate",
+    { cert: "missing" },
+    /^Cannot read "tls\w+Cert" file ".*": there is no such file$/,
+  ),
+  fails("missing key", { key: "missing" }, /^Cannot read "tls\w+Key" file ".*": there is no such file$/),
+  fails("missing CA", { ca: "missing" }, /^Cannot read "tlsCaFile" file ".*": there is no such file$/),
+  fails(
+    "folder",
+    { cert: "folder" },
+    /^Cannot read "tls\w+Cert" file ".*": it is a directory; name a file in it$/,
+  ),
+  fails(
+    "CA is a folder",
+    { ca: "folder" },
+    /^Cannot read "tlsCaFile" file ".*": it is a directory; name a file in it$/,
+  ),
+  fails(
+    "chain upside down",
+    { cert: "reversed" },
+    /does not belong to .*, whose first certificate must be the role's own$/,
+  ),
+  fails("two keys", { key: "two" }, /^"tls\w+Key" file ".*" holds several private keys: leave one$/),
+  fails(
+    "cut certificate",
+    { cert: "cut" },
+    /^"tls\w+Cert" file ".*" holds no certificate: it must be PEM text/,
+  ),
+  fails(
+    "garbled certificate",
+    { cert: "garbled" },
+    /^"tls\w+Cert" file ".*" holds a certificate that can't be read$/,
+  ),
+  fails(
+    "garbled key",
+    { key: "garbled" },
+    /^"tls\w+Key" file ".*" holds a private key that can't be read: RSA, EC and Ed25519/,
+  ),
+  {
+    name: "key in neither file",
+    holds: { cert: "good" },
+    trusts: "root",
+    start: /^"tls\w+Cert" file ".*" holds no private key: set "tls\w+Key", or add the key to that file$/,
+    not: OURS,
+  },
+  {
+    name: "CA has ended",
+    holds: { ...GOOD, ca: "expired" },
+    trusts: "root",
+    start: /^"tlsCaFile" file ".*" holds no CA that is still valid: it holds from .* to .*, and now is /,
+    not: OURS,
+  },
+];
