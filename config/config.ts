@@ -31,18 +31,23 @@ const BUILT_IN = "built-in defaults";
 
 /** Settings. `-` and `_` are alike in their names. */
 export class Config {
-  /** What was given beside the built-in settings, the one that counts most at the end. */
-  readonly layers: readonly ConfigLayer[];
   /** Places that could not be looked at. */
   readonly unread: readonly UnreadPlace[];
+  // Private: a setting may be a key as PEM text, which no inspection shows.
+  readonly #layers: readonly ConfigLayer[];
   readonly #tree = new Tree();
 
   /** Lays `layers` over the built-in settings, in order. */
   constructor(layers: readonly ConfigLayer[] = [], unread: readonly UnreadPlace[] = []) {
-    this.layers = layers;
+    this.#layers = layers;
     this.unread = unread;
     this.#tree.merge(DEFAULTS, BUILT_IN);
     for (const { source, settings } of layers) this.#tree.merge(settings, source);
+  }
+
+  /** What was given beside the built-in settings, the one that counts most at the end. */
+  get layers(): readonly ConfigLayer[] {
+    return this.#layers;
   }
 
   /** A copy over which `settings` are laid: records, or values by names with dots. */

@@ -64,6 +64,7 @@ export function permitted(
 /** Keys that the sender now waits for. */
 function keysOf(message: ClientStreamMessage): Key[] {
   if (message.op === "client-desires-keys") return [...message.keys];
+  if (message.op === "update-data") return Object.keys(message.who_has) as Key[];
   if (message.op !== "update-graph") return [];
   return message.groups.flatMap((group) => group.tasks.map(([key]) => key));
 }

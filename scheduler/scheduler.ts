@@ -131,8 +131,8 @@ export class Scheduler implements AsyncDisposable {
         gather: (request) => this.#gather(checkKeys(request, "keys")),
         who_has: (request) => this.#whoHas(request),
         has_what: (request) => this.#hasWhat(request),
-        processing: (request) =>
-          Object.fromEntries(this.#state.processing(request["workers"] as Address[] | null)),
+        processing: ({ workers }) =>
+          Object.fromEntries(this.#state.processing(Array.isArray(workers) ? workers as Address[] : null)),
         retry: (request) => this.#retry(checkKeys(request, "keys")),
         scatter: (request) => this.#scatter(request),
         update_data: (request) => this.#updateData(parseUpdateData(request)),

@@ -214,10 +214,11 @@ export class Simulation {
     const value = packValue(catalogue.expected(definition), definition.nbytes);
     const { random } = this.#setting.world;
     client.scatter(definition, value, (key, payload) => {
-      this.#setting.scattered.set(key, client.id);
-      if (worker !== undefined) this.#dataHosts.add(worker.address);
       const worker = peers.size === 0 ? undefined : random.pick([...peers.values()]);
-      return worker?.takeData(key, payload) === true ? worker.address : undefined;
+      if (worker === undefined) return undefined;
+      this.#setting.scattered.set(key, client.id);
+      this.#dataHosts.add(worker.address);
+      return worker.takeData(key, payload) ? worker.address : undefined;
     });
   }
 

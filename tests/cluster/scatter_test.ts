@@ -125,3 +125,12 @@ Deno.test("Scatter of many values and tasks leaves nothing behind when all is re
   const held = Object.values(await client.hasWhat()).flat();
   assert(held.length <= 1, `held: ${held}`);
 });
+
+Deno.test("Client.scatter: a worker that retires hands its values to others", async () => {
+  await using cluster = await startCluster();
+  const { client, workers } = cluster;
+  const data = await client.scatter(new Float64Array([1, 2]), { workers: ["w0"] });
+  await client.retireWorkers({ names: ["w0"] });
+  assertEquals<unknown>(await holdersOf(client, data), [workers[1]?.address]);
+  assertEquals(await client.submit((xs: Float64Array) => xs.length, data).result(), 2);
+});
