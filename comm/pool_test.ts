@@ -189,11 +189,11 @@ Deno.test("ConnectionPool remove ends what is being dialled, and the next reques
 });
 
 Deno.test("ConnectionPool frees its place if there is no link", async () => {
-  await using pool = new ConnectionPool({ limit: 1, timeout: 20 });
+  await using pool = new ConnectionPool({ limit: 1 });
   const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const nobody = `tcp://127.0.0.1:${free.addr.port}` as Address;
   free.close();
-  await assertRejects(() => pool.call(nobody, echo(1)), CommTimeoutError);
+  await assertRejects(() => pool.call(nobody, echo(1), undefined, { tries: 1 }), CommTimeoutError);
   await using peer = await Peer.start();
   assertEquals(pool.open, 0);
   assertEquals(await pool.call(peer.address, echo(1)), 1);

@@ -180,3 +180,12 @@ Deno.test("authorization keeps a client's certificate from acting as a worker, a
     assertEquals(links.context?.refusals.unauthorized, 1);
   }
 });
+
+Deno.test("authorization refuses values of an observer, and its announcements of them", async () => {
+  await using cluster = await ruledCluster();
+  const client = await cluster.client("watchers");
+  const error = await assertRejects(() => client.scatter("x"), RpcError);
+  assertEquals(error.remote.name, "PermissionError");
+  const users = await cluster.client("users");
+  assertEquals(await (await users.scatter("x")).result(), "x");
+});
