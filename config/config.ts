@@ -140,7 +140,7 @@ export class Config {
   /** Milliseconds, from a number of seconds or a text such as `"30s"`; nothing if it is not set or null. */
   milliseconds(key: string): number | undefined {
     const seconds = this.seconds(key);
-    return seconds === undefined ? undefined : seconds * 1000;
+    return seconds === undefined ? undefined : Math.round(seconds * 1e6) / 1e3; // 0.7000000000000001 is 700
   }
 
   /** Bytes, from a number or a text such as `"64MiB"`; nothing if it is not set or null. */

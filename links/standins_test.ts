@@ -15,6 +15,7 @@ import {
   equal,
 } from "@std/assert";
 import { parseArgs } from "@std/cli/parse-args";
+import { parse as parseYaml } from "@std/yaml/parse";
 
 const bare = Object.assign(Object.create(null), { a: 1 });
 class Point {
@@ -115,4 +116,35 @@ Deno.test("parseArgs reads texts, switches, negations and what is left", () => {
     }),
     { name: "a", port: "1", nanny: false, quick: true, other: false, _: ["tls://h:1", "--name", "b"] },
   );
+});
+
+Deno.test("parseYaml reads sections, lists, numbers, texts and JSON, and nothing as null", () => {
+  const cases: readonly (readonly [text: string, value: unknown])[] = [
+    ["a:\n  b-c: 1.2\n  d: [x, 'y', \"z\"]\n  e:\n", { a: { "b-c": 1.2, d: ["x", "y", "z"], e: null } }],
+    ["a: true\nb: False\nc: yes\nd: ~\ne: .inf\nf: 1e3\ng: 0x1f\n", {
+      a: true,
+      b: false,
+      c: "yes",
+      d: null,
+      e: Infinity,
+      f: 1000,
+      g: 31,
+    }],
+    ["- a: 1\n- b # comment\n", [{ a: 1 }, "b"]],
+    ["a: |\n  x\n  y\nb: >\n  x\n  y\n", { a: "x\ny\n", b: "x y\n" }],
+    ["x: &x {a: 1}\ny: {<<: *x, b: 2}\n", { x: { a: 1 }, y: { a: 1, b: 2 } }],
+    ['\ufeff{"a": [1, null, true, "\\u00e9"]}', { a: [1, null, true, "é"] }],
+    ["", null],
+    ["# nothing\n", null],
+  ];
+  for (const [text, value] of cases) assertEquals(parseYaml(text), value, text);
+  assertEquals(Object.keys(parseYaml("__proto__: {a: 1}\n") as object), ["__proto__"]);
+});
+
+Deno.test("parseYaml refuses what is no YAML, with its line", () => {
+  for (
+    const text of ["a:\n  b: [1\n c: 2\n", "a: 1\na: 2\n", "a: 1\n b: 2\n", "a: 'x\n", "a: *b\n", "a: !x 1\n"]
+  ) {
+    assertThrows(() => parseYaml(text), SyntaxError, "at line");
+  }
 });

@@ -182,7 +182,9 @@ export class Simulation {
     const inputs = client.handles.map((handle) => handle.definition);
     const graph = catalogue.makeGraph(inputs);
     const isWhole = world.random.chance(0.6);
-    const asked = isWhole ? graph : graph.filter((one, i) => i === graph.length - 1 || one.dependencies.length > 1);
+    const asked = graph
+      .filter((one, i) => isWhole || i === graph.length - 1 || one.dependencies.length > 1)
+      .filter((one) => client.canSubmit(one));
     world.note(`${client.id} submits ${asked.map((one) => `${one.key}:${one.kind}`).join(" ")}`);
     client.submit(asked, this.#annotations(), 0.2);
   }
@@ -265,7 +267,8 @@ export class Simulation {
 
   #addWorker(host: number): void {
     const { world, peers } = this.#setting;
-    const address = `tls://10.0.0.${host}:${1000 + world.random.below(PORTS)}` as Address;
+    const port = this.#setting.isPeaceful ? 2000 + this.#workerCount : 1000 + world.random.below(PORTS);
+    const address = `tls://10.0.0.${host}:${port}` as Address;
     if (peers.has(address) || this.#dataHosts.has(address)) return;
     const node = new WorkerNode(this.#setting, this.scheduler, {
       address,
@@ -277,7 +280,8 @@ export class Simulation {
       },
     });
     peers.set(address, node);
-    node.register(world.random.chance(0.5) ? address : `worker-${this.#workerCount++}`);
+    this.#workerCount++;
+    node.register(world.random.chance(0.5) ? address : `worker-${this.#workerCount}`);
   }
 
   /** No more faults, and somebody on every host. */

@@ -31,12 +31,14 @@ export class Certificates implements AsyncDisposable {
       made.#write("scheduler.key", security.tlsSchedulerKey),
       made.#write("worker.pem", security.tlsWorkerCert),
       made.#write("worker.key", security.tlsWorkerKey),
+      made.#write("client.pem", security.tlsClientCert),
+      made.#write("client.key", security.tlsClientKey),
     ]);
     return made;
   }
 
   /** Flags of a role. */
-  flags(role: "scheduler" | "worker"): string[] {
+  flags(role: "client" | "scheduler" | "worker"): string[] {
     return [
       ...["--tls-ca-file", `${this.folder}/ca.pem`],
       ...["--tls-cert", `${this.folder}/${role}.pem`],

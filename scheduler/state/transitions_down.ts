@@ -140,9 +140,9 @@ export function releasedErred(m: Machine, ts: TaskState): void {
     if (dts.whoHas.size === 0) m.recommendations.add(dts, ERRED);
   }
   for (const dts of ts.dependencies) {
-    const runs = dts.state === WAITING || dts.state === QUEUED || dts.state === NO_WORKER ||
-      dts.state === PROCESSING;
-    if (runs && !dts.needed && !isAboutToBeNeeded(dts)) m.recommendations.add(dts, RELEASED); // it was to run again for this
+    dts.waiters.delete(ts);
+    const isOut = dts.state === RELEASED || dts.state === ERRED;
+    if (!isOut && !dts.needed && !isAboutToBeNeeded(dts)) m.recommendations.add(dts, RELEASED);
   }
   if (ts.whoWants.size > 0) tellWanters(m, ts, erredReport(ts));
 }
@@ -175,7 +175,7 @@ function failed(m: Machine, ts: TaskState): void {
   for (const dts of ts.waiters) m.recommendations.add(dts, ERRED);
   for (const dts of ts.dependencies) {
     dts.waiters.delete(ts);
-    if (!dts.needed) m.recommendations.add(dts, RELEASED);
+    if (!dts.needed && dts.state !== ERRED) m.recommendations.add(dts, RELEASED);
   }
   ts.waiters = NO_TASKS;
   if (ts.whoWants.size > 0) tellWanters(m, ts, erredReport(ts));

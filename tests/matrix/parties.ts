@@ -47,7 +47,7 @@ export interface Listening {
 }
 
 /** Seconds after which an end is silent. */
-const PATIENCE = 15;
+const PATIENCE = 8;
 const SILENT: Seen = { how: "silent", text: "" };
 
 /** The processes behind the parties; disposing of it ends them. */
@@ -243,7 +243,7 @@ async function opensslListens(end: EndOptions): Promise<Listening> {
     return { seen: () => Promise.resolve({ how: "start", text: process.text }), close };
   }
   const seen = async (): Promise<Seen> => {
-    const [how] = await process.until(/ping$|^CONNECTION CLOSED$/m) ?? [];
+    const [how] = await process.until(/ping$|:error:|^CONNECTION CLOSED$/m) ?? [];
     if (how === undefined) return SILENT;
     return how === "ping" ? { how: "linked", text: "openssl" } : { how: "refused", text: process.text };
   };
