@@ -57,9 +57,15 @@ export class CancelledError extends DistributedError {
 
 /** Workers died again and again while this task ran on them. */
 export class KilledWorker extends TaskError {
+  /** `"KILLED_WORKER"`. */
+  override readonly code: string = "KILLED_WORKER";
+  /** Address of the worker that died last, if the scheduler's message names it. */
+  readonly lastWorker: Address | undefined;
+
   /** Made by the client. */
   constructor(key: Key, message: string, options?: ErrorOptions) {
     super(key, "KilledWorker", message, options);
+    this.lastWorker = /The last one was (\S+?)\.(?:\s|$)/.exec(message)?.[1] as Address | undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import * as api from "../mod.ts";
 import type { Address, Key } from "../messages/common.ts";
+import { KilledWorker as LastWorkerDied } from "../scheduler/state/errors.ts";
 import { taskError } from "./errors.ts";
 
 const ADDRESS = "tls://h:1" as Address;
@@ -40,6 +41,14 @@ Deno.test("Errors have codes that stay, and names of their classes", () => {
 Deno.test("CommAuthError and SchedulerClosed are ends of comms", () => {
   assertInstanceOf(new api.CommAuthError(ADDRESS, "m"), api.CommClosed);
   assertInstanceOf(new api.SchedulerClosed(ADDRESS, "m"), api.CommClosed);
+});
+
+Deno.test("KilledWorker names the worker that died last, in the scheduler's words", () => {
+  const { name, message } = new LastWorkerDied(KEY, ADDRESS, 4);
+  const error = taskError(KEY, { name, message });
+  assertInstanceOf(error, api.KilledWorker);
+  assertEquals([error.lastWorker, error.code, error.key], [ADDRESS, "KILLED_WORKER", KEY]);
+  assertEquals(new api.KilledWorker(KEY, "from Python").lastWorker, undefined);
 });
 
 Deno.test("taskError is of the remote class and a TaskError, with a code", () => {

@@ -38,8 +38,8 @@ export function admit(
   expect: "scheduler" | "worker" | undefined,
 ): AdmittedPeer {
   const chain = chainOf(certificate, peer);
-  checkChain(chain, context.trust.cas, peer);
   const now = new Date();
+  checkChain(chain, context.trust.cas, now, peer);
   let verdict = context.trust.admit(chain, now);
   // The handshake may have begun before a reload, with another CA.
   if (!("kind" in verdict) && context.generation > 0) verdict = context.trust.keep(chain);
@@ -60,12 +60,19 @@ export function admit(
 }
 
 /**
- * Verifies the chain again. Deno's client takes X.509 v1 certificates for CAs, although nothing in them says that they
- * may sign: whoever holds a v1 certificate of our CA could make a server's.
+ * Looks for a path to the CA of our own. Deno's client takes X.509 v1 certificates for CAs, although nothing in them says
+ * that they may sign: whoever holds a v1 certificate of our CA could make a server's.
  */
-function checkChain(chain: readonly Certificate[], cas: readonly Certificate[], peer: TlsPeer): void {
+function checkChain(
+  chain: readonly Certificate[],
+  cas: readonly Certificate[],
+  now: Date,
+  peer: TlsPeer,
+): void {
+  const path = pathTo(chain, cas);
+  // A peer of another Deno sends what it trusts along, so that a v1 root alone is no reason.
   const old = chain.slice(1).find((one) => one.version !== 3 && !cas.some((ca) => isSame(ca, one)));
-  if (old !== undefined) {
+  if (path === undefined && old !== undefined) {
     throw policyRefusal(
       peer,
       `"${
@@ -74,8 +81,10 @@ function checkChain(chain: readonly Certificate[], cas: readonly Certificate[], 
         "for others; make a v3 one (openssl x509 -req … -extfile …)",
     );
   }
-  if (pathTo(chain, cas) === undefined) {
-    throw policyRefusal(peer, 'its certificate does not lead to the CA in "tlsCaFile"');
+  if (path === undefined) throw policyRefusal(peer, 'its certificate does not lead to the CA in "tlsCaFile"');
+  const ended = path.slice(1, -1).find(({ validFrom, validTo }) => validFrom > now || validTo < now);
+  if (ended !== undefined) {
+    throw policyRefusal(peer, `"${nameText(ended.subject)}", a CA in its chain, is not valid now`);
   }
 }
 
@@ -85,12 +94,9 @@ function chainOf(first: unknown, peer: TlsPeer): Certificate[] {
   const seen = new Set<unknown>();
   for (
     let at = first;
-    isObject(at) && !seen.has(at);
+    isObject(at) && !seen.has(at) && chain.length < LONGEST_CHAIN;
     at = at["issuerCertificate"]
   ) {
-    if (chain.length === LONGEST_CHAIN) {
-      throw policyRefusal(peer, `its chain is longer than ${LONGEST_CHAIN} certificates`);
-    }
     seen.add(at);
     const { raw } = at;
     if (!(raw instanceof Uint8Array)) break;

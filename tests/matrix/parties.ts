@@ -190,6 +190,11 @@ class OpensslProcess implements AsyncDisposable {
     for (const wake of this.#waiting) wake();
   }
 
+  /** Whether it ended. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Everything that it printed. */
   get text(): string {
     return this.#text;
@@ -244,7 +249,11 @@ async function opensslListens(end: EndOptions): Promise<Listening> {
   }
   const seen = async (): Promise<Seen> => {
     const [how] = await process.until(/ping$|:error:|^CONNECTION CLOSED$/m) ?? [];
-    if (how === undefined) return SILENT;
+    // Writing to a link that is closed ends it.
+    if (how === undefined && process.isOver) {
+      return { how: "refused", text: `${process.text}\nCONNECTION CLOSED` };
+    }
+    if (how === undefined) return { how: "silent", text: process.text };
     return how === "ping" ? { how: "linked", text: "openssl" } : { how: "refused", text: process.text };
   };
   void process.until(/ping$/m).then((ping) => ping === undefined ? undefined : process.say("pong"));
