@@ -44,7 +44,12 @@ const CERTIFICATES = {
   client: "tlsClientCert",
 } as const;
 
-/** The {@linkcode Security} that the flags ask for, `config` filling in; `undefined` if neither says anything. */
+/**
+ * The {@linkcode Security} that the flags ask for; `undefined` if none is given. What `config` says is not in it, so that
+ * it may change while the role runs.
+ *
+ * @throws {UsageError} If half of what TLS needs is missing in both.
+ */
 export function securityFromFlags(
   role: "scheduler" | "worker" | "client",
   { text, on }: ParsedFlags,
@@ -66,7 +71,6 @@ export function securityFromFlags(
     ...on["require-encryption"] !== undefined && { requireEncryption: on["require-encryption"] },
   } satisfies Security;
   const security = withConfigured(given, config);
-  if (Object.keys(security).length === 0) return undefined;
   const missing = [
     security.tlsCaFile === undefined && "--tls-ca-file",
     security[CERTIFICATES[role]] === undefined && "--tls-cert",
@@ -76,7 +80,7 @@ export function securityFromFlags(
       `TLS needs ${missing.join(" and ")} too: a role trusts one CA and shows a certificate of it`,
     );
   }
-  return security;
+  return Object.keys(given).length === 0 ? undefined : given;
 }
 
 function certificate(role: "scheduler" | "worker" | "client", path: string): Security {

@@ -9,7 +9,7 @@ import type { Config } from "../config/config.ts";
 import { announceConfig } from "../config/load.ts";
 import { formatAddress, parseAddress } from "../comm/address.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
-import { linkOptions } from "../comm/secure.ts";
+import { linkOptions, withConfigured } from "../comm/secure.ts";
 import { parseTimedelta } from "../internal/units.ts";
 import type { Address } from "../messages/common.ts";
 import { asksForTls, type Security } from "../security/security.ts";
@@ -80,7 +80,7 @@ export async function parseQuestion(
 function complete(text: string, security: Security | undefined, config: Config): Address {
   const { scheme, host, port } = parseAddress(
     text,
-    asksForTls(security) ? "tls" : defaultScheme(config).name,
+    asksForTls(withConfigured(security, config)) ? "tls" : defaultScheme(config).name,
   );
   return scheme === "inproc" ? text as Address : formatAddress(scheme, host, port ?? 8786);
 }

@@ -41,7 +41,9 @@ export function describePending({ state }: SchedulerNode, clients: readonly Clie
     for (const { state: known } of client.handles) {
       if (known.ended) continue;
       const ts = state.tasks.get(known.key);
-      const where = ts?.processingOn === undefined || ts.processingOn === null ? "" : ` on ${ts.processingOn.address}`;
+      const where = ts?.processingOn === undefined || ts.processingOn === null
+        ? ""
+        : ` on ${ts.processingOn.address}`;
       pending.push(`${known.key} ${known.status} for ${client.id}, ${ts?.stateName ?? "unknown"}${where}`);
     }
     if (client.fetches > 0) pending.push(`${client.fetches} fetches of ${client.id}`);
@@ -102,7 +104,10 @@ export function checkNothingIsLeft(cluster: Cluster): void {
   for (const worker of workers.values()) checkWorker(worker, orphansOn(cluster, worker).size);
   for (const client of clients) {
     check(client.state.size === 0, () => `${client.id} keeps ${client.state.size} keys`);
-    check(client.state.functionCount === 0, () => `${client.id} keeps ${client.state.functionCount} functions`);
+    check(
+      client.state.functionCount === 0,
+      () => `${client.id} keeps ${client.state.functionCount} functions`,
+    );
     check(!client.state.hasMessages, () => `${client.id} has something to say`);
   }
 }

@@ -126,7 +126,11 @@ export class ClientNode {
   }
 
   /** Puts a value on a worker, and tells the scheduler when it is there. */
-  scatter(definition: Definition, value: Serialized, give: (key: Key, value: Serialized) => Address | undefined): void {
+  scatter(
+    definition: Definition,
+    value: Serialized,
+    give: (key: Key, value: Serialized) => Address | undefined,
+  ): void {
     const { world, profile } = this.#setting;
     world.schedule(world.delay(profile.latency), () => {
       if (this.#isClosed) return;

@@ -151,7 +151,11 @@ export class SchedulerNode {
   }
 
   /** Collects a result from its holders, one after the other; `undefined` if none gives it. */
-  gather(key: Key, onDone: (value: Serialized | undefined) => void, refused: ReadonlySet<Address> = new Set()): void {
+  gather(
+    key: Key,
+    onDone: (value: Serialized | undefined) => void,
+    refused: ReadonlySet<Address> = new Set(),
+  ): void {
     const { world, profile, peers } = this.#setting;
     const worker = (this.state.whoHas([key]).get(key) ?? []).find((address) => !refused.has(address));
     if (worker === undefined) return onDone(undefined);

@@ -58,10 +58,14 @@ export function runSimulation(options: SimulationOptions): SimulationReport {
     return simulation.run();
   } catch (cause) {
     const { seed, steps } = options;
-    const again = `deno task simulate --seed ${seed} --runs 1${steps === undefined ? "" : ` --steps ${steps}`}`;
+    const again = `deno task simulate --seed ${seed} --runs 1${
+      steps === undefined ? "" : ` --steps ${steps}`
+    }`;
     const lines = simulation.lines.slice(-LINES_SHOWN).join("\n");
     const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-    throw new SimulationFailure(`Seed ${seed} fails: ${what}\nAgain: ${again}\nLast events:\n${lines}`, { cause });
+    throw new SimulationFailure(`Seed ${seed} fails: ${what}\nAgain: ${again}\nLast events:\n${lines}`, {
+      cause,
+    });
   }
 }
 

@@ -89,7 +89,9 @@ export class Stream<M extends { readonly op: string }> {
   cut(count: number): void {
     if (this.#isEnded) return;
     this.#isClosed = true;
-    this.#world.note(`${this.#options.name} cut after ${Math.min(count, this.#items.length)} of ${this.#items.length}`);
+    this.#world.note(
+      `${this.#options.name} cut after ${Math.min(count, this.#items.length)} of ${this.#items.length}`,
+    );
     this.#items = this.#items.slice(0, count);
     this.#world.schedule(this.#arrival() - this.#world.now, () => this.#finish());
   }
@@ -122,7 +124,9 @@ export class Stream<M extends { readonly op: string }> {
       return this.#options.parse(decodeMessage(frames) as Readonly<Record<string, unknown>>);
     }
     check(text === null || textOf(message) === text, () => {
-      return `${this.#options.name}: a message was changed after it was sent: ${text} is now ${textOf(message)}`;
+      return `${this.#options.name}: a message was changed after it was sent: ${text} is now ${
+        textOf(message)
+      }`;
     });
     return message;
   }
@@ -174,7 +178,9 @@ function briefly(message: object): string {
   if ("run_id" in message) parts.push(`#${message.run_id}`);
   if ("who_has" in message) {
     const whoHas = message.who_has as Record<string, readonly string[]>;
-    parts.push(Object.keys(whoHas).map((key) => `${key}@${(whoHas[key] ?? []).map(tail).join("+")}`).join(","));
+    parts.push(
+      Object.keys(whoHas).map((key) => `${key}@${(whoHas[key] ?? []).map(tail).join("+")}`).join(","),
+    );
   }
   if ("functions" in message) {
     const { functions } = message;
@@ -186,7 +192,9 @@ function briefly(message: object): string {
   return parts.join(" ");
 }
 
-type Rows = readonly { readonly tasks: readonly (readonly [string, unknown, readonly (readonly [string])[]])[] }[];
+type Rows = readonly {
+  readonly tasks: readonly (readonly [string, unknown, readonly (readonly [string])[]])[];
+}[];
 
 function graphOf(groups: Rows): string {
   return groups.flatMap((group) => group.tasks)

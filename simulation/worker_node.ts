@@ -248,7 +248,10 @@ export class WorkerNode {
     let count = 0;
     for (const [key] of this.state.data()) {
       count++;
-      check(this.store.get(key) !== undefined, () => `${this.address} takes "${key}" for stored, and it is not`);
+      check(
+        this.store.get(key) !== undefined,
+        () => `${this.address} takes "${key}" for stored, and it is not`,
+      );
     }
     check(count === this.store.size, () => {
       const extra = [...this.store.keys()].filter((key) => !this.state.hasData(key));
@@ -280,7 +283,10 @@ export class WorkerNode {
           this.#retryLater(instruction.worker);
           break;
         case "drop-data":
-          check(this.store.get(instruction.key) !== undefined, () => `${this.address} drops "${instruction.key}" twice`);
+          check(
+            this.store.get(instruction.key) !== undefined,
+            () => `${this.address} drops "${instruction.key}" twice`,
+          );
           this.store.delete(instruction.key);
           break;
         default:

@@ -134,7 +134,9 @@ export class Catalogue {
     if (last === undefined || shape === 0) return outer; // map
     if (shape === 1) return [last]; // chain
     if (shape === 2) return graph.length % 3 === 0 ? graph.slice(-3) : outer; // trees of three
-    if (shape === 3) return graph.length % 4 === 3 ? graph.slice(-2) : graph.slice(-(graph.length % 4)).slice(0, 1); // diamonds
+    if (shape === 3) {
+      return graph.length % 4 === 3 ? graph.slice(-2) : graph.slice(-(graph.length % 4)).slice(0, 1); // diamonds
+    }
     if (shape === 4) return graph.slice(0, 1); // all share one
     const some: Definition[] = [...outer];
     for (const one of graph) if (random.chance(0.3)) some.push(one);

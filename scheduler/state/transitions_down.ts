@@ -41,11 +41,12 @@ export function releasedWaiting(m: Machine, ts: TaskState): void {
   for (const dts of ts.dependents) {
     if (dts.state === WAITING) ts.addWaiter(dts);
   }
-  if (!ts.needed && !isAboutToBeNeeded(ts)) m.recommendations.add(ts, RELEASED);
-  else if (ts.waitingOn.size === 0) m.recommendations.add(ts, PROCESSING);
+  if (!ts.needed && !isAboutToBeNeeded(ts)) {
+    m.recommendations.add(ts, ts.dependents.size > 0 ? RELEASED : FORGOTTEN);
+  } else if (ts.waitingOn.size === 0) m.recommendations.add(ts, PROCESSING);
 }
 
-/** After a retry: dependents run again, too. If none does, there was no need to run this one; Dask does it all the same. */
+/** After a retry dependents run again, too. If none does, there was no need to run this one; Dask does it all the same. */
 function isAboutToBeNeeded(ts: TaskState): boolean {
   for (const dts of ts.dependents) if (dts.recommended === WAITING) return true;
   return false;

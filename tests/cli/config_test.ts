@@ -1,7 +1,8 @@
 /** Configuration of the roles as a user gives it: files, variables, flags; real processes and real permissions. */
 
-import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
-import { Client, type Security } from "../../mod.ts";
+import { X509Certificate } from "node:crypto";
+import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
+import { Client, CommAuthError, type Security } from "../../mod.ts";
 import { Certificates } from "../../testing/process_cluster.ts";
 import { rolePermissions, runToEnd, TestProcess } from "../../testing/processes.ts";
 
@@ -207,6 +208,25 @@ Deno.test("require-encryption in a file forbids plain text to every role", async
     assertEquals(code, 1, stderr);
     assertMatch(stderr, message);
   }
+});
+
+Deno.test({
+  name: "at SIGHUP the file of settings is read again, beside certificates that flags name",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using certificates = await Certificates.make();
+    const { security } = certificates;
+    const config = await write(certificates, "a.yaml", "distributed: {comm: {tls: {revoked: ['00ff']}}}\n");
+    const args = [...LISTEN, "--config", config, ...certificates.flags("scheduler")];
+    await using scheduler = start({ module: "scheduler.ts", args });
+    const [, address = ""] = await scheduler.line(/Scheduler at:\s+(tls:\S+)/);
+    await (await Client.connect(address, { security })).close();
+    const { fingerprint256 } = new X509Certificate(security.tlsClientCert ?? "");
+    await write(certificates, "a.yaml", `distributed: {comm: {tls: {revoked: ['${fingerprint256}']}}}\n`);
+    scheduler.kill("SIGHUP");
+    await scheduler.line(/Certificates of the scheduler were read again/);
+    await assertRejects(() => Client.connect(address, { security, timeout: "20s" }), CommAuthError);
+  },
 });
 
 Deno.test("--scheduler-file: the scheduler writes it for its account alone, workers and clients find it, and it goes", async () => {

@@ -29,7 +29,14 @@ for (const name of guides) {
 }
 
 Deno.test("guides are all there", () => {
-  assertEquals(guides, ["debugging.md", "from-python.md", "functions.md", "secure-cluster.md", "tuning.md"]);
+  assertEquals(guides, [
+    "configuration.md",
+    "debugging.md",
+    "from-python.md",
+    "functions.md",
+    "secure-cluster.md",
+    "tuning.md",
+  ]);
 });
 
 Deno.test("checkOutput compares what a program prints with what its comments say", () => {

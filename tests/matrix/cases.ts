@@ -111,17 +111,20 @@ export function titleOf({ kind, odd, parties, roles, version, key }: Case): stri
 
 /** A choice in which every two values that occur together in a case occur together. */
 export function pairwise(cases: readonly Case[]): readonly Case[] {
-  const missing = new Set(cases.flatMap(pairsOf));
+  const pairs = new Map(cases.map((one) => [one, pairsOf(one)]));
+  const missing = new Set([...pairs.values()].flat());
   const chosen: Case[] = [];
   while (missing.size > 0) {
     let [best, most] = [cases[0], 0];
-    for (const one of cases) {
-      const news = pairsOf(one).filter((pair) => missing.has(pair)).length;
+    for (const [one, its] of pairs) {
+      let news = 0;
+      for (const pair of its) if (missing.has(pair)) news++;
       if (news > most) [best, most] = [one, news];
     }
     if (best === undefined) break;
     chosen.push(best);
-    for (const pair of pairsOf(best)) missing.delete(pair);
+    for (const pair of pairs.get(best) ?? []) missing.delete(pair);
+    pairs.delete(best);
   }
   return chosen;
 }

@@ -77,7 +77,7 @@ const NO_ISSUER =
 
 /** What the party that was refused hears: an alert, or the end of the link. */
 export const HEARD: Readonly<Record<Exclude<Party, "ours">, RegExp>> = {
-  openssl: /alert|errno=|reset|unexpected eof|CONNECTION CLOSED/i,
+  openssl: /alert|errno=|reset|unexpected eof|CONNECTION CLOSED|^ERROR$/im,
   python: /alert|closed|reset|EOF|CommClosedError|Timed out|handshake/i,
   deno: /received fatal alert|reset|close|end of file|end of the link|broken pipe/i,
 };

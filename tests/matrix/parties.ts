@@ -201,8 +201,8 @@ class OpensslProcess implements AsyncDisposable {
   }
 
   /** Waits for output that matches; nothing if it ends or is silent for too long. */
-  async until(pattern: RegExp): Promise<RegExpMatchArray | undefined> {
-    const end = performance.now() + PATIENCE * 1000;
+  async until(pattern: RegExp, seconds = PATIENCE): Promise<RegExpMatchArray | undefined> {
+    const end = performance.now() + seconds * 1000;
     for (;;) {
       const found = this.#text.match(pattern);
       const left = end - performance.now();
@@ -248,12 +248,14 @@ async function opensslListens(end: EndOptions): Promise<Listening> {
     return { seen: () => Promise.resolve({ how: "start", text: process.text }), close };
   }
   const seen = async (): Promise<Seen> => {
-    const [how] = await process.until(/ping$|:error:|^CONNECTION CLOSED$/m) ?? [];
+    const [how] = await process.until(/ping$|:error:|^CONNECTION CLOSED$|^ERROR$/m) ?? [];
     // Writing to a link that is closed ends it.
     if (how === undefined && process.isOver) {
       return { how: "refused", text: `${process.text}\nCONNECTION CLOSED` };
     }
     if (how === undefined) return { how: "silent", text: process.text };
+    // The reason comes by another stream; there is none if the link was cut.
+    if (how === "ERROR") await process.until(/:error:/, 0.5);
     return how === "ping" ? { how: "linked", text: "openssl" } : { how: "refused", text: process.text };
   };
   void process.until(/ping$/m).then((ping) => ping === undefined ? undefined : process.say("pong"));

@@ -249,6 +249,43 @@ for (const [name, args, said] of HALVES) {
   });
 }
 
+/** Text of a configuration file, and what is said. */
+const CONFIGURATIONS:
+  readonly (readonly [name: string, tls: Readonly<Record<string, string>>, said: RegExp])[] = [
+    ["verify", { "tls.verify": "false" }, /Unknown setting "distributed\.comm\.tls\.verify"/],
+    ["a misspelled CA", { "tls.ca-fiel": "ca.pem" }, /Unknown setting "distributed\.comm\.tls\.ca-fiel"/],
+    ["a CA alone", { "tls.ca-file": "ca.pem" }, /TLS needs --tls-cert too/],
+    [
+      "encryption that nothing can give",
+      { "require-encryption": "true" },
+      /TLS needs --tls-ca-file and --tls-cert too/,
+    ],
+    ["anonymous ciphers", { "tls.ciphers": "aNULL" }, /has no suite that Deno can negotiate/],
+  ];
+
+for (const [name, settings, said] of CONFIGURATIONS) {
+  Deno.test(`A scheduler whose file or environment configures ${name} ends with an error`, async () => {
+    await using files = await Files.make();
+    const file = `${files.folder}/dask.yaml`;
+    const lines = Object.entries(settings).map(([key, value]) => `distributed.comm.${key}: ${value}\n`);
+    await Deno.writeTextFile(file, lines.join(""));
+    const env = Object.fromEntries(
+      Object.entries(settings).map(([key, value]) => [
+        `DASK_DISTRIBUTED__COMM__${key.toUpperCase().replaceAll(".", "__").replaceAll("-", "_")}`,
+        value,
+      ]),
+    );
+    const ends = await Promise.all([
+      runToEnd({ command: command("scheduler.ts", [...LOCAL, "--config", file]) }),
+      runToEnd({ command: command("scheduler.ts", LOCAL, { runtime: ["--allow-env"] }), env }),
+    ]);
+    for (const { code, stderr } of ends) {
+      assert(code === 1 || code === 2, `${code}: ${stderr}`);
+      assertMatch(stderr, said);
+    }
+  });
+}
+
 Deno.test("A role that may not read its files says which and how to let it, with --deny-read", async () => {
   await using files = await Files.make();
   for (const name of ["ours-ca", "ours-cert", "ours-key"]) {

@@ -245,45 +245,95 @@ class HoardingClients extends Parts {
   }
 }
 
-const scheduler = (make: new (options: SchedulerStateOptions) => SchedulerState) => () => new SchedulerBug(make);
+const scheduler = (make: new (options: SchedulerStateOptions) => SchedulerState) => () =>
+  new SchedulerBug(make);
 const losing = (op: string, share: number) => () => new Losing(op, share);
 
 /** The bugs. */
 export const PLANTED_BUGS: readonly PlantedBug[] = [
-  { name: "lost results are not computed again", seeds: 60, sign: /not come to an end/, make: () => new NoRecompute() },
-  { name: "results of an earlier run are taken", seeds: 400, sign: /took .* for run/, make: scheduler(StaleRunScheduler) },
-  { name: "a dependent is not told", seeds: 20, sign: /does not know/, make: scheduler(ForgetfulScheduler) },
+  {
+    name: "lost results are not computed again",
+    seeds: 10,
+    sign: /not come to an end/,
+    make: () => new NoRecompute(),
+  },
+  {
+    name: "results of an earlier run are taken",
+    seeds: 120,
+    sign: /took .* for run/,
+    make: scheduler(StaleRunScheduler),
+  },
+  {
+    name: "a dependent is not told",
+    seeds: 5,
+    sign: /waiter .* is waiting/,
+    make: scheduler(ForgetfulScheduler),
+  },
   {
     name: "a dead worker's replicas still count",
-    seeds: 60,
+    seeds: 10,
     sign: /holder .* does not have it/,
     make: scheduler(ClaimKeepingScheduler),
   },
-  { name: "waiters are counted wrongly", seeds: 60, sign: /waiter|should be/, make: scheduler(MiscountingScheduler) },
+  {
+    name: "waiters are counted wrongly",
+    seeds: 30,
+    sign: /waiter|should be/,
+    make: scheduler(MiscountingScheduler),
+  },
   {
     name: "results go to another client",
-    seeds: 100,
+    seeds: 30,
     sign: /never named|not come to an end/,
     make: scheduler(MixingScheduler),
   },
-  { name: "a sent message is changed", seeds: 60, sign: /changed after it was sent/, make: scheduler(AliasingScheduler) },
-  { name: "free-keys gets lost", seeds: 60, sign: /holds|stores|keeps|executes|end/, make: losing("free-keys", 0.2) },
-  { name: "who_has is not refreshed", seeds: 400, sign: /not come to an end/, make: losing("refresh-who-has", 1) },
-  { name: "add-keys gets lost", seeds: 100, sign: /holds/, make: losing("add-keys", 0.5) },
-  { name: "task-erred gets lost", seeds: 60, sign: /end|erred/, make: losing("task-erred", 0.3) },
-  { name: "cancelled-keys gets lost", seeds: 200, sign: /end|wants/, make: losing("cancelled-keys", 0.5) },
-  { name: "free-functions gets lost", seeds: 60, sign: /functions/, make: losing("free-functions", 0.3) },
-  { name: "a release is said twice", seeds: 400, sign: /wants|end|unknown/, make: () => new DoubleRelease() },
-  { name: "a function is freed too early", seeds: 60, sign: /not given function|not here/, make: () => new EarlyFree() },
-  { name: "a function's body does not come", seeds: 20, sign: /not given function/, make: () => new LateBody() },
-  { name: "a result is another task's", seeds: 20, sign: /and must be/, make: () => new MixedResults() },
-  { name: "a task is run twice", seeds: 60, sign: /twice at a time/, make: () => new WorkerBug(runsTwice) },
-  { name: "data is not dropped", seeds: 60, sign: /stores .* and does not know/, make: () => new WorkerBug(without("drop-data")) },
   {
-    name: "what was dropped is not told",
-    seeds: 60,
-    sign: /holds|end|processing/,
-    make: () => new WorkerBug(without("release-worker-data")),
+    name: "a sent message is changed",
+    seeds: 20,
+    sign: /changed after it was sent|end/,
+    make: scheduler(AliasingScheduler),
   },
-  { name: "function bodies are hoarded", seeds: 20, sign: /keeps functions/, make: () => new HoardingClients() },
+  {
+    name: "free-keys gets lost",
+    seeds: 10,
+    sign: /holds|stores|keeps|executes|end/,
+    make: losing("free-keys", 0.2),
+  },
+  {
+    name: "who_has is not refreshed",
+    seeds: 60,
+    sign: /not come to an end/,
+    make: losing("refresh-who-has", 1),
+  },
+  { name: "add-keys gets lost", seeds: 10, sign: /holds/, make: losing("add-keys", 0.5) },
+  { name: "task-erred gets lost", seeds: 10, sign: /end|erred/, make: losing("task-erred", 0.3) },
+  { name: "cancelled-keys gets lost", seeds: 20, sign: /end|wants/, make: losing("cancelled-keys", 0.5) },
+  { name: "free-functions gets lost", seeds: 15, sign: /functions/, make: losing("free-functions", 0.3) },
+  { name: "a release is said twice", seeds: 60, sign: /wants|end|unknown/, make: () => new DoubleRelease() },
+  {
+    name: "a function is freed too early",
+    seeds: 10,
+    sign: /not given function|not here/,
+    make: () => new EarlyFree(),
+  },
+  {
+    name: "a function's body does not come",
+    seeds: 5,
+    sign: /not given function/,
+    make: () => new LateBody(),
+  },
+  { name: "a result is another task's", seeds: 5, sign: /and must be/, make: () => new MixedResults() },
+  { name: "a task is run twice", seeds: 5, sign: /twice at a time/, make: () => new WorkerBug(runsTwice) },
+  {
+    name: "data is not dropped",
+    seeds: 5,
+    sign: /stores .* and does not know/,
+    make: () => new WorkerBug(without("drop-data")),
+  },
+  {
+    name: "function bodies are hoarded",
+    seeds: 5,
+    sign: /keeps functions/,
+    make: () => new HoardingClients(),
+  },
 ];

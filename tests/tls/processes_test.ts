@@ -1,9 +1,9 @@
-/** Links with peers that are not ours: OpenSSL's server and client, Deno's own TLS; and switches that must not matter. */
+/** Links with peers that are not ours: OpenSSL's server and client, Deno's own TLS. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { TlsRefusedError } from "../../security/errors.ts";
-import { forgedKey, TestCa, type TestPair } from "../../testing/pki.ts";
-import { type StartOptions, TestProcess } from "../../testing/processes.ts";
+import { forgedKey, TestCa } from "../../testing/pki.ts";
+import { TestProcess } from "../../testing/processes.ts";
 import { dialAs, TestListener } from "../../testing/tls_pair.ts";
 
 const encoder = new TextEncoder();
@@ -16,13 +16,6 @@ class Folder implements AsyncDisposable {
   async write(name: string, text: string): Promise<string> {
     await Deno.writeTextFile(`${this.path}/${name}`, text);
     return `${this.path}/${name}`;
-  }
-
-  /** The files of `peer.ts`. */
-  async credentials(ca: TestCa, { cert, key }: TestPair): Promise<void> {
-    await this.write("ca.pem", ca.pem);
-    await this.write("cert.pem", cert);
-    await this.write("key.pem", key);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -144,56 +137,3 @@ Deno.test("listen links with an independent client: Deno.connectTls with a clien
   });
   assertMatch((await listener.refusals.next()).reason.message, /it showed no certificate/);
 });
-
-/** Everything by which a user may make Deno trust more, or verify less. None may open our links. */
-const switches: readonly (readonly [name: string, flags: readonly string[], env: Record<string, string>])[] =
-  [
-    ["--cert", ["--cert=OTHER"], {}],
-    ["DENO_CERT", [], { DENO_CERT: "OTHER" }],
-    ["NODE_EXTRA_CA_CERTS", [], { NODE_EXTRA_CA_CERTS: "OTHER" }],
-    ["--unsafely-ignore-certificate-errors", ["--unsafely-ignore-certificate-errors"], {}],
-    ["NODE_TLS_REJECT_UNAUTHORIZED", [], { NODE_TLS_REJECT_UNAUTHORIZED: "0" }],
-  ];
-
-for (const [name, flags, env] of switches) {
-  Deno.test(`Under ${name}, dial and listen refuse a peer of another CA`, async () => {
-    await using folder = new Folder();
-    const [ca, other] = [await TestCa.make(), await TestCa.make("other-ca")];
-    await folder.credentials(ca, await ca.issue("role"));
-    const otherFile = await folder.write("other.pem", other.pem);
-    const strangers = await other.security();
-    const start = (...args: string[]): StartOptions => ({
-      command: [
-        Deno.execPath(),
-        "run",
-        "--no-prompt",
-        "--allow-net",
-        "--allow-read",
-        ...flags.map((flag) => flag.replace("OTHER", otherFile)),
-        new URL("peer.ts", import.meta.url).href,
-        ...args,
-      ],
-      env: Object.fromEntries(
-        Object.entries(env).map(([key, value]) => [key, value.replace("OTHER", otherFile)]),
-      ),
-      name: `peer.ts ${args[0]} under ${name}`,
-    });
-
-    await using impostor = await TestListener.start(strangers);
-    await using dialler = new TestProcess(start("dial", folder.path, String(impostor.port)));
-    const [, said] = await dialler.line(/^(REFUSED|LINKED)/m, { stream: "stdout" });
-    assertEquals(said, "REFUSED", dialler.stdout);
-    assertEquals(impostor.streams.left, []);
-
-    await using process = new TestProcess(start("listen", folder.path));
-    const [, port] = await process.line(/^LISTENING (\d+)$/m, { stream: "stdout" });
-    // A client of another CA that trusts this server, so that nobody else ends the link.
-    const { cert, key } = await other.issue("client");
-    const mixed = { tlsCaFile: ca.pem, tlsClientCert: cert, tlsClientKey: key };
-    const stream = await dialAs(mixed, Number(port)).catch(() => undefined);
-    const [, heard] = await process.line(/^(REFUSED|LINKED)/m, { stream: "stdout" });
-    assertEquals(heard, "REFUSED", process.stdout);
-    assertEquals(await stream?.read().catch(() => null) ?? null, null);
-    await stream?.close();
-  });
-}

@@ -1,0 +1,25 @@
+import { assert, assertMatch } from "@std/assert";
+import { runSimulation } from "../../simulation/simulation.ts";
+import { SimulationFailure } from "../../simulation/world.ts";
+import { PLANTED_BUGS, type PlantedBug } from "./planted_bugs.ts";
+
+/** The first seed that finds a bug, and what it says. */
+function find({ seeds, make }: PlantedBug): { seed: number; report: string } | undefined {
+  for (let seed = 1; seed <= seeds; seed++) {
+    try {
+      runSimulation({ seed, parts: make() });
+    } catch (error) {
+      assert(error instanceof SimulationFailure);
+      return { seed, report: error.message.split("\n", 1)[0] ?? "" };
+    }
+  }
+  return undefined;
+}
+
+for (const bug of PLANTED_BUGS) {
+  Deno.test(`Simulation finds within ${bug.seeds} seeds that ${bug.name}`, () => {
+    const found = find(bug);
+    assert(found !== undefined, `${bug.seeds} seeds did not find it`);
+    assertMatch(found.report, bug.sign);
+  });
+}
