@@ -22,6 +22,8 @@ import { check } from "./world.ts";
 const EPOCH = 1000;
 /** Seconds between looks at a worker that is being emptied. */
 const RETIRE_LOOK = 0.05;
+/** Seconds after which others are asked again to copy what it holds. */
+const RETIRE_RENEW = 2;
 
 /** The scheduler and its open links. */
 export class SchedulerNode {
@@ -116,8 +118,16 @@ export class SchedulerNode {
     const done = { unsafe: 0, stuck: 0 };
     this.#stimulate((now) => Object.assign(done, retirement.step(now)));
     if (done.stuck > 0) return this.#stimulate((now) => retirement.abort(now));
-    if (done.unsafe === 0) return this.removeWorker(address, { expected: true });
-    this.#setting.world.schedule(RETIRE_LOOK, () => this.#empty(address, retirement));
+    this.#waitUntilSafe(address, retirement, done.unsafe, RETIRE_RENEW);
+  }
+
+  #waitUntilSafe(address: Address, retirement: Retirement, unsafe: number, left: number): void {
+    if (unsafe === 0) return this.removeWorker(address, { expected: true });
+    if (left <= 0) return this.#empty(address, retirement);
+    this.#setting.world.schedule(RETIRE_LOOK, () => {
+      if (!retirement.isMember) return;
+      this.#waitUntilSafe(address, retirement, retirement.countUnsafe(), left - RETIRE_LOOK);
+    });
   }
 
   /** Takes a client. */

@@ -281,7 +281,7 @@ export class ClientState {
         return;
       }
       case "cancelled-keys":
-        for (const key of new Set(report.keys)) {
+        for (const key of report.keys) { // one that is named twice answers twice
           const state = this.#isConfirmation(key) ? undefined : this.#keys.get(key);
           if (state !== undefined) this.#cancel(state, report.reason ?? undefined, report.msg);
         }

@@ -99,7 +99,8 @@ export function cancelKeys(m: Machine, cs: ClientState, message: CancelKeys): vo
   for (let ts = stack.pop(); ts !== undefined; ts = stack.pop()) {
     if (cancelled.has(ts)) continue;
     if (!message.force && !isWantedOnlyBy(ts, cs)) {
-      if (cs.wantsWhat.has(ts) && named.has(ts)) keys.get(cs)?.push(ts.key); // goes on for the others
+      // Goes on for the others. Told once: the client counts answers.
+      if (cs.wantsWhat.has(ts) && named.delete(ts)) keys.get(cs)?.push(ts.key);
       continue;
     }
     cancelled.add(ts);

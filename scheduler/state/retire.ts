@@ -23,8 +23,8 @@ export interface RetirementStep {
 const NOTHING_LEFT: RetirementStep = { unsafe: 0, stuck: 0 };
 
 /**
- * A worker that takes no tasks any more, and whose results are copied to others. Unlike Dask's policy, it asks for a
- * copy once and not at every look; again only if the receiver went away or paused.
+ * A worker that takes no tasks any more, and whose results are copied to others. Each step asks again for what is not
+ * there yet, of the same receiver as long as it runs: it may have given the copy up with a task that needed it, too.
  */
 export class Retirement {
   readonly #machine: Machine;
@@ -48,7 +48,7 @@ export class Retirement {
     return this.#machine.workers.get(this.#worker.address) === this.#worker;
   }
 
-  /** Asks others to fetch what nobody was asked for yet. */
+  /** Asks others to fetch what they don't hold yet. */
   step(now: number): RetirementStep {
     if (!this.isMember) return NOTHING_LEFT;
     const m = this.#machine;
@@ -64,14 +64,14 @@ export class Retirement {
       }
       unsafe++;
       const asked = this.#asked.get(ts);
-      if (asked !== undefined && m.running.has(asked)) continue;
-      const receiver = findReceiver(m, ts, planned);
+      const isAsked = asked !== undefined && m.running.has(asked);
+      const receiver = isAsked ? asked : findReceiver(m, ts, planned);
       if (receiver === null) {
         stuck++;
         continue;
       }
       this.#asked.set(ts, receiver);
-      planned.set(receiver, (planned.get(receiver) ?? 0) + ts.size);
+      if (!isAsked) planned.set(receiver, (planned.get(receiver) ?? 0) + ts.size);
       const order = orders.get(receiver);
       if (order === undefined) orders.set(receiver, [ts]);
       else order.push(ts);
