@@ -8,7 +8,7 @@ import { nearest } from "../internal/nearest.ts";
 import type { ConfigLayer } from "./config.ts";
 import { DEFAULTS, FREE_SECTIONS, OUTER_SECTIONS, UNUSED } from "./defaults.ts";
 import { ConfigError } from "./errors.ts";
-import { isSection, leaves, plainPath } from "./tree.ts";
+import { type ConfigSection, isSection, leaves, plainPath } from "./tree.ts";
 
 const TLS = "distributed.comm.tls";
 const KNOWN: readonly string[] = leaves(DEFAULTS).map(([path]) => plainPath(path));
@@ -20,6 +20,7 @@ const TLS_KNOWN: readonly string[] = [
 
 /** Refuses what is unknown below `distributed.comm.tls`: with a misspelt name there, links would be open to all. */
 export function checkTlsKeys({ source, settings }: ConfigLayer): void {
+  refuseDottedTlsKeys(source, settings);
   for (const [given, value] of leaves(settings)) {
     const path = plainPath(given);
     if (path !== TLS && !path.startsWith(`${TLS}.`)) continue;
@@ -34,6 +35,20 @@ export function checkTlsKeys({ source, settings }: ConfigLayer): void {
         guess === undefined ? `known are ${TLS_KNOWN.join(", ")}` : `did you mean "${guess}"?`
       }`,
     );
+  }
+}
+
+/** A key with dots is no path, in Dask neither: what it says would be without effect. */
+function refuseDottedTlsKeys(source: string, section: ConfigSection, prefix = "", isDotted = false): void {
+  for (const [key, value] of Object.entries(section)) {
+    const path = `${prefix}${key}`;
+    const dotted = isDotted || key.includes(".");
+    if (dotted && plainPath(path).startsWith(`${TLS}.`)) {
+      throw new ConfigError(
+        `Setting "${path}" in ${source} is written with dots, and would have no effect: nest it, a line for each part`,
+      );
+    }
+    if (isSection(value)) refuseDottedTlsKeys(source, value, `${path}.`, dotted);
   }
 }
 

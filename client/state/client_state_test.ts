@@ -207,3 +207,13 @@ Deno.test("ClientState wants keys of others, and values that it gave to workers"
   state.drop(expected);
   assertEquals(state.takeMessages(), [{ op: "client-releases-keys", keys: [data] }]);
 });
+
+Deno.test("ClientState takes a key that is named twice in one message for cancelled twice", () => {
+  const state = new ClientState();
+  const first = submit(state, INC, "a"); // is refused
+  state.cancel([first], false, "enough"); // of a key that is not known: no answer of its own
+  const second = submit(state, INC, "a"); // is refused, too, and both refusals come together
+  const { key } = second;
+  state.handle({ op: "cancelled-keys", keys: [key, key], reason: "lost dependencies" });
+  assertEquals([second.status, second.reason], ["cancelled", "lost dependencies"]);
+});

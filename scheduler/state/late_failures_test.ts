@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { A, ALICE, B, keys, SchedulerFixture } from "../../testing/scheduler_fixture.ts";
+import { A, ALICE, B, BOB, keys, SchedulerFixture } from "../../testing/scheduler_fixture.ts";
 import { updateGraph } from "../../testing/scheduler_simulation.ts";
 
 // A task whose result is there, and whose dependency was run again for another task, and failed. What happens when the
@@ -109,4 +109,15 @@ Deno.test("SchedulerState forgets a task that loses its worker, its input and wh
   const sent = f.removeWorker(A);
   assert(sent.includes("alice cancelled-keys u: already forgotten"), sent.join("; "));
   assertEquals(f.state.tasks.size, 0);
+});
+
+Deno.test("SchedulerState answers a cancellation of a key once, however many ways lead to it", () => {
+  const f = new SchedulerFixture();
+  f.addWorker(A);
+  for (const client of [ALICE, BOB]) f.client(client, updateGraph([["a"], ["b"], ["t", ["a", "b"]]]));
+  f.client(BOB, { op: "client-releases-keys", keys: keys("a", "b") });
+  const given = { keys: keys("a", "b", "t"), force: false, reason: "enough", msg: null };
+  const sent = f.client(ALICE, { op: "cancel-keys", ...given });
+  const answers = sent.filter((line) => line.startsWith("alice cancelled-keys"));
+  assertEquals(answers.join().match(/\bt\b/g)?.length, 1, answers.join());
 });

@@ -34,7 +34,7 @@ function orders(fixture: SchedulerFixture): Record<string, string[]> {
   return found;
 }
 
-Deno.test("Retirement stops new tasks, has results copied once, and is done when others hold them", () => {
+Deno.test("Retirement stops new tasks, has results copied, and is done when others hold them", () => {
   const [fixture, retirement] = withResultsOnA({ others: [B] });
   assertEquals(fixture.flush(), [`${A} worker-status-change`]);
   assertEquals(fixture.state.workers.get(A)?.status, "closing_gracefully");
@@ -42,10 +42,11 @@ Deno.test("Retirement stops new tasks, has results copied once, and is done when
   assertEquals(fixture.state.tasks.get("z" as Key)?.processingOn?.address, B);
   assertEquals(retirement.step(fixture.now++), { unsafe: 2, stuck: 0 });
   assertEquals(orders(fixture), { [B]: ["x", "y"] });
-  assertEquals(retirement.step(fixture.now++), { unsafe: 2, stuck: 0 });
-  assertEquals(orders(fixture), {});
   fixture.worker(B, { op: "add-keys", keys: keys("x"), stimulus_id: "s" });
   assertEquals(retirement.countUnsafe(), 1);
+  // B may have given the copy of y up, with a task that needed it and was freed: asked again, it begins anew.
+  assertEquals(retirement.step(fixture.now++), { unsafe: 1, stuck: 0 });
+  assertEquals(orders(fixture), { [B]: ["y"] });
   fixture.worker(B, { op: "add-keys", keys: keys("y"), stimulus_id: "s" });
   assertEquals([retirement.countUnsafe(), retirement.step(fixture.now++)], [0, { unsafe: 0, stuck: 0 }]);
   const loss = fixture.state.removeWorker(A, { now: fixture.now++, expected: true });

@@ -249,11 +249,17 @@ for (const [name, args, said] of HALVES) {
   });
 }
 
-/** Text of a configuration file, and what is said. */
+/** `a.b: value` as nested mappings. */
+function yaml(key: string, value: string): string {
+  const [first = "", ...rest] = key.split(".");
+  return rest.length === 0 ? `${first}: ${value}` : `${first}: {${yaml(rest.join("."), value)}}`;
+}
+
+/** Settings of Dask's configuration, and what is said. */
 const CONFIGURATIONS:
   readonly (readonly [name: string, tls: Readonly<Record<string, string>>, said: RegExp])[] = [
     ["verify", { "tls.verify": "false" }, /Unknown setting "distributed\.comm\.tls\.verify"/],
-    ["a misspelled CA", { "tls.ca-fiel": "ca.pem" }, /Unknown setting "distributed\.comm\.tls\.ca-fiel"/],
+    ["a misspelled CA", { "tls.ca-fiel": "ca.pem" }, /Unknown setting "distributed\.comm\.tls\.ca[-_]fiel"/],
     ["a CA alone", { "tls.ca-file": "ca.pem" }, /TLS needs --tls-cert too/],
     [
       "encryption that nothing can give",
@@ -267,7 +273,9 @@ for (const [name, settings, said] of CONFIGURATIONS) {
   Deno.test(`A scheduler whose file or environment configures ${name} ends with an error`, async () => {
     await using files = await Files.make();
     const file = `${files.folder}/dask.yaml`;
-    const lines = Object.entries(settings).map(([key, value]) => `distributed.comm.${key}: ${value}\n`);
+    const lines = Object.entries(settings).map(([key, value]) =>
+      `distributed: {comm: {${yaml(key, value)}}}\n`
+    );
     await Deno.writeTextFile(file, lines.join(""));
     const env = Object.fromEntries(
       Object.entries(settings).map(([key, value]) => [
@@ -285,6 +293,24 @@ for (const [name, settings, said] of CONFIGURATIONS) {
     }
   });
 }
+
+Deno.test("A scheduler whose file writes a TLS setting with dots, which have no effect in YAML, ends with an error", async () => {
+  await using files = await Files.make();
+  const file = `${files.folder}/dask.yaml`;
+  for (
+    const text of ["distributed.comm.tls.ca-file: ca.pem\n", "distributed.comm: {tls: {ca-file: ca.pem}}\n"]
+  ) {
+    await Deno.writeTextFile(file, text);
+    const { code, stderr } = await runToEnd({
+      command: command("scheduler.ts", [...LOCAL, "--config", file]),
+    });
+    assert(code === 1 || code === 2, `${code}: ${stderr}`);
+    assertMatch(
+      stderr,
+      /Setting "distributed\.comm\.tls\.ca-file" in .* is written with dots, and would have no effect/,
+    );
+  }
+});
 
 Deno.test("A role that may not read its files says which and how to let it, with --deny-read", async () => {
   await using files = await Files.make();
