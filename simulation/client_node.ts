@@ -55,6 +55,8 @@ export class ClientNode {
   readonly #latest: Map<Key, KeyState> = new Map();
   /** States whose cancellation is known, or is told apart by the machine. */
   readonly #answered: Set<KeyState> = new Set();
+  /** Keys that the scheduler was asked about; the answer may be that it does not know them. */
+  readonly #asked: Set<Key> = new Set();
   #isClosed = false;
   #fetches = 0;
 
@@ -203,7 +205,9 @@ export class ClientNode {
 
   /** Sends what is to be sent. */
   flush(): void {
-    this.#up.send(this.state.takeMessages());
+    const messages = this.state.takeMessages();
+    for (const message of messages) if (message.op === "report-key") this.#asked.add(message.key);
+    this.#up.send(messages);
   }
 
   /** The link breaks. */
@@ -279,7 +283,8 @@ export class ClientNode {
   #inheritTaint(key: Key, state: KeyState): void {
     const previous = this.#latest.get(key);
     if (previous === undefined || previous === state) return;
-    if (this.#tainted.has(previous) && !this.#answered.has(previous)) this.#tainted.add(state);
+    const isOpen = this.#asked.has(key) || !this.#answered.has(previous);
+    if (this.#tainted.has(previous) && isOpen) this.#tainted.add(state);
   }
 
   #hold(definition: Definition, state: KeyState): void {
