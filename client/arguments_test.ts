@@ -1,11 +1,12 @@
-import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import type { Key } from "../messages/common.ts";
+import { assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import type { Address, Key } from "../messages/common.ts";
 import { extractFutures } from "./arguments.ts";
 import { type Future, type FutureOwner, makeFuture } from "./future.ts";
 import { KeyState } from "./state/client_state.ts";
 import { replaceFutures } from "./structure.ts";
 
 const OWNER: FutureOwner = {
+  schedulerAddress: "tls://127.0.0.1:8786" as Address,
   waitFor: () => Promise.resolve(),
   fetch: () => Promise.resolve([]),
   cancel: () => {},
@@ -45,14 +46,29 @@ Deno.test("extractFutures finds Futures in arrays, objects and Maps, and notes t
   assertNotStrictEquals(args[2], given[2]);
 });
 
-Deno.test("extractFutures does not look into class instances, Sets and typed arrays", () => {
+Deno.test("extractFutures refuses Futures whose place nothing can take, and names key and path", () => {
   class Box {
     inside = future("a");
   }
-  const given = [new Box(), new Set([future("b")]), new Float64Array(2)];
-  const { args, references } = extractFutures(given);
-  assertEquals(references, []);
-  assertStrictEquals(args[0], given[0]);
+  const cases: [unknown, string][] = [
+    [new Box(), `"a" at "args[0].inside"`],
+    [new Set([1, future("b")]), `"b" at "args[0][1]"`],
+    [{ rows: [new Set([[future("c")]])] }, `"c" at "args[0].rows[0][0][0]"`],
+    [new Map([[future("d"), 1]]), `"d" at "args[0][0]"`],
+  ];
+  for (const [given, text] of cases) assertThrows(() => extractFutures([given]), TypeError, text);
+  const fine = [new Set([1]), new Float64Array(2), new Map([["k", 1]])];
+  assertStrictEquals(extractFutures(fine).args, fine);
+});
+
+Deno.test("extractFutures refuses Futures that the caller refuses, with its reason", () => {
+  const refusal = ({ key }: Future<unknown>) => key === "b" ? "it was released" : undefined;
+  assertEquals(extractFutures([future("a")], refusal).references.length, 1);
+  assertThrows(
+    () => extractFutures([[future("a"), { x: future("b") }]], refusal),
+    TypeError,
+    `Cannot use the Future "b" at "args[0][1].x": it was released`,
+  );
 });
 
 Deno.test("extractFutures walks a cycle once", () => {
@@ -65,4 +81,11 @@ Deno.test("replaceFutures replaces in order, also a Future that stands twice", (
   const a = future("a");
   let count = 0;
   assertEquals(replaceFutures({ x: a, y: [a, a] }, () => count++), { x: 0, y: [1, 2] });
+});
+
+Deno.test("replaceFutures makes another Set where a Future is in it, in order", () => {
+  const plain = new Set([1]);
+  assertStrictEquals(replaceFutures(plain, () => 0), plain);
+  const replaced = replaceFutures(new Set([3, future("a"), 1]), () => 2);
+  assertEquals([...replaced as Set<unknown>], [3, 2, 1]);
 });

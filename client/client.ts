@@ -14,8 +14,15 @@ import { Deadline } from "../internal/deadline.ts";
 import type { Address, ClientId, Key } from "../messages/common.ts";
 import type { LinkFacts, SchedulerIdentity } from "../messages/rpc.ts";
 import type { Security } from "../security/security.ts";
-import { type CancelOptions, type Future, ownerOf, stateOf, type WaitOptions } from "./future.ts";
-import { type OwnCluster, startOwnCluster } from "./own_cluster.ts";
+import {
+  type CancelOptions,
+  type Future,
+  type FutureOwner,
+  ownerOf,
+  stateOf,
+  type WaitOptions,
+} from "./future.ts";
+import { clientClosed, type OwnCluster, startOwnCluster } from "./own_cluster.ts";
 import { Scatterer, type ScatterOptions } from "./scatter.ts";
 import { Session } from "./session.ts";
 import { replaceFutures } from "./structure.ts";
@@ -158,21 +165,21 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   /**
-   * Replaces every Future in `value` by its result: waits for all, then asks each worker once for all it holds.
+   * Replaces every Future in `value` by its result: waits for all, then asks each worker once for all it holds. Futures
+   * may stand in arrays, plain objects, Sets and values of Maps; an iterator of them becomes an array.
    *
    * @throws {TaskError} If a task failed; the first in order.
    * @throws {CancelledError} If a task was cancelled.
    * @throws {TimeoutError} If `timeout` passed first.
    */
   async gather<const T>(value: T, options?: WaitOptions): Promise<Resolved<T>> {
+    const given = listed(value);
     const futures: Future<unknown>[] = [];
-    replaceFutures(value, (future) => futures.push(future));
-    const states = futures.map((future) => stateOf(future));
+    replaceFutures(given, (future) => futures.push(future));
     using deadline = this.#session.deadline(options, "gather");
-    await this.#session.waitFor(states, deadline);
-    const values = await this.#session.fetch(states, deadline);
+    const values = await valuesOfAll(futures, deadline);
     let next = 0;
-    return replaceFutures(value, () => values[next++]) as Resolved<T>;
+    return replaceFutures(given, () => values[next++]) as Resolved<T>;
   }
 
   /**
@@ -203,6 +210,7 @@ export class Client implements Submitter, AsyncDisposable {
   /** Open links of this client, or of the role at `address`: who is at the other end, and how it proved it. */
   async links(address?: Address, options?: WaitOptions): Promise<LinkFacts[]> {
     if (address === undefined) return linksOf([], this.#session.openComms);
+    this.#session.checkOpen();
     using deadline = this.#session.deadline(options, `links of ${address}`);
     return await this.#session.pool.call(address, { op: "links" }, deadline.signal);
   }
@@ -290,6 +298,7 @@ export class Client implements Submitter, AsyncDisposable {
 
   async #close(): Promise<void> {
     await this.#session.close();
+    clientClosed(this);
     await this.#cluster?.close();
   }
 
@@ -297,4 +306,22 @@ export class Client implements Submitter, AsyncDisposable {
     if (ownerOf(future) === this.#session) return stateOf(future);
     throw new TypeError(`Cannot use "${future.key}" here: the Future belongs to another client`);
   }
+}
+
+/** An array of what an iterator gives; anything else as it is. */
+function listed(value: unknown): unknown {
+  return value instanceof Iterator ? [...value] : value;
+}
+
+/** Results of `futures`, each from the client it came from. */
+async function valuesOfAll(futures: readonly Future<unknown>[], deadline: Deadline): Promise<unknown[]> {
+  const byOwner = Map.groupBy(futures, (future) => ownerOf(future));
+  const [only] = byOwner.keys();
+  if (only === undefined) return [];
+  if (byOwner.size === 1) return await only.fetch(futures.map((future) => stateOf(future)), deadline);
+  const values = new Map<FutureOwner, unknown[]>();
+  for (const [owner, own] of byOwner) {
+    values.set(owner, (await owner.fetch(own.map((future) => stateOf(future)), deadline)).toReversed());
+  }
+  return futures.map((future) => values.get(ownerOf(future))?.pop());
 }

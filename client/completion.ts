@@ -5,8 +5,7 @@
  */
 
 import { TimeoutError } from "../comm/errors.ts";
-import { Deadline, orAborted } from "../internal/deadline.ts";
-import { parseTimedelta } from "../internal/units.ts";
+import { Deadline, orAborted, timeoutMs } from "../internal/deadline.ts";
 import { type Future, ownerOf, stateOf, type WaitOptions } from "./future.ts";
 
 /** Options of {@linkcode wait}. */
@@ -61,28 +60,39 @@ export function asCompleted<T>(
   options: WaitOptions = {},
 ): AsyncIterableIterator<Future<T>> {
   const all = [...futures];
-  const { signal, timeout } = options;
-  const until = timeout === undefined ? undefined : performance.now() + parseTimedelta(timeout, "ms") * 1000;
-  return yieldEnded(all, new Ends(all), signal, until);
+  const until = performance.now() + timeoutMs(options.timeout);
+  const ends = new Ends(all);
+  const steps = yieldEnded(all, ends, options.signal, until);
+  return {
+    next: () => steps.next(),
+    return(): Promise<IteratorResult<Future<T>>> {
+      ends[Symbol.dispose](); // a generator that was not begun would not
+      return steps.return(undefined);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 async function* yieldEnded<T>(
   all: readonly Future<T>[],
   ends: Ends<T>,
   signal: AbortSignal | undefined,
-  until: number | undefined,
-): AsyncIterableIterator<Future<T>> {
+  until: number,
+): AsyncGenerator<Future<T>, undefined> {
   using watched = ends;
   for (let i = 0; i < all.length; i++) {
     let future = watched.take();
     while (future === undefined) {
-      const timeout = until === undefined ? undefined : Math.max(until - performance.now(), 0);
+      const timeout = Math.max(until - performance.now(), 0);
       using deadline = new Deadline({ signal, timeout }, () => gaveUp(all.length - i, undefined));
       await watched.next(deadline.signal);
       future = watched.take();
     }
     yield future;
   }
+  return undefined;
 }
 
 /** Futures that ended, in the order they did. */

@@ -5,7 +5,8 @@
  */
 
 import { getLogger } from "../config/logging.ts";
-import type { Key } from "../messages/common.ts";
+import type { DeadlineOptions } from "../internal/deadline.ts";
+import type { Address, Key } from "../messages/common.ts";
 import type { FutureStatus, KeyState } from "./state/client_state.ts";
 
 const logger = getLogger("distributed.client");
@@ -28,10 +29,12 @@ export interface CancelOptions {
 
 /** What a Future needs of its client. */
 export interface FutureOwner {
+  /** Scheduler that knows the tasks. */
+  readonly schedulerAddress: Address;
   /** Resolves when the task ended; rejects if the wait is given up. */
   waitFor(states: readonly KeyState[], options: WaitOptions | undefined): Promise<void>;
-  /** Values of ended tasks, in order. */
-  fetch(states: readonly KeyState[], options: WaitOptions | undefined): Promise<unknown[]>;
+  /** Values of tasks, in order, when all have ended. */
+  fetch(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<unknown[]>;
   /** Gives the tasks up. */
   cancel(states: readonly KeyState[], options: CancelOptions | undefined): void;
   /** Runs those that failed again. */
@@ -50,6 +53,9 @@ export let stateOf: (future: Future<unknown>) => KeyState;
 
 /** The client that a Future came from. */
 export let ownerOf: (future: Future<unknown>) => FutureOwner;
+
+/** Whether this handle was given back. */
+export let isReleased: (future: Future<unknown>) => boolean;
 
 interface Held {
   readonly owner: FutureOwner;
@@ -87,6 +93,7 @@ export class Future<out T> implements Disposable {
     makeFuture = <R>(owner: FutureOwner, state: KeyState) => new Future<R>(owner, state);
     stateOf = (future) => future.#state;
     ownerOf = (future) => future.#owner;
+    isReleased = (future) => future.#isReleased;
   }
 
   /** Name of the task, unique in the cluster. */
@@ -113,7 +120,6 @@ export class Future<out T> implements Disposable {
    */
   async result(options?: WaitOptions): Promise<T> {
     this.#checkHeld();
-    await this.#owner.waitFor([this.#state], options);
     const [value] = await this.#owner.fetch([this.#state], options);
     return value as T;
   }
@@ -151,11 +157,11 @@ export class Future<out T> implements Disposable {
   }
 
   /**
-   * Calls `callback` with this Future when the task has ended, well or not; soon if it has already. What it throws is
-   * logged.
+   * Calls `callback` with this Future when the task has ended, well or not; soon if it has already. What it throws, or
+   * rejects with if it is async, is logged.
    */
-  addDoneCallback(callback: (future: Future<T>) => void): void {
-    const call = () => queueMicrotask(() => runCallback(callback, this));
+  addDoneCallback(callback: (future: Future<T>) => unknown): void {
+    const call = () => queueMicrotask(() => void runCallback(callback, this));
     if (this.done()) call();
     else this.#state.watch(call);
   }
@@ -178,9 +184,9 @@ export class Future<out T> implements Disposable {
   }
 }
 
-function runCallback<T>(callback: (future: Future<T>) => void, future: Future<T>): void {
+async function runCallback<T>(callback: (future: Future<T>) => unknown, future: Future<T>): Promise<void> {
   try {
-    callback(future);
+    await callback(future);
   } catch (error) {
     logger.error(
       `Callback of task "${future.key}" failed: ${error instanceof Error ? error.stack : String(error)}`,

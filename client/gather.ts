@@ -5,13 +5,15 @@
  * @module
  */
 
-import type { ConnectionPool, DialLimits } from "../comm/pool.ts";
+import { systemClock } from "../comm/clock.ts";
 import { CommClosed, CommTimeoutError } from "../comm/errors.ts";
+import type { ConnectionPool, DialLimits } from "../comm/pool.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { deserializeFrame, deserializeValue } from "../protocol/values.ts";
 import { isolated, sharesMemory } from "./isolate.ts";
+import { whilePresent } from "./presence.ts";
 import type { KeyState } from "./state/client_state.ts";
 
 const logger = getLogger("distributed.client");
@@ -20,9 +22,16 @@ const logger = getLogger("distributed.client");
 const DIAL: DialLimits = { timeout: 2000, tries: 1 };
 /** Milliseconds that a worker which could not be reached is not tried. */
 const UNREACHABLE_MS = 60_000;
+/** Milliseconds before a worker that gives to many others is asked again, at first and at most. */
+const BUSY_MS = 150;
+const BUSY_MAX_MS = 2000;
+/** Keys that are looked up to see whether a worker still holds what it was asked for. */
+const LOOKED_UP_MAX = 100;
 
 /** Results that were brought here, still as frames. */
 export type Fetched = Map<KeyState, Serialized>;
+
+type Results = Readonly<Record<string, Serialized>>;
 
 /** Fetches results as frames. */
 export class Gatherer {
@@ -31,6 +40,8 @@ export class Gatherer {
   #sharesMemory: boolean;
   /** Workers that could not be reached, and until when they are not tried. */
   #unreachable = new Map<Address, number>();
+  /** Why workers did not answer last time. */
+  #failures = new Map<Address, string>();
 
   constructor(pool: ConnectionPool, scheduler: Address) {
     this.#pool = pool;
@@ -50,8 +61,8 @@ export class Gatherer {
       if (state.result !== undefined || wanted.has(state.key)) continue; // hot: came along
       if (fetched.has(state)) continue;
       wanted.set(state.key, state);
-      const worker = state.workers[0];
-      if (worker === undefined || this.#isUnreachable(worker)) continue;
+      const worker = state.workers.find((address) => !this.#isUnreachable(address));
+      if (worker === undefined) continue;
       const keys = byWorker.get(worker);
       if (keys === undefined) byWorker.set(worker, [state.key]);
       else keys.push(state.key);
@@ -63,6 +74,11 @@ export class Gatherer {
     const missing: KeyState[] = [];
     while (wanted.size > 0) missing.push(...await this.#fromScheduler(wanted, fetched, signal));
     return missing;
+  }
+
+  /** Why a worker did not answer last time. */
+  failureOf(worker: Address): string | undefined {
+    return this.#failures.get(worker);
   }
 
   #isUnreachable(worker: Address): boolean {
@@ -81,16 +97,41 @@ export class Gatherer {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     try {
-      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal, DIAL);
-      if (reply.status === "OK") this.#keep(reply.data, wanted, fetched);
+      const reply = await whilePresent(
+        (given) => this.#ask(worker, keys, given),
+        (given) => this.#look(worker, keys, given),
+        signal,
+      );
+      this.#failures.delete(worker);
+      if (reply !== undefined) this.#keep(reply, wanted, fetched);
     } catch (error) {
+      if (signal?.aborted) throw error;
       if (error instanceof CommTimeoutError) {
         this.#unreachable.set(worker, performance.now() + UNREACHABLE_MS);
       } else if (!(error instanceof CommClosed)) {
         throw error;
       }
+      this.#failures.set(worker, error.message);
       logger.debug(`Cannot fetch from ${worker}, asking the scheduler: ${error.message}`);
     }
+  }
+
+  /** What a worker gives. A busy one is asked again and again, as in Dask (`get_data_from_worker`). */
+  async #ask(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<Results | undefined> {
+    for (let pause = BUSY_MS;; pause = Math.min(2 * pause, BUSY_MAX_MS)) {
+      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal, DIAL);
+      if (reply.status === "OK") return reply.data;
+      if (reply.status !== "busy") return undefined;
+      await systemClock.sleep(pause * (0.75 + Math.random() / 2), signal);
+    }
+  }
+
+  /** Why a worker need not be waited for, if so. */
+  async #look(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<Error | undefined> {
+    const some = keys.slice(0, LOOKED_UP_MAX);
+    const holders = await this.#pool.call(this.#scheduler, { op: "who_has", keys: some }, signal);
+    if (some.some((key) => holders[key]?.includes(worker) === true)) return undefined;
+    return new CommClosed(worker, `"${worker}" no longer holds "${some[0]}"`);
   }
 
   /** Takes at least one key out of `wanted`; returns those that nobody gave. */
@@ -114,7 +155,7 @@ export class Gatherer {
   }
 
   #keep(
-    data: Readonly<Record<string, Serialized>>,
+    data: Results,
     wanted: Map<Key, KeyState>,
     fetched: Fetched,
   ): void {
@@ -128,10 +169,14 @@ export class Gatherer {
   }
 }
 
-/** The value of a finished task whose result is here. Each call makes a new one. */
-export function valueOf(state: KeyState, fetched: Fetched): unknown {
-  if (state.result !== undefined) return deserializeFrame(state.result);
-  const serialized = fetched.get(state);
-  if (serialized === undefined) throw new Error(`The result of "${state.key}" is not here`);
-  return deserializeValue(serialized);
+/** Values of finished tasks whose results are here. Each is a new one, also of a task that is there twice. */
+export function valuesOf(states: readonly KeyState[], fetched: Fetched): unknown[] {
+  const lastUse = new Map<KeyState, number>();
+  for (let i = 0; i < states.length; i++) lastUse.set(states[i] as KeyState, i);
+  return states.map((state, i) => {
+    if (state.result !== undefined) return deserializeFrame(state.result);
+    const serialized = fetched.get(state);
+    if (serialized === undefined) throw new Error(`The result of "${state.key}" is not here`);
+    return deserializeValue(lastUse.get(state) === i ? serialized : isolated(serialized));
+  });
 }

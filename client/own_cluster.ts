@@ -38,6 +38,19 @@ export function setClusterStarter(start: Starter): void {
   starter = start;
 }
 
+const leaving = new WeakMap<object, () => void>();
+
+/** Has `callback` called when `client` was closed. */
+export function onceClosed(client: object, callback: () => void): void {
+  leaving.set(client, callback);
+}
+
+/** Says that `client` was closed. */
+export function clientClosed(client: object): void {
+  leaving.get(client)?.();
+  leaving.delete(client);
+}
+
 /** Starts a cluster for a client. */
 export async function startOwnCluster(options: OwnClusterOptions): Promise<OwnCluster> {
   if (starter === undefined) {

@@ -8,6 +8,7 @@
 import { systemClock } from "../comm/clock.ts";
 import { CommClosed, messageOf, TimeoutError } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
+import { Deadline } from "../internal/deadline.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { WorkerIdentity } from "../messages/rpc.ts";
 import type { Serialized } from "../protocol/serialized.ts";
@@ -23,6 +24,9 @@ const logger = getLogger("distributed.client");
 const TRIES = 3;
 /** Milliseconds to reach a worker; the scheduler can do it, too. */
 const CONNECT_MS = 2000;
+/** Milliseconds that a worker may take for a value, and more for each MB: one that hangs is passed over. */
+const TAKE_MS = 10_000;
+const TAKE_MS_PER_MB = 1000;
 /** Milliseconds between looks for a worker, as in Dask. */
 const POLL_MS = 100;
 
@@ -49,8 +53,7 @@ export class Scatterer {
   async scatter(value: unknown, options: ScatterOptions): Promise<Future<unknown>> {
     checkBroadcast(options.broadcast);
     this.#session.checkOpen();
-    const payload = serializeValue(value);
-    const sent = this.#session.sharesMemory ? isolated(payload) : payload;
+    const sent = isolated(serializeValue(value)); // the program may change its own while this waits
     const token = options.hash ?? true ? valueToken(sent) : randomToken();
     const key = keyOf(typenameOf(value), token);
     using deadline = this.#session.deadline(options, `workers to take "${key}"`);
@@ -165,6 +168,10 @@ export class Scatterer {
     payload: Serialized,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
+    using limit = new Deadline(
+      { signal, timeout: TAKE_MS + TAKE_MS_PER_MB * payload.nbytes / 1e6 },
+      (ms) => new TimeoutError(`"${worker}" did not take "${key}" within ${ms} ms`),
+    );
     try {
       await this.#session.pool.call(
         worker,
@@ -173,7 +180,7 @@ export class Scatterer {
           data: { [key]: payload },
           stimulus_id: `scatter-${key}`,
         },
-        signal,
+        limit.signal,
         { timeout: CONNECT_MS },
       );
       return true;

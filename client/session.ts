@@ -7,9 +7,10 @@
 
 import { normalizeAddress } from "../comm/address.ts";
 import { BatchedSend } from "../comm/batched.ts";
+import { systemClock } from "../comm/clock.ts";
 import type { Comm } from "../comm/comm.ts";
-import { connect } from "../comm/connect.ts";
-import { DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
+import { connect, CONNECT_TIMEOUT } from "../comm/connect.ts";
+import { CommClosed, DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { ConnectionPool } from "../comm/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
@@ -18,7 +19,7 @@ import { handleStream } from "../comm/stream.ts";
 import type { Config } from "../config/config.ts";
 import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
-import { Deadline, type DeadlineOptions, orAborted } from "../internal/deadline.ts";
+import { Deadline, type DeadlineOptions, orAborted, timeoutMs } from "../internal/deadline.ts";
 import { type GraphAnnotations, parseClientReport, type TaskRow } from "../messages/client_scheduler.ts";
 import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
 import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
@@ -27,8 +28,9 @@ import { Credentials } from "../security/credentials.ts";
 import type { Security } from "../security/security.ts";
 import { CancelledError, SchedulerClosed, taskError } from "./errors.ts";
 import { type CancelOptions, type Future, type FutureOwner, makeFuture, type WaitOptions } from "./future.ts";
-import { type Fetched, Gatherer, valueOf } from "./gather.ts";
+import { type Fetched, Gatherer, valuesOf } from "./gather.ts";
 import { sharesMemory } from "./isolate.ts";
+import { Rounds } from "./rounds.ts";
 import { ClientState, type FunctionBody, type KeyState } from "./state/client_state.ts";
 
 const logger = getLogger("distributed.client");
@@ -37,6 +39,9 @@ const logger = getLogger("distributed.client");
 const HEARTBEAT_MS = 5000;
 /** Milliseconds that a goodbye to the scheduler may take. */
 const GOODBYE_MS = 2000;
+
+/** Longest dial; one that is to go on for ever ends here. */
+const DIAL_MAX_MS = 2 ** 31 - 1;
 
 /** How a session is opened. */
 export interface SessionOptions extends WaitOptions {
@@ -83,20 +88,28 @@ export class Session implements FutureOwner {
 
   /** Connects to the scheduler at `address` and registers. */
   static async open(address: string, options: SessionOptions): Promise<Session> {
-    const { security, name, timeout, config = currentConfig() } = options;
+    const { security, name, config = currentConfig() } = options;
     announceConfig(config, "client");
     const heartbeatMs = config.milliseconds("distributed.client.heartbeat") ?? HEARTBEAT_MS;
     const links = await linkOptions(security, "client", config);
-    using deadline = new Deadline(
-      { signal: options.signal },
-      () => new TimeoutError(`Cannot register with "${address}" in time`),
-    );
+    const limit = timeoutMs(options.timeout ?? links.timeout ?? CONNECT_TIMEOUT);
+    const until = performance.now() + limit;
     const comm = await connect(normalizeAddress(address, defaultScheme(config).name), {
       ...links,
       expect: "scheduler",
-      signal: deadline.signal,
-      ...timeout !== undefined && { timeout },
+      signal: options.signal,
+      timeout: Math.min(limit, DIAL_MAX_MS),
     });
+    using deadline = new Deadline(
+      { signal: options.signal, timeout: Math.max(until - performance.now(), 0) },
+      () =>
+        new TimeoutError(
+          `Cannot register with "${address}": it took the link, but did not answer within ${
+            limit / 1000
+          } s. ` +
+            `Check that it is a scheduler, and not too busy`,
+        ),
+    );
     const id = `Client-${name === undefined ? "" : `${name}-`}${crypto.randomUUID()}` as ClientId;
     try {
       await register(comm, id, deadline.signal);
@@ -169,8 +182,14 @@ export class Session implements FutureOwner {
     options: DeadlineOptions | undefined,
     what: string,
   ): Promise<ReplyOf<Op>> {
+    this.checkOpen();
     using deadline = this.deadline(options, what);
-    return await this.pool.call(this.schedulerAddress, request, deadline.signal);
+    try {
+      return await this.pool.call(this.schedulerAddress, request, deadline.signal);
+    } catch (error) {
+      if (error instanceof CommClosed) this.checkOpen();
+      throw error;
+    }
   }
 
   /** One Future less. */
@@ -219,17 +238,41 @@ export class Session implements FutureOwner {
     }
   }
 
-  /** Values of states that ended. A result that was lost on the way is waited for again. */
+  /** Values of states, when all have ended. A result that was lost on the way is waited for again. */
   async fetch(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<unknown[]> {
     using deadline = this.deadline(options, describe(states));
     const fetched: Fetched = new Map();
+    const rounds = new Rounds();
     for (;;) {
-      for (const state of states) if (state.ended && state.status !== "finished") throw this.errorOf(state);
-      const missing = await this.#gatherer.fetch(states, fetched, deadline.signal);
-      if (missing.length === 0) return states.map((state) => valueOf(state, fetched));
+      await this.waitFor(states, deadline);
+      for (const state of states) if (!this.#isAvailable(state, fetched)) throw this.errorOf(state);
+      const missing = await this.#bring(states, fetched, deadline.signal);
+      const [first] = missing;
+      if (first === undefined) return valuesOf(states, fetched);
+      const pause = rounds.failed(first, (worker) => this.#gatherer.failureOf(worker));
+      await systemClock.sleep(pause, deadline.signal);
       for (const state of missing) this.#state.lose(state);
       this.flushSoon();
-      await this.waitFor(states, deadline);
+    }
+  }
+
+  /** Whether the result of a state that ended can be had: it is here, or this client still wants it. */
+  #isAvailable(state: KeyState, fetched: Fetched): boolean {
+    if (state.ended && state.status !== "finished") return false;
+    return state.result !== undefined || fetched.has(state) || this.#state.get(state.key) === state;
+  }
+
+  async #bring(
+    states: readonly KeyState[],
+    fetched: Fetched,
+    signal: AbortSignal | undefined,
+  ): Promise<KeyState[]> {
+    try {
+      return await this.#gatherer.fetch(states, fetched, signal);
+    } catch (error) {
+      if (!(error instanceof CommClosed)) throw error;
+      for (const state of states) if (state.status === "cancelled") throw this.errorOf(state); // by closing
+      throw error;
     }
   }
 
@@ -276,6 +319,7 @@ export class Session implements FutureOwner {
           const report = parseClientReport(message);
           if (report !== undefined) this.#state.handle(report);
         }
+        if (this.#state.hasMessages) this.flushSoon();
       });
       this.#onLost(error);
     } catch (error) {
@@ -326,12 +370,13 @@ export class Session implements FutureOwner {
 }
 
 async function register(comm: Comm, client: ClientId, signal: AbortSignal | undefined): Promise<void> {
-  await comm.write({
+  const written = comm.write({
     op: "register-client",
     client,
     versions: { host: {}, packages: {} },
     reply: false,
   });
+  await orAborted(written, signal);
   const answer = await orAborted(comm.read(), signal);
   const [start] = Array.isArray(answer) ? answer as RawMessage[] : [];
   if (start?.["op"] !== "stream-start") {

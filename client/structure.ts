@@ -13,14 +13,31 @@ export type Step = string | number;
 /** Makes what stands in the place of a Future. `path` is reused: copy it to keep it. */
 export type Replace = (future: Future<unknown>, path: readonly Step[]) => unknown;
 
+/** What is walked, and how it is called. */
+export interface ReplaceOptions {
+  /** Whether Futures in Sets are replaced; else they are refused. Default: true. */
+  readonly sets?: boolean;
+  /** Name of the whole in messages. Default: `"value"`. */
+  readonly root?: string;
+}
+
 /**
- * `value` with every Future in arrays, plain objects and values of Maps, at any depth, replaced in order by what
- * `replace` returns; anything else is opaque. Containers are copied only as far as a Future is inside. A cycle is
- * not walked twice: Futures that are reached only through one stay as they are.
+ * `value` with every Future in arrays, plain objects, Sets and values of Maps, at any depth, replaced in order by
+ * what `replace` returns; anything else is opaque. Containers are copied only as far as a Future is inside. A cycle
+ * is not walked twice: Futures that are reached only through one stay as they are.
+ *
+ * @throws {TypeError} If a Future is a property of another object, or a key of a Map; names the path.
  */
-export function replaceFutures(value: unknown, replace: Replace): unknown {
+export function replaceFutures(value: unknown, replace: Replace, options: ReplaceOptions = {}): unknown {
   if (typeof value !== "object" || value === null) return value;
-  return new Walk(replace).at(value);
+  return new Walk(replace, options).at(value);
+}
+
+/** A path as it is written: `value.rows[0]`. */
+export function pathText(root: string, path: readonly Step[]): string {
+  let text = root;
+  for (const step of path) text += typeof step === "number" ? `[${step}]` : `.${step}`;
+  return text;
 }
 
 class Walk {
@@ -29,8 +46,13 @@ class Walk {
   /** Containers that are being walked. */
   #open = new Set<object>();
 
-  constructor(replace: Replace) {
+  readonly #takesSets: boolean;
+  readonly #root: string;
+
+  constructor(replace: Replace, options: ReplaceOptions) {
     this.#replace = replace;
+    this.#takesSets = options.sets ?? true;
+    this.#root = options.root ?? "value";
   }
 
   at(value: unknown): unknown {
@@ -42,9 +64,11 @@ class Walk {
       ? this.#array(value)
       : value instanceof Map
       ? this.#map(value)
+      : value instanceof Set
+      ? this.#set(value)
       : isRecord(value)
       ? this.#record(value)
-      : value;
+      : this.#opaque(value);
     this.#open.delete(value);
     return result;
   }
@@ -62,10 +86,49 @@ class Walk {
     let copy: Map<unknown, unknown> | undefined;
     let i = 0;
     for (const [key, entry] of map) {
+      if (key instanceof Future) throw this.#misplaced(key, [...this.#path, i], "a key of a Map");
       const inside = this.#step(entry, i++);
       if (inside !== entry) (copy ??= new Map(map)).set(key, inside);
     }
     return copy ?? map;
+  }
+
+  #set(set: ReadonlySet<unknown>): unknown {
+    let i = 0;
+    let hasFuture = false;
+    const items: unknown[] = [];
+    const replace = this.#replace;
+    if (!this.#takesSets) {
+      this.#replace = (future) => {
+        throw this.#misplaced(future, this.#path, "in a Set");
+      };
+    }
+    for (const item of set) {
+      const inside = this.#step(item, i++);
+      hasFuture ||= inside !== item;
+      items.push(inside);
+    }
+    this.#replace = replace;
+    return hasFuture ? new Set(items) : set;
+  }
+
+  /** Looks, not deeply, for what would stay a Future unnoticed. */
+  #opaque(value: object): unknown {
+    if (ArrayBuffer.isView(value)) return value;
+    for (const [name, inside] of Object.entries(value)) {
+      if (inside instanceof Future) {
+        throw this.#misplaced(inside, [...this.#path, name], "in an instance of a class");
+      }
+    }
+    return value;
+  }
+
+  #misplaced(future: Future<unknown>, path: readonly Step[], where: string): TypeError {
+    const place = pathText(this.#root, path);
+    return new TypeError(
+      `Cannot put a value in the place of the Future "${future.key}" at "${place}", as it is ${where}: ` +
+        `Futures may stand in arrays, plain objects, and values of Maps`,
+    );
   }
 
   #record(record: Readonly<Record<string, unknown>>): unknown {

@@ -6,9 +6,9 @@
 
 import type { GraphAnnotations } from "../messages/client_scheduler.ts";
 import { serializeArguments } from "../protocol/values.ts";
-import { extractFutures } from "./arguments.ts";
+import { extractFutures, type Refusal } from "./arguments.ts";
 import { functionBody, type NamedFunctionBody } from "./function_source.ts";
-import type { Future } from "./future.ts";
+import { type Future, isReleased, ownerOf } from "./future.ts";
 import { isolated } from "./isolate.ts";
 import type { Session } from "./session.ts";
 import type { KeyState } from "./state/client_state.ts";
@@ -23,11 +23,13 @@ export class TaskSubmitter implements Submitter {
   #isPure: boolean;
   #annotations: GraphAnnotations;
   #cancellation: Cancellation | undefined;
+  #refusal: Refusal;
 
   /** @throws {TypeError} If an option is unknown or has a wrong value. */
   constructor(session: Session, options: TaskOptions) {
     checkTaskOptions(options);
     this.#session = session;
+    this.#refusal = refusalBy(session);
     this.#key = options.key;
     this.#isPure = options.pure ?? true;
     this.#annotations = annotationsOf(options);
@@ -55,17 +57,30 @@ export class TaskSubmitter implements Submitter {
   #submit(fn: NamedFunctionBody, given: readonly unknown[], isMapped: boolean): Future<unknown> {
     this.#session.checkOpen();
     this.#cancellation?.signal.throwIfAborted();
-    const { args, references } = extractFutures(given);
+    const { args, references } = extractFutures(given, this.#refusal);
     const packed = serializeArguments(args);
     const name = this.#key ?? fn.name;
     const key = this.#key !== undefined && !isMapped
       ? keyOf(this.#key)
       : keyOf(name, this.#isPure ? taskToken(fn.hash, packed, references) : randomToken());
-    const sent = this.#session.sharesMemory ? isolated(packed) : packed;
+    // Buffers go by reference and leave later: the program may use its own again as soon as this returns.
+    const isOwn = packed instanceof Uint8Array && !this.#session.sharesMemory;
+    const sent = isOwn ? packed : isolated(packed);
     const state = this.#session.submit(fn, [key, sent, references], this.#annotations);
     this.#cancellation?.add(state);
     return this.#session.future(state);
   }
+}
+
+/** Why a task of `session` can't take a Future, if so. */
+function refusalBy(session: Session): Refusal {
+  return (future) => {
+    if (isReleased(future)) return "it was released; release it after the tasks that take it were submitted";
+    const { schedulerAddress } = ownerOf(future);
+    if (schedulerAddress === session.schedulerAddress) return undefined;
+    return `it belongs to the scheduler at "${schedulerAddress}", and this client is connected to ` +
+      `"${session.schedulerAddress}"; gather it there and send the value`;
+  };
 }
 
 /** Cancels what has not ended when a signal is aborted. Listens only while there is something to cancel. */

@@ -35,6 +35,8 @@ export type Resolved<T> = T extends Future<infer R> ? R
   : T extends Opaque ? T
   : T extends readonly unknown[] ? { -readonly [I in keyof T]: Resolved<T[I]> }
   : T extends Map<infer K, infer V> ? Map<K, Resolved<V>>
+  : T extends Set<infer V> ? Set<Resolved<V>>
+  : T extends IterableIterator<infer V> ? Resolved<V>[]
   : T extends object ? { -readonly [P in keyof T]: Resolved<T[P]> }
   : T;
 

@@ -13,6 +13,12 @@ import type { Comm } from "./comm.ts";
 
 const logger = getLogger("distributed.comm");
 
+/** First messages of streams that are refused, as Dask's peers read them. */
+export const REGISTRATION_REFUSALS: Readonly<Record<string, (text: string) => unknown>> = {
+  "register-client": (text) => [{ op: "stream-start", error: text }],
+  "register-worker": (text) => ({ status: "error", message: text, time: Date.now() / 1000 }),
+};
+
 /** A request that is not allowed. */
 export interface Refusal {
   /** Why. */

@@ -5,10 +5,15 @@
  * @module
  */
 
+import { getLogger } from "../config/logging.ts";
 import { Pickled, Serialized } from "../protocol/serialized.ts";
 import type { Comm } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
 
+const logger = getLogger("distributed.comm");
+
+/** Bytes that a message takes besides what its fields hold, roughly. */
+const MESSAGE_BYTES = 100;
 /** A peer that lets so many messages pile up does not read at all. */
 const QUEUED_MAX = 1 << 24;
 
@@ -16,6 +21,8 @@ const QUEUED_MAX = 1 << 24;
 export interface BatchedSendOptions {
   /** Messages that may wait; with one more the comm is aborted. Default 2^24. */
   readonly maxQueued?: number | undefined;
+  /** Bytes, roughly, that may wait while a batch is written; with more the comm is aborted. Default: no limit. */
+  readonly maxQueuedBytes?: number | undefined;
   /** The comm was aborted because a batch could not be sent. Called once. Must not throw. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
@@ -25,7 +32,10 @@ export class BatchedSend implements AsyncDisposable {
   /** Where the messages go. */
   readonly comm: Comm;
   readonly #maxQueued: number;
+  readonly #maxQueuedBytes: number;
   readonly #onError: ((error: unknown) => void) | undefined;
+  /** Of what came since the batch that is being written, if there is a limit. */
+  #waitingBytes = 0;
   #queue: unknown[] = [];
   #scheduled = false;
   /** The loop that writes; it ends when the queue is empty. */
@@ -39,6 +49,7 @@ export class BatchedSend implements AsyncDisposable {
   constructor(comm: Comm, options: BatchedSendOptions = {}) {
     this.comm = comm;
     this.#maxQueued = options.maxQueued ?? QUEUED_MAX;
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? Infinity;
     this.#onError = options.onError;
   }
 
@@ -67,15 +78,22 @@ export class BatchedSend implements AsyncDisposable {
   /**
    * Sends `message` with this turn's batch. It may not be changed afterwards.
    *
-   * @throws {CommClosed} If the stream has ended. What was sent shortly before may be lost, too.
+   * @throws {CommClosed} If the stream has ended, or too much waits. What was sent shortly before may be lost, too.
    */
   send(message: unknown): void { // hot: per message
     if (this.closed) throw this.#closedError();
     if (this.#queue.length >= this.#maxQueued) throw this.#overflow();
     this.#queue.push(message);
-    if (this.#scheduled || this.#flushing !== undefined) return;
+    if (this.#flushing !== undefined) return this.#addWaiting(message);
+    if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(this.#flush);
+  }
+
+  #addWaiting(message: unknown): void {
+    if (this.#maxQueuedBytes === Infinity) return;
+    this.#waitingBytes += MESSAGE_BYTES + weight(message);
+    if (this.#waitingBytes > this.#maxQueuedBytes) throw this.#overflow();
   }
 
   readonly #flush = (): void => {
@@ -90,6 +108,7 @@ export class BatchedSend implements AsyncDisposable {
       while (this.#queue.length > 0 && !this.#failed) {
         const batch = this.#queue;
         this.#queue = [];
+        this.#waitingBytes = 0;
         this.#batches++;
         await this.comm.write(batch);
       }
@@ -124,6 +143,7 @@ export class BatchedSend implements AsyncDisposable {
       peerAddress,
       `Stream to "${peerAddress}" dropped: the peer does not read, and ${this.#queue.length} messages wait`,
     );
+    logger.warning(error.message);
     this.#fail(error);
     return error;
   }

@@ -141,3 +141,20 @@ for (const scheme of ["tcp", "tls"] as const) {
     assert(pair.client.closed);
   });
 }
+
+Deno.test("BatchedSend drops a peer that does not read when too many bytes wait", async () => {
+  await using pair = await LinkPair.make("tcp");
+  const errors: unknown[] = [];
+  const stream = new BatchedSend(pair.client, {
+    maxQueuedBytes: 100_000,
+    onError: (error) => void errors.push(error),
+  });
+  stream.send({ op: "big", data: new Uint8Array(32 * 2 ** 20) }); // more than the sockets hold
+  await Promise.resolve(); // it is being written
+  const message = { op: "n", data: new Uint8Array(40_000) };
+  stream.send(message);
+  stream.send(message);
+  assertThrows(() => stream.send(message), CommClosed, "does not read");
+  assertEquals([errors.length, stream.closed, pair.client.closed, stream.queuedMessages], [1, true, true, 0]);
+  await stream.close();
+});

@@ -14,6 +14,9 @@ export interface Clock {
   timer(milliseconds: number, callback: () => void): () => void;
 }
 
+/** Most milliseconds that a timer takes; with more, even with infinitely many, it would run out at once. */
+export const TIMER_MAX_MS: number = 2 ** 31 - 1;
+
 /** The real one. */
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -27,12 +30,12 @@ export const systemClock: Clock = {
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", onAbort);
       resolve();
-    }, milliseconds);
+    }, Math.min(milliseconds, TIMER_MAX_MS));
     signal?.addEventListener("abort", onAbort, { once: true });
     return promise;
   },
   timer(milliseconds: number, callback: () => void): () => void {
-    const timer = setTimeout(callback, milliseconds);
+    const timer = setTimeout(callback, Math.min(milliseconds, TIMER_MAX_MS));
     return () => clearTimeout(timer);
   },
 };

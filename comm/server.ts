@@ -12,7 +12,7 @@ import { getLogger, type Logger } from "../config/logging.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import { isRecord, type RawMessage } from "../messages/common.ts";
 import { errorReply } from "../protocol/remote_error.ts";
-import type { AccessGuard, Refusal } from "./access.ts";
+import { type AccessGuard, type Refusal, REGISTRATION_REFUSALS } from "./access.ts";
 import { addressHost } from "./address.ts";
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./admission.ts";
 import type { Comm, Listener } from "./comm.ts";
@@ -179,7 +179,10 @@ export class Server implements AsyncDisposable {
       const handler = this.#handlers.get(op);
       if (handler !== undefined) return await handler(request, comm, signal);
       const stream = this.#streams.get(op);
-      if (stream === undefined) return this.#unknown(`"${op}"`, comm);
+      if (stream === undefined) {
+        const text = `This is a ${this.#name}, which has no handler "${op}"`;
+        return await registrationFailed(request, comm, text) ?? this.#unknown(`"${op}"`, comm);
+      }
       await stream(request, comm, signal);
       await comm.close();
       return DONT_REPLY;
@@ -188,7 +191,7 @@ export class Server implements AsyncDisposable {
       this.#logger.warning(
         `${this.#name} failed to handle "${String(op)}" of ${comm.peerAddress}: ${messageOf(error)}`,
       );
-      return errorReply(error);
+      return await registrationFailed(request, comm, messageOf(error)) ?? errorReply(error);
     }
   }
 
@@ -235,6 +238,17 @@ async function refuse({ text, answer }: Refusal, comm: Comm): Promise<unknown> {
   await comm.write(answer);
   await comm.close();
   return DONT_REPLY;
+}
+
+/**
+ * Who registers wants no reply, and waits for the stream to begin: it is told in that form that it does not. Nothing for
+ * any other request.
+ */
+async function registrationFailed(request: RawMessage, comm: Comm, text: string): Promise<unknown> {
+  const { op } = request;
+  if (request["reply"] !== false || typeof op !== "string" || comm.closed) return undefined;
+  if (!Object.hasOwn(REGISTRATION_REFUSALS, op)) return undefined;
+  return await refuse({ text, answer: REGISTRATION_REFUSALS[op]?.(text) }, comm);
 }
 
 /** Dask's text. */

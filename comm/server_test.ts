@@ -355,3 +355,37 @@ Deno.test("Server and call go through get_data as Python's workers do", async ()
     `peer-behaviour.json: 3 of ${peers.length}; the other ${others} are about the roles above comm/\n`;
   Deno.stderr.writeSync(new TextEncoder().encode(text));
 });
+
+Deno.test("Server tells who registers without a reply that it is refused, and hangs up", async () => {
+  const fail = () => Promise.reject(new TypeError("no such thing"));
+  const roles: readonly [string, ServerOptions][] = [
+    ["no handler", { name: "Worker", handlers: {} }],
+    ["disallowed", {
+      name: "Scheduler",
+      handlers: {},
+      blockedHandlers: ["register-client", "register-worker"],
+    }],
+    ["no such thing", {
+      name: "Scheduler",
+      handlers: {},
+      streams: { "register-client": fail, "register-worker": fail },
+    }],
+  ];
+  for (const [text, options] of roles) {
+    await using server = new Server(options);
+    const { contactAddress } = await server.listen("tcp://127.0.0.1:0");
+    const ask = async (op: string): Promise<unknown> => {
+      const comm = await connect(contactAddress, {});
+      await comm.write({ op, reply: false });
+      const answer = await comm.read();
+      await assertRejects(() => comm.read(), CommClosed);
+      comm.abort();
+      return answer;
+    };
+    const [start] = await ask("register-client") as RawMessage[];
+    assertEquals(start?.["op"], "stream-start");
+    assert(String(start?.["error"]).includes(text), String(start?.["error"]));
+    const { status, message } = await ask("register-worker") as { status: string; message: string };
+    assertEquals([status, message.includes(text)], ["error", true], message);
+  }
+});

@@ -7,7 +7,7 @@
 
 import { Client, type ClientOptions } from "../client/client.ts";
 import type { WaitOptions } from "../client/future.ts";
-import { setClusterStarter } from "../client/own_cluster.ts";
+import { onceClosed, setClusterStarter } from "../client/own_cluster.ts";
 import { DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
 import type { Config } from "../config/config.ts";
 import { currentConfig } from "../config/load.ts";
@@ -74,6 +74,10 @@ export class LocalCluster implements AsyncDisposable {
   #plan: Plan;
   #scheduler: Scheduler;
   #workers = new Map<string, Worker>();
+  /** Those of the workers that are being emptied, or end: they don't count any more. */
+  #leaving = new Set<Worker>();
+  /** The ends of those. */
+  #departures = new Set<Promise<void>>();
   #clients = new Set<Client>();
   #nextName = 0;
   /** The last change of size; the next waits for it. */
@@ -139,6 +143,7 @@ export class LocalCluster implements AsyncDisposable {
       this.#checkOpen("connect a client");
     }
     this.#clients.add(client);
+    onceClosed(client, () => this.#clients.delete(client));
     return client;
   }
 
@@ -178,7 +183,7 @@ export class LocalCluster implements AsyncDisposable {
     );
     const signal = deadline.signal ?? this.#closed.signal;
     signal.throwIfAborted();
-    const missing = nWorkers - this.#workers.size;
+    const missing = nWorkers - (this.#workers.size - this.#leaving.size);
     if (missing > 0) await this.#add(missing, signal);
     else if (missing < 0) await this.#retire(-missing, signal);
   }
@@ -205,7 +210,10 @@ export class LocalCluster implements AsyncDisposable {
       signal,
     });
     this.#workers.set(name, worker);
-    const forget = () => void this.#workers.delete(name);
+    const forget = () => {
+      this.#workers.delete(name);
+      this.#leaving.delete(worker);
+    };
     worker.finished.then(forget, (error) => {
       forget();
       logger.error(`Worker "${name}" failed: ${messageOf(error)}`);
@@ -215,13 +223,26 @@ export class LocalCluster implements AsyncDisposable {
 
   /**
    * The youngest go, as in Dask (`SpecCluster.scale`). Their results are moved to the others before; what nobody can
-   * take is lost, and computed again when there are workers.
+   * take is lost, and computed again when there are workers. They go on to leave when the caller stops waiting.
    */
   async #retire(count: number, signal: AbortSignal): Promise<void> {
-    const leaving = [...this.#workers.values()].slice(-count);
+    const staying = [...this.#workers.values()].filter((worker) => !this.#leaving.has(worker));
+    const leaving = staying.slice(-count);
+    for (const worker of leaving) this.#leaving.add(worker);
+    const departure = this.#empty(leaving);
+    this.#departures.add(departure);
+    const forget = () => void this.#departures.delete(departure);
+    departure.then(forget, forget);
+    await orAborted(departure, signal);
+  }
+
+  async #empty(leaving: readonly Worker[]): Promise<void> {
     const workers = leaving.map((worker) => worker.address);
-    await orAborted(this.#scheduler.retireWorkers({ workers, remove: false }), signal);
-    await Promise.all(leaving.map((worker) => worker.close()));
+    try {
+      await this.#scheduler.retireWorkers({ workers, remove: false });
+    } finally {
+      await Promise.all(leaving.map((worker) => worker.close()));
+    }
   }
 
   async #close(): Promise<void> {
@@ -230,6 +251,7 @@ export class LocalCluster implements AsyncDisposable {
     await Promise.all(Array.from(this.#clients, (client) => client.close()));
     await Promise.all(Array.from(this.#workers.values(), (worker) => worker.close()));
     await this.#scheduler.close();
+    await Promise.allSettled(this.#departures); // who waited for them was told
   }
 
   #checkOpen(what: string): void {

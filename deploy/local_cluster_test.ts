@@ -156,3 +156,23 @@ Deno.test("Client.connect without an address takes certificates", async () => {
   const [link] = await client.links();
   assertMatch(link?.tls?.peer.issuer ?? "", /own/);
 });
+
+Deno.test("LocalCluster.scale that ran out of time takes the workers away all the same, and counts them no more", async () => {
+  await using cluster = await LocalCluster.start({ nWorkers: 2, protocol: "inproc" });
+  await using client = await cluster.connectClient();
+  const made = client.map(
+    (i: number) => new Uint8Array(100_000).fill(i),
+    Array.from({ length: 20 }, (_, i) => i),
+  );
+  await Promise.all(made.map((future) => future.exception()));
+  const controller = new AbortController();
+  const scaling = cluster.scale(1, { signal: controller.signal });
+  await Promise.resolve().then(() => Promise.resolve()); // it has begun
+  controller.abort(new TypeError("no time"));
+  await assertRejects(() => scaling, TypeError, "no time");
+  await cluster.scale(2);
+  assert(cluster.workers.has("2"));
+  await cluster.scale(1);
+  const values = await client.gather(made);
+  assertEquals(values.map((value) => value[0]), Array.from({ length: 20 }, (_, i) => i));
+});

@@ -11,8 +11,25 @@ import { parseTimedelta } from "./units.ts";
 export interface DeadlineOptions {
   /** Gives up at once when aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** Gives up after that long: milliseconds, or text such as `"30s"`. */
+  /** Gives up after that long: milliseconds, or text such as `"30s"`. `Infinity` is no limit. */
   readonly timeout?: number | string | undefined;
+}
+
+/** Longest time of a timer; a longer one would be due at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/**
+ * Milliseconds of a time-out; `Infinity` if there is none.
+ *
+ * @throws {RangeError} If it is negative, not a number, or a text that can't be read.
+ */
+export function timeoutMs(timeout: number | string | undefined): number {
+  if (timeout === undefined) return Infinity;
+  const milliseconds = parseTimedelta(timeout, "ms") * 1000;
+  if (milliseconds >= 0) return milliseconds;
+  throw new RangeError(
+    `Cannot wait for a time-out of "${timeout}": give milliseconds from 0 up, a text such as "30s", or Infinity`,
+  );
 }
 
 /** A signal with a timer that is cleared when the wait is over. */
@@ -20,22 +37,31 @@ export class Deadline implements Disposable {
   /** Aborted when the wait must end; absent if nothing limits it. */
   readonly signal: AbortSignal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #controller = new AbortController();
 
   /**
    * @param options What limits the wait.
    * @param onTimeout Makes the reason of the abort; gets the time-out in milliseconds.
-   * @throws {RangeError} If `timeout` is a text that can't be read.
+   * @throws {RangeError} If `timeout` is negative, not a number, or a text that can't be read.
    */
   constructor(options: DeadlineOptions | undefined, onTimeout: (milliseconds: number) => Error) {
     const { signal, timeout } = options ?? {};
-    if (timeout === undefined) {
+    const milliseconds = timeoutMs(timeout);
+    if (milliseconds === Infinity) {
       this.signal = signal;
       return;
     }
-    const milliseconds = parseTimedelta(timeout, "ms") * 1000;
-    const controller = new AbortController();
-    this.#timer = setTimeout(() => controller.abort(onTimeout(milliseconds)), milliseconds);
-    this.signal = signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
+    this.#arm(milliseconds, () => onTimeout(milliseconds));
+    const mine = this.#controller.signal;
+    this.signal = signal === undefined ? mine : AbortSignal.any([signal, mine]);
+  }
+
+  #arm(milliseconds: number, makeReason: () => Error): void {
+    const part = Math.min(milliseconds, TIMER_MAX_MS);
+    this.#timer = setTimeout(() => {
+      if (part < milliseconds) this.#arm(milliseconds - part, makeReason);
+      else this.#controller.abort(makeReason());
+    }, part);
   }
 
   /** Clears the timer. */

@@ -29,12 +29,6 @@ export function contactRefusal(address: Address, links: LinkOptions): string | u
   }
 }
 
-/** First messages of streams that are refused, as Dask's peers read them. */
-export const REGISTRATION_REFUSALS: Readonly<Record<string, (text: string) => unknown>> = {
-  "register-client": (text) => [{ op: "stream-start", error: text }],
-  "register-worker": (text) => ({ status: "error", message: text, time: Date.now() / 1000 }),
-};
-
 /**
  * The messages of a client that it may send; all without `authorization`. A task that it may not run is cancelled,
  * with the reason.

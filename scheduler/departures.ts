@@ -6,6 +6,7 @@
  */
 
 import type { BatchedSend } from "../comm/batched.ts";
+import { TIMER_MAX_MS } from "../comm/clock.ts";
 import { DistributedError } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import { orAborted } from "../internal/deadline.ts";
@@ -102,7 +103,8 @@ export class Departures {
   }
 
   #watch(workerTtl: number): void {
-    const interval = workerTtl / TTL_LOOKS;
+    if (workerTtl === Infinity) return;
+    const interval = Math.min(workerTtl / TTL_LOOKS, TIMER_MAX_MS);
     let last = Date.now();
     this.#ttlTimer = setInterval(() => {
       const since = Date.now() - last;

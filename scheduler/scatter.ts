@@ -22,6 +22,8 @@ import type { SchedulerState } from "./state/scheduler_state.ts";
 
 /** Milliseconds between looks for a worker, as in Dask. */
 const POLL_MS = 100;
+/** Most seconds that a request may wait for a worker. */
+const WAIT_MAX = 3600;
 
 /** Values that are on workers now. */
 export interface Scattered {
@@ -33,17 +35,21 @@ export interface Scattered {
   readonly nbytes: Record<Key, number>;
 }
 
-/** Gives the values of a request to running workers, in turn beginning with `turn`, or to several of them. */
+/**
+ * Gives the values of a request to running workers, in turn beginning with `turn`, or to several of them. Gives up when
+ * `signal` is aborted.
+ */
 export async function scatterToWorkers(
   request: RawMessage,
   state: SchedulerState,
   pool: ConnectionPool,
   turn: number,
+  signal: AbortSignal,
 ): Promise<Scattered> {
   const client = checkString(request, "client") as ClientId;
   const data = Object.entries(checkRecord(request, "data"));
   const timeout = request["timeout"] === undefined ? 2 : checkNumber(request, "timeout");
-  const workers = await runningWorkers(request["workers"], state, timeout);
+  const workers = await runningWorkers(request["workers"], state, timeout, signal);
   const copies = copiesOf(request["broadcast"], workers.length);
   const whoHas: Record<Key, Address[]> = Object.create(null);
   const nbytes: Record<Key, number> = Object.create(null);
@@ -64,7 +70,10 @@ export async function scatterToWorkers(
     }
   });
   await Promise.all(
-    Array.from(byWorker, ([worker, values]) => pool.call(worker, { op: "update_data", data: values })),
+    Array.from(
+      byWorker,
+      ([worker, values]) => pool.call(worker, { op: "update_data", data: values }, signal),
+    ),
   );
   return { client, whoHas, nbytes };
 }
@@ -75,8 +84,13 @@ function copiesOf(broadcast: unknown, workers: number): number {
 }
 
 /** Waits for one that runs, as many seconds as the request says. */
-async function runningWorkers(names: unknown, state: SchedulerState, seconds: number): Promise<Address[]> {
-  const until = systemClock.now() + seconds * 1000;
+async function runningWorkers(
+  names: unknown,
+  state: SchedulerState,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<Address[]> {
+  const until = systemClock.now() + Math.min(seconds, WAIT_MAX) * 1000;
   for (;;) {
     const running: Address[] = [];
     for (const [address, ws] of state.workers) {
@@ -86,6 +100,6 @@ async function runningWorkers(names: unknown, state: SchedulerState, seconds: nu
     }
     if (running.length > 0) return running.sort();
     if (systemClock.now() >= until) throw new TimeoutError("No valid workers found");
-    await systemClock.sleep(POLL_MS);
+    await systemClock.sleep(POLL_MS, signal);
   }
 }

@@ -6,9 +6,9 @@
  */
 
 import { formatAddress } from "../comm/address.ts";
-import { accessGuard } from "../comm/access.ts";
+import { accessGuard, REGISTRATION_REFUSALS } from "../comm/access.ts";
 import { BatchedSend } from "../comm/batched.ts";
-import { TimeoutError } from "../comm/errors.ts";
+import { CommClosed, TimeoutError } from "../comm/errors.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
 import { resolveAddress } from "../comm/host.ts";
 import { linksOf } from "../comm/links.ts";
@@ -34,7 +34,6 @@ import {
   type RawMessage,
 } from "../messages/common.ts";
 import type {
-  GatherReply,
   HeartbeatWorkerReply,
   LinkFacts,
   RegisterWorker,
@@ -46,8 +45,8 @@ import { encodeError } from "../protocol/remote_error.ts";
 import { Credentials } from "../security/credentials.ts";
 import type { Security } from "../security/security.ts";
 import { Departures, type RetireOptions } from "./departures.ts";
-import { contactRefusal, permitted, REGISTRATION_REFUSALS } from "./access.ts";
-import { gatherFromWorkers } from "./gather.ts";
+import { contactRefusal, permitted } from "./access.ts";
+import { Gatherer } from "./gather.ts";
 import { schedulerIdentity, taskPrefixStates, workerIdentity } from "./identity.ts";
 import {
   parseMetrics,
@@ -68,6 +67,8 @@ const logger = getLogger("distributed.scheduler");
 const DEFAULT_PORT = 8786;
 /** Milliseconds that goodbyes to peers may take. */
 const GOODBYE_MS = 2000;
+/** Bytes that may wait for a client to read on; one that lets more pile up does not read at all. */
+const CLIENT_BYTES_MAX = 2 ** 30;
 /** Milliseconds between looks at the idle time-out, as in Dask. */
 const IDLE_CHECK_MS = 250;
 
@@ -96,6 +97,7 @@ export class Scheduler implements AsyncDisposable {
   #idleSince = Date.now();
   #idleTimer: ReturnType<typeof setInterval> | undefined;
   #departures: Departures;
+  #gatherer: Gatherer;
   #credentials: Credentials;
   #links: LinkOptions;
   #file: SchedulerFile | undefined;
@@ -110,10 +112,18 @@ export class Scheduler implements AsyncDisposable {
       state: this.#state,
       stimulate: (stimulus) => this.#stimulate(stimulus),
       stream: (address) => this.#workers.get(address),
-      dropLinks: (address) => this.#pool.remove(address),
+      dropLinks: (address) => {
+        this.#pool.remove(address);
+        this.#gatherer.forget(address);
+      },
       identityOf: (worker) => workerIdentity(worker, this.#registrations.get(worker.address)),
     }, settings.workerTtl);
     this.#pool = new ConnectionPool({ ...links, expect: "worker" });
+    this.#gatherer = new Gatherer({
+      pool: this.#pool,
+      holders: (keys) => this.#state.whoHas(keys),
+      onLacking: (worker, keys) => this.#dropReplicas(worker, keys),
+    });
     this.#credentials = new Credentials(links.context);
     this.#links = links;
     this.#server = new Server({
@@ -128,13 +138,13 @@ export class Scheduler implements AsyncDisposable {
       }),
       handlers: {
         identity: (request) => this.#identity(request),
-        gather: (request) => this.#gather(checkKeys(request, "keys")),
+        gather: (request, _comm, signal) => this.#gatherer.gather(checkKeys(request, "keys"), signal),
         who_has: (request) => this.#whoHas(request),
         has_what: (request) => this.#hasWhat(request),
         processing: ({ workers }) =>
           Object.fromEntries(this.#state.processing(Array.isArray(workers) ? workers as Address[] : null)),
         retry: (request) => this.#retry(checkKeys(request, "keys")),
-        scatter: (request) => this.#scatter(request),
+        scatter: (request, _comm, signal) => this.#scatter(request, signal),
         update_data: (request) => this.#updateData(parseUpdateData(request)),
         ncores: () => Object.fromEntries(Array.from(this.#state.workers, ([a, ws]) => [a, ws.nthreads])),
         get_task_prefix_states: () => taskPrefixStates(this.#state),
@@ -284,7 +294,7 @@ export class Scheduler implements AsyncDisposable {
     if (this.#clients.has(client)) {
       throw new MessageError(`Cannot register client "${client}": it is connected`);
     }
-    const stream = new BatchedSend(comm);
+    const stream = new BatchedSend(comm, { maxQueuedBytes: CLIENT_BYTES_MAX });
     this.#clients.set(client, stream);
     logger.info(`Receive client connection: ${client}`);
     try {
@@ -386,8 +396,16 @@ export class Scheduler implements AsyncDisposable {
     return Object.fromEntries(this.#state.hasWhat(Array.isArray(workers) ? workers as Address[] : null));
   }
 
-  async #gather(keys: readonly Key[]): Promise<GatherReply> {
-    return await gatherFromWorkers(keys, (wanted) => this.#state.whoHas(wanted), this.#pool);
+  /** Results that a worker lost are computed again, or lost. */
+  #dropReplicas(worker: Address, keys: readonly Key[]): void {
+    if (!this.#state.workers.has(worker)) return;
+    logger.warning(`Worker ${worker} lacks ${keys.length} results that it should have`);
+    const stimulus_id = `gather-lacking-${Date.now() / 1000}`;
+    this.#stimulate((now) => {
+      for (const key of keys) {
+        this.#state.handleWorkerMessage(worker, { op: "release-worker-data", key, stimulus_id }, now);
+      }
+    });
   }
 
   #retry(keys: readonly Key[]): Key[] {
@@ -396,9 +414,15 @@ export class Scheduler implements AsyncDisposable {
     return running;
   }
 
-  async #scatter(request: RawMessage): Promise<Key[]> {
+  async #scatter(request: RawMessage, signal: AbortSignal): Promise<Key[]> {
     const turn = this.#scatterTurn++;
-    const { client, whoHas, nbytes } = await scatterToWorkers(request, this.#state, this.#pool, turn);
+    const { client, whoHas, nbytes } = await scatterToWorkers(
+      request,
+      this.#state,
+      this.#pool,
+      turn,
+      signal,
+    );
     this.#updateData({ op: "update-data", who_has: whoHas, nbytes, client });
     return Object.keys(whoHas) as Key[];
   }
@@ -439,5 +463,9 @@ export class Scheduler implements AsyncDisposable {
 
 function sendAll(stream: BatchedSend | undefined, messages: readonly unknown[]): void {
   if (stream === undefined || stream.closed) return; // its end is being handled
-  for (let i = 0; i < messages.length; i++) stream.send(messages[i]); // hot: per message
+  try {
+    for (let i = 0; i < messages.length; i++) stream.send(messages[i]); // hot: per message
+  } catch (error) {
+    if (!(error instanceof CommClosed)) throw error; // too much waited: the stream was dropped, and said so
+  }
 }

@@ -9,6 +9,7 @@ import { normalizeAddress } from "../comm/address.ts";
 import { accessGuard } from "../comm/access.ts";
 import { BatchedSend } from "../comm/batched.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
+import { TIMER_MAX_MS } from "../comm/clock.ts";
 import { connect } from "../comm/connect.ts";
 import { CommTimeoutError, DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
 import { linksOf } from "../comm/links.ts";
@@ -318,7 +319,7 @@ export class Worker implements AsyncDisposable {
         await this.#heartbeat(signal);
         this.#scheduleHeartbeat();
       });
-    }, this.#heartbeatSeconds * 1000);
+    }, Math.min(this.#heartbeatSeconds * 1000, TIMER_MAX_MS));
   }
 
   async #heartbeat(signal: AbortSignal): Promise<void> {

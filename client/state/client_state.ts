@@ -92,6 +92,13 @@ export class KeyState {
   }
 }
 
+/** A task as it is submitted. */
+interface Submission {
+  readonly fn: FunctionBody;
+  readonly row: TaskRow;
+  readonly annotations: GraphAnnotations;
+}
+
 interface FunctionUse {
   /** Wanted keys that were submitted with it. */
   keys: number;
@@ -105,6 +112,11 @@ export class ClientState {
   #outbox: ClientStreamMessage[] = [];
   /** Keys that were cancelled, and how many confirmations are on their way: until then reports are of what was. */
   #cancelling = new Map<Key, number>();
+  /**
+   * Tasks that were submitted once more while a cancellation was on its way: if it took them along, as they depended
+   * on what was cancelled, they begin anew.
+   */
+  #again = new Map<KeyState, Submission>();
   /** Last message of the outbox if it is a graph that can still grow. */
   #graph: GrowingGraph | undefined = undefined;
 
@@ -142,26 +154,33 @@ export class ClientState {
    */
   submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState {
     const known = this.#wanted(row[0]);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      const isPending = this.#cancelling.size > 0 && known.functionHash === fn.hash && !known.ended;
+      if (isPending) this.#again.set(known, { fn, row, annotations });
+      return known;
+    }
     const state = new KeyState(row[0], fn.hash);
     this.#keys.set(row[0], state);
+    this.#addToGraph(fn, row, annotations);
+    const use = this.#functions.get(fn.hash);
+    if (use !== undefined) use.keys++;
+    return state;
+  }
+
+  #addToGraph(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): void {
     let graph = this.#graph;
     if (graph === undefined || graph.annotations !== annotations) {
       graph = { op: "update-graph", groups: [], functions: {}, annotations, fifo_timeout: 0.1 };
       this.#graph = graph;
       this.#outbox.push(graph);
     }
-    const use = this.#functions.get(fn.hash);
-    if (use === undefined) {
+    if (!this.#functions.has(fn.hash)) {
       graph.functions[fn.hash] = fn.body;
-      this.#functions.set(fn.hash, { keys: 1 });
-    } else {
-      use.keys++;
+      this.#functions.set(fn.hash, { keys: 0 });
     }
     const group = graph.groups.at(-1);
     if (group?.function === fn.hash) group.tasks.push(row);
     else graph.groups.push({ function: fn.hash, tasks: [row] });
-    return state;
   }
 
   /** Wants a key that others may have made. If nobody has, it is soon cancelled. */
@@ -283,8 +302,13 @@ export class ClientState {
       case "cancelled-keys":
         for (const key of report.keys) { // one that is named twice answers twice
           const state = this.#isConfirmation(key) ? undefined : this.#keys.get(key);
-          if (state !== undefined) this.#cancel(state, report.reason ?? undefined, report.msg);
+          if (state === undefined) continue;
+          const again = this.#again.get(state);
+          if (again === undefined) this.#cancel(state, report.reason ?? undefined, report.msg);
+          else this.#addToGraph(again.fn, again.row, again.annotations);
+          this.#again.delete(state);
         }
+        if (this.#cancelling.size === 0) this.#again.clear();
         return;
       case "adjust-heartbeat-interval":
       case "stream-closed":
@@ -301,6 +325,7 @@ export class ClientState {
     this.#keys.clear();
     this.#functions.clear();
     this.#cancelling.clear();
+    this.#again.clear();
     this.takeMessages();
   }
 

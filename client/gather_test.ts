@@ -1,0 +1,79 @@
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { systemClock } from "../comm/clock.ts";
+import { CommClosed } from "../comm/errors.ts";
+import { listen } from "../comm/listen.ts";
+import { ConnectionPool } from "../comm/pool.ts";
+import { orAborted } from "../internal/deadline.ts";
+import type { Address, Key } from "../messages/common.ts";
+import { serializeValue } from "../protocol/values.ts";
+import { type Fetched, Gatherer, valuesOf } from "./gather.ts";
+import { whilePresent } from "./presence.ts";
+import { Rounds } from "./rounds.ts";
+import { KeyState } from "./state/client_state.ts";
+
+const WORKER = "tls://127.0.0.1:1" as Address;
+const NOWHERE = "tcp://127.0.0.1:1" as Address;
+
+function finished(workers: readonly Address[]): KeyState {
+  const state = new KeyState("x" as Key, undefined);
+  state.workers = workers;
+  state.end("finished");
+  return state;
+}
+
+Deno.test("Gatherer asks a busy worker again, and nobody else", async () => {
+  const answers = [{ status: "busy" }, { status: "OK", data: { x: serializeValue(7) } }];
+  let asked = 0;
+  const listener = await listen("tcp://127.0.0.1:0", {
+    onComm: async (comm) => {
+      while (asked < answers.length) {
+        await comm.read();
+        await comm.write(answers[asked++]);
+      }
+      await comm.read().catch(() => {});
+      comm.abort();
+    },
+  });
+  const worker = listener.contactAddress;
+  await using pool = new ConnectionPool();
+  const states = [finished([worker])];
+  const fetched: Fetched = new Map();
+  assertEquals(await new Gatherer(pool, NOWHERE).fetch(states, fetched, undefined), []);
+  assertEquals([valuesOf(states, fetched), asked], [[7], 2]);
+  await pool.close();
+  await listener.close();
+});
+
+Deno.test("whilePresent ends a call whose worker is given up, and looks no more once it is over", async () => {
+  const clock = { ...systemClock, sleep: () => Promise.resolve() };
+  let looks = 0;
+  const look = () => Promise.resolve(++looks === 3 ? new CommClosed(WORKER, "it is gone") : undefined);
+  const hangs = (signal: AbortSignal) => orAborted(new Promise<never>(() => {}), signal);
+  await assertRejects(() => whilePresent(hangs, look, undefined, clock), CommClosed, "it is gone");
+  assertEquals(looks, 3);
+  assertEquals(await whilePresent(() => Promise.resolve(1), look, undefined), 1);
+  assertEquals(looks, 3);
+});
+
+Deno.test("whilePresent ends a call when nobody can tell of the worker, or the caller gives up", async () => {
+  const clock = { ...systemClock, sleep: () => Promise.resolve() };
+  const hangs = (signal: AbortSignal) => orAborted(new Promise<never>(() => {}), signal);
+  const fails = () => Promise.reject(new CommClosed(WORKER, "no scheduler"));
+  await assertRejects(() => whilePresent(hangs, fails, undefined, clock), CommClosed, "no scheduler");
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assertRejects(() => whilePresent(hangs, fails, signal), Error, "enough");
+});
+
+Deno.test("Rounds waits longer each time, and gives up when the holders stay the same", () => {
+  const rounds = new Rounds();
+  const state = finished([WORKER]);
+  const failureOf = () => "Connection refused";
+  assertEquals(Array.from({ length: 4 }, () => rounds.failed(state, failureOf)), [0, 100, 200, 400]);
+  state.workers = ["tls://127.0.0.1:2" as Address];
+  const pauses = Array.from({ length: 9 }, () => rounds.failed(state, failureOf));
+  assertEquals([pauses[0], pauses[8]], [0, 2000]);
+  const error = assertThrows(() => rounds.failed(state, failureOf), CommClosed, "Connection refused");
+  assertEquals(error.address, state.workers[0]);
+  state.workers = [];
+  assertStrictEquals(rounds.failed(state, failureOf), 0);
+});

@@ -1,0 +1,84 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import type { Clock } from "../comm/clock.ts";
+import { call } from "../comm/rpc.ts";
+import { Server } from "../comm/server.ts";
+import type { Key } from "../messages/common.ts";
+import { MessageError } from "../messages/common.ts";
+import { serializeValue } from "../protocol/values.ts";
+import { connect } from "../comm/connect.ts";
+import { workerHandlers } from "./handlers.ts";
+import { DataStore } from "./store.ts";
+
+/** A clock whose timers run out when a test says so. */
+class ManualClock implements Clock {
+  readonly timers = new Map<() => void, number>();
+
+  now(): number {
+    return 0;
+  }
+
+  sleep(): Promise<void> {
+    return Promise.reject(new TypeError("Nobody sleeps here"));
+  }
+
+  timer(milliseconds: number, callback: () => void): () => void {
+    this.timers.set(callback, milliseconds);
+    return () => void this.timers.delete(callback);
+  }
+
+  expire(): void {
+    for (const callback of this.timers.keys()) callback();
+  }
+}
+
+const GET = { op: "get_data", keys: ["x" as Key], who: null } as const;
+
+Deno.test("workerHandlers: get_data serves others again when peers that never say OK are overdue", async () => {
+  const store = new DataStore();
+  store.set("x" as Key, serializeValue("value"));
+  const clock = new ManualClock();
+  await using server = new Server({
+    name: "Worker",
+    handlers: workerHandlers(store, () => undefined, () => ({}), 1, clock),
+  });
+  const { contactAddress } = await server.listen("tcp://127.0.0.1:0");
+  await using stack = new AsyncDisposableStack();
+  const dial = async () => {
+    const comm = await connect(contactAddress, {});
+    stack.defer(() => comm.abort());
+    return comm;
+  };
+  const silent = [await dial(), await dial()]; // on the same host two may be served
+  for (const comm of silent) {
+    await comm.write(GET);
+    await comm.read();
+  }
+  const asker = await dial();
+  assertEquals((await call(asker, GET)).status, "busy");
+  assertEquals([...clock.timers.values()].every((milliseconds) => milliseconds >= 10_000), true);
+  clock.expire();
+  assertEquals((await call(asker, GET)).status, "OK");
+  // A late answer does not free the place of somebody else.
+  for (const comm of silent) await comm.write("OK");
+  for (const comm of silent) await call(comm, { op: "ping" });
+  for (const comm of silent) {
+    await comm.write(GET);
+    await comm.read();
+  }
+  assertEquals((await call(await dial(), GET)).status, "busy");
+});
+
+Deno.test("workerHandlers: update_data fails while the worker starts, and keeps nothing", () => {
+  const taken: unknown[] = [];
+  const { update_data: updateData } = workerHandlers(new DataStore(), () => undefined, (data) => {
+    taken.push(data);
+    return {};
+  }, 1);
+  const request = { op: "update_data", data: { x: serializeValue(1) } };
+  assertThrows(
+    () => updateData?.(request, undefined as never, new AbortController().signal),
+    MessageError,
+    "still starting",
+  );
+  assertEquals(taken, []);
+});
