@@ -50,7 +50,12 @@ export async function fetchStatus({ address, links, timeoutMs }: Question): Prom
     { timeout: timeoutMs },
     (ms) => new TimeoutError(`"${address}" did not answer within ${ms / 1000} s`),
   );
-  await using comm = await connect(address, { ...links, timeout: timeoutMs, signal: deadline.signal });
+  await using comm = await connect(address, {
+    ...links,
+    expect: "scheduler",
+    timeout: timeoutMs,
+    signal: deadline.signal,
+  });
   const ask = async (op: string): Promise<unknown> => {
     try {
       return await call(comm, { op }, deadline.signal);

@@ -10,6 +10,7 @@ import { systemClock } from "../comm/clock.ts";
 import { readSchedulerFile } from "../comm/scheduler_file.ts";
 import type { Config } from "../config/config.ts";
 import { currentConfig } from "../config/load.ts";
+import { checkOptions } from "../internal/options.ts";
 import { Deadline } from "../internal/deadline.ts";
 import type { Address, ClientId, Key } from "../messages/common.ts";
 import type { LinkFacts, SchedulerIdentity } from "../messages/rpc.ts";
@@ -42,6 +43,15 @@ export interface ClientOptions extends WaitOptions {
   /** Configuration. Default: what Dask's files and variables say, as far as permissions go. */
   config?: Config;
 }
+
+const KNOWN: Record<keyof ClientOptions, true> = {
+  security: true,
+  name: true,
+  schedulerFile: true,
+  config: true,
+  signal: true,
+  timeout: true,
+};
 
 async function configuredAddress(
   { schedulerFile, signal, timeout, config }: ClientOptions,
@@ -92,6 +102,7 @@ export class Client implements Submitter, AsyncDisposable {
    * @throws {CommClosed} If nobody answers within `timeout` (default: `distributed.comm.timeouts.connect`, `"30s"`).
    */
   static async connect(address?: string, options: ClientOptions = {}): Promise<Client> {
+    checkOptions("Client.connect", options, KNOWN);
     const known = address ?? await configuredAddress(options);
     return known === undefined
       ? await Client.#connectToOwn(options)

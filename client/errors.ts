@@ -142,6 +142,7 @@ function taskErrorClass(builtin: ErrorClass): TaskErrorClass {
         Object.defineProperty(this, ofTask, { value: true });
       }
     };
+    Object.defineProperty(made, "name", { value: builtin.name }); // shown by inspect
     classes.set(builtin, made);
   }
   return made;

@@ -45,7 +45,8 @@ export function sameHost(a: string, b: string): boolean {
   return left === right || (isLoopback(left) && isLoopback(right));
 }
 
-function isLoopback(host: string): boolean {
+/** Whether a host is this machine, seen from inside. */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 

@@ -125,7 +125,7 @@ function refusedPerhaps(address: Address, cause: unknown): CommAuthError {
     `Cannot connect to "${address}": the peer ended the link ${UNPROVEN_TRIES} times between TLS and its first ` +
       `message (${
         messageOf(cause)
-      }). Most likely it refuses the certificate of this side: another CA, expired, or ` +
+      }). Most likely it refuses the certificate of this side: another CA, expired, revoked, not covered by its authorization rules, or ` +
       `X.509 v1; its log tells. Or it is no Dask peer, or does not come up`,
     { cause },
   );

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { checkOptions } from "../internal/options.ts";
 import { Client, type ClientOptions } from "../client/client.ts";
 import type { WaitOptions } from "../client/future.ts";
 import { onceClosed, setClusterStarter } from "../client/own_cluster.ts";
@@ -56,6 +57,16 @@ interface Plan {
   readonly config: Config;
 }
 
+const KNOWN: Record<keyof LocalClusterOptions, true> = {
+  nWorkers: true,
+  threadsPerWorker: true,
+  security: true,
+  protocol: true,
+  config: true,
+  signal: true,
+  timeout: true,
+};
+
 /**
  * A scheduler and workers in this program, on loopback. Source:
  * https://distributed.dask.org/en/stable/api.html#distributed.LocalCluster
@@ -100,6 +111,7 @@ export class LocalCluster implements AsyncDisposable {
    * @throws {TimeoutError} If `timeout` passed first.
    */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+    checkOptions("LocalCluster.start", options, KNOWN);
     const nWorkers = atLeast("nWorkers", options.nWorkers ?? navigator.hardwareConcurrency, 0);
     const plan = await planOf(options);
     options.signal?.throwIfAborted();

@@ -9,9 +9,24 @@ import { withConfigured } from "../comm/secure.ts";
 import type { Config } from "../config/config.ts";
 import type { LinkLimits } from "../comm/admission.ts";
 import { ConfigError } from "../config/errors.ts";
+import { checkOptions } from "../internal/options.ts";
 import { parseTimedelta } from "../internal/units.ts";
 import { asksForTls, type Security } from "../security/security.ts";
 import type { SchedulerStateOptions } from "./state/machine.ts";
+
+const KNOWN: Record<keyof SchedulerOptions, true> = {
+  host: true,
+  port: true,
+  protocol: true,
+  limits: true,
+  security: true,
+  idleTimeout: true,
+  workerTtl: true,
+  allowedFailures: true,
+  validate: true,
+  schedulerFile: true,
+  config: true,
+};
 
 /** Options of {@linkcode Scheduler.start}. What is left out is taken from `config`. */
 export interface SchedulerOptions {
@@ -80,6 +95,7 @@ const SCHEDULER = "distributed.scheduler";
  * @throws {ConfigError} If a setting can't be used.
  */
 export function schedulerSettings(options: SchedulerOptions, config: Config): SchedulerSettings {
+  checkOptions("Scheduler.start", options, KNOWN);
   const hasTls = asksForTls(withConfigured(options.security, config));
   const scheme = defaultScheme(config);
   return {

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { formatAddress } from "../comm/address.ts";
+import { addressHost, formatAddress } from "../comm/address.ts";
 import { accessGuard, REGISTRATION_REFUSALS } from "../comm/access.ts";
 import { BatchedSend } from "../comm/batched.ts";
 import { CommClosed, TimeoutError } from "../comm/errors.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
-import { resolveAddress } from "../comm/host.ts";
+import { isLoopback, resolveAddress } from "../comm/host.ts";
 import { linksOf } from "../comm/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { ConnectionPool } from "../comm/pool.ts";
@@ -62,6 +62,10 @@ import { SchedulerState } from "./state/scheduler_state.ts";
 export type { SchedulerOptions } from "./options.ts";
 
 const logger = getLogger("distributed.scheduler");
+
+const UNKNOWN_ADDRESS =
+  "The address above is for this machine only: its other addresses are not known without " +
+  "--allow-sys=networkInterfaces. Add that, or name one by --host, if workers or clients run elsewhere";
 
 /** Port that schedulers listen on if nothing else is said. */
 const DEFAULT_PORT = 8786;
@@ -193,7 +197,10 @@ export class Scheduler implements AsyncDisposable {
     if (protocol === "tcp" && settings.isProtocolAssumed) logger.warning(plainTextWarning(listenAddress));
     logger.info(`State start`);
     logger.info(`  Scheduler at: ${scheduler.address.padStart(26)}`);
-    if (listenAddress !== scheduler.address) logger.info(`  Listening on: ${listenAddress.padStart(26)}`);
+    if (listenAddress !== scheduler.address) {
+      logger.info(`  Listening on: ${listenAddress.padStart(26)}`);
+      if (isLoopback(addressHost(scheduler.address))) logger.warning(UNKNOWN_ADDRESS);
+    }
     return scheduler;
   }
 
@@ -323,7 +330,9 @@ export class Scheduler implements AsyncDisposable {
   async #serveWorker(request: RawMessage, comm: Comm): Promise<unknown> {
     const registration = parseRegisterWorker(request);
     const address = await resolveAddress(registration.address);
-    const refusal = contactRefusal(address, this.#links) ?? this.#refusal(address, registration.name);
+    const refusal = comm.peerInfo.javascript === undefined
+      ? "this scheduler places tasks of TypeScript clients, which workers of Python can't run"
+      : contactRefusal(address, this.#links) ?? this.#refusal(address, registration.name);
     if (refusal !== undefined) {
       logger.warning(`Refused worker ${address}: ${refusal}`);
       await comm.write({ status: "error", message: refusal, time: Date.now() / 1000 });

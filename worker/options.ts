@@ -7,8 +7,25 @@
 import { blockedHandlers } from "../comm/settings.ts";
 import type { LinkLimits } from "../comm/admission.ts";
 import type { Config } from "../config/config.ts";
+import { checkOptions } from "../internal/options.ts";
 import type { Security } from "../security/security.ts";
 import type { WorkerStateOptions } from "./state/worker_state.ts";
+
+const KNOWN: Record<keyof WorkerOptions, true> = {
+  nthreads: true,
+  name: true,
+  host: true,
+  port: true,
+  protocol: true,
+  limits: true,
+  listenAddress: true,
+  contactAddress: true,
+  security: true,
+  deathTimeout: true,
+  signal: true,
+  validate: true,
+  config: true,
+};
 
 /** Options of {@linkcode Worker.start}. What is left out is taken from `config`. */
 export interface WorkerOptions {
@@ -61,6 +78,7 @@ const WORKER = "distributed.worker";
  * @throws {ConfigError} If a setting can't be used.
  */
 export function workerSettings(options: WorkerOptions, config: Config): WorkerSettings {
+  checkOptions("Worker.start", options, KNOWN);
   return {
     transfersMax: config.wholeNumber(`${WORKER}.connections.incoming`, 1) ?? 10,
     blockedHandlers: blockedHandlers(config, `${WORKER}.blocked-handlers`),

@@ -1,0 +1,23 @@
+/**
+ * Options objects of the public API: a name that nobody knows is an error, not a wish that goes unheard.
+ *
+ * @module
+ */
+
+import { nearest } from "./nearest.ts";
+
+/**
+ * Checks the names of `options` against `known`, which has every name of its type.
+ *
+ * @throws {TypeError} If there is another one; names the nearest.
+ */
+export function checkOptions<T extends object>(what: string, options: T, known: Record<keyof T, true>): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    const close = nearest(name, Object.keys(known));
+    throw new TypeError(
+      `${what} has no option "${name}"` +
+        (close === undefined ? ` (known: ${Object.keys(known).join(", ")})` : `; did you mean "${close}"?`),
+    );
+  }
+}
