@@ -169,7 +169,12 @@ Deno.test("withRetries tries three times within two seconds if TLS is answered a
     );
     assertEquals(tries.made, 3);
     assert(clock.now() >= 2000 && clock.now() <= 3003, `it took ${clock.now() - 1000} ms`);
-    assert(error.message.includes("another CA, expired, revoked, not covered by its authorization rules, or X.509 v1"), error.message);
+    assert(
+      error.message.includes(
+        "another CA, expired, revoked, not covered by its authorization rules, or X.509 v1",
+      ),
+      error.message,
+    );
   }
 });
 
