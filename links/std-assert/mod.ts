@@ -323,8 +323,3 @@ export function fail(msg?: string): never {
 export function unreachable(msg = "Unreachable"): never {
   throw new AssertionError(msg);
 }
-
-/** Fails: this is yet to be written. */
-export function unimplemented(msg = "Unimplemented"): never {
-  throw new AssertionError(msg);
-}
