@@ -11,8 +11,10 @@ import { messageOf, TimeoutError } from "../comm/errors.ts";
 import { call } from "../comm/rpc.ts";
 import { dialTcp } from "../comm/tcp.ts";
 import { Deadline } from "../internal/deadline.ts";
+import { type Grant, grantText } from "../internal/access.ts";
 import { isRecord } from "../messages/common.ts";
-import type { TlsContext } from "../security/context.ts";
+import { ownFaults, type TlsContext } from "../security/context.ts";
+import { diagnose } from "../security/diagnosis.ts";
 import { probe } from "../security/probe.ts";
 import { type Certificate, fingerprint256, nameText } from "../security/x509.ts";
 import { printText } from "./run.ts";
@@ -20,6 +22,10 @@ import { parseQuestion, type Question, type Subcommand } from "./subcommand.ts";
 import { printable } from "./table.ts";
 
 const DAY_MS = 86_400_000;
+/** A peer that ends the link gets so many tries before it is said to refuse (`comm/retry.ts`). */
+const TRIES = 3;
+
+type Line = readonly [what: string, text: string];
 
 /** The command. */
 export const CHECK: Subcommand = {
@@ -37,33 +43,62 @@ export const CHECK: Subcommand = {
 /** What was found out, in order. */
 export interface LinkReport {
   /** Steps and what they showed. */
-  readonly lines: readonly (readonly [what: string, text: string])[];
+  readonly lines: readonly Line[];
   /** Why the link does not work; absent if it does. */
   readonly failure: string | undefined;
 }
 
-/** Goes through a link step by step, up to the first that fails. */
+/** Makes the link as a client would. Only if that fails, the peer is looked at for the reason. */
 export async function checkLink({ address, links, timeoutMs }: Question): Promise<LinkReport> {
   using deadline = new Deadline(
     { timeout: timeoutMs },
     (ms) => new TimeoutError(`"${address}" did not answer within ${ms / 1000} s`),
   );
   const signal = deadline.signal ?? AbortSignal.timeout(timeoutMs);
-  const lines: [string, string][] = [];
-  const { context } = links;
-  const isTls = parseAddress(address).scheme === "tls";
-  if (isTls && context !== undefined) describeOwn(context, lines);
+  const lines: Line[] = [];
+  const { scheme } = parseAddress(address);
+  const context = scheme === "tls" ? links.context : undefined;
+  if (context !== undefined) describeOwn(context, lines);
   try {
-    await reach(address, signal);
+    await using comm = await connect(address, { ...links, timeout: timeoutMs, tries: TRIES, signal });
     lines.push(["network", `${address} takes connections`]);
-    if (isTls && context !== undefined) await describePeer(address, context, signal, lines);
-    await using comm = await connect(address, { ...links, timeout: timeoutMs, signal });
+    if (context !== undefined) describeChain([...context.links.chains()][0] ?? [], lines);
     describeTls(comm, lines);
     lines.push(["peer", await roleOf(comm, signal)]);
     return { lines, failure: undefined };
   } catch (error) {
-    return { lines, failure: messageOf(error) };
+    return { lines, failure: await whyFailed(address, context, error, signal, lines) };
   }
+}
+
+/** Finds out why a link failed with `error`, as exactly as it can be seen from here. */
+async function whyFailed(
+  address: string,
+  context: TlsContext | undefined,
+  error: unknown,
+  signal: AbortSignal,
+  lines: Line[],
+): Promise<string> {
+  if (lines.some(([what]) => what === "network")) return messageOf(error);
+  try {
+    await reach(address, signal);
+  } catch (unreachable) {
+    return messageOf(unreachable);
+  }
+  lines.push(["network", `${address} takes connections`]);
+  if (context === undefined) return messageOf(error);
+  const { host, port } = addressHostPort(address);
+  const { chain, failure } = await probe(host, port, context, signal);
+  if (failure !== undefined) {
+    lines.push(["peer's certificate", `none: the TLS handshake failed (${failure})`]);
+  }
+  describeChain(chain, lines);
+  const why = diagnose(chain, context.trust.cas, new Date(), "server");
+  if (why !== undefined) return `This client refuses "${address}": its ${why}`;
+  const own = ownFaults(context.chain, context.role, context.trust.cas, new Date());
+  return own.length === 0
+    ? messageOf(error)
+    : `${messageOf(error)}. Look at the own side first: ${own.join("; ")}`;
 }
 
 /** A bare TCP connection: whether there is anybody at all. */
@@ -80,33 +115,32 @@ async function reach(address: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-function describeOwn(context: TlsContext, lines: [string, string][]): void {
-  lines.push(["own certificate", certificateText(context.certificate)]);
-  for (const ca of context.trust.cas) lines.push(["trusted CA", certificateText(ca)]);
+function describeOwn(context: TlsContext, lines: Line[]): void {
+  const { certificate, chain, role, trust } = context;
+  lines.push(["own certificate", certificateText(certificate)]);
+  for (const why of ownFaults(chain, role, trust.cas, new Date())) lines.push(["will be refused", why]);
+  const grant = trust.rules?.grant(certificate);
+  if (trust.rules !== undefined) lines.push(["own role", grantLine(grant)]);
+  for (const ca of trust.cas) lines.push(["trusted CA", certificateText(ca)]);
 }
 
-async function describePeer(
-  address: string,
-  context: TlsContext,
-  signal: AbortSignal,
-  lines: [string, string][],
-): Promise<void> {
-  const { host, port } = addressHostPort(address);
-  const { chain } = await probe(host, port, context, signal);
-  const [leaf, ...rest] = chain;
-  lines.push([
-    "peer's certificate",
-    leaf === undefined ? "none: it does not speak TLS here" : certificateText(leaf),
-  ]);
+function grantLine(grant: Grant | undefined): string {
+  return grant === undefined
+    ? 'none: no rule of "authorization" fits its certificate'
+    : `by "authorization" ${grantText(grant)}`;
+}
+
+function describeChain([leaf, ...rest]: readonly Certificate[], lines: Line[]): void {
+  if (leaf !== undefined) lines.push(["peer's certificate", certificateText(leaf)]);
   for (const issuer of rest) lines.push(["signed by", certificateText(issuer)]);
 }
 
-function describeTls(comm: Comm, lines: [string, string][]): void {
-  const { tls } = comm;
+function describeTls({ tls }: Comm, lines: Line[]): void {
   lines.push([
     "TLS",
     tls === undefined ? "no: plain text, anybody on the way can read it" : `${tls.protocol}, ${tls.cipher}`,
   ]);
+  if (tls?.peer.grant !== undefined) lines.push(["peer's role", grantLine(tls.peer.grant)]);
 }
 
 async function roleOf(comm: Comm, signal: AbortSignal): Promise<string> {

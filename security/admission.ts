@@ -8,12 +8,10 @@
 import type { TlsInfo } from "../comm/comm.ts";
 import { grantText } from "../internal/access.ts";
 import type { TlsContext } from "./context.ts";
+import { peerChain } from "./peer_chain.ts";
 import { pathTo } from "./signatures.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
-import { type Certificate, isSame, nameText, parseCertificate } from "./x509.ts";
-
-/** Longest chain that is looked at. */
-const LONGEST_CHAIN = 10;
+import { type Certificate, isSame, nameText } from "./x509.ts";
 
 /** A peer that may have its link. */
 export interface AdmittedPeer {
@@ -88,27 +86,10 @@ function checkChain(
   }
 }
 
-/** Certificates from the peer's own upwards. */
-function chainOf(first: unknown, peer: TlsPeer): Certificate[] {
-  const chain: Certificate[] = [];
-  const seen = new Set<unknown>();
-  for (
-    let at = first;
-    isObject(at) && !seen.has(at) && chain.length < LONGEST_CHAIN;
-    at = at["issuerCertificate"]
-  ) {
-    seen.add(at);
-    const { raw } = at;
-    if (!(raw instanceof Uint8Array)) break;
-    try {
-      chain.push(parseCertificate(raw));
-    } catch (cause) {
-      throw policyRefusal(peer, "a certificate of its chain can't be read", { cause });
-    }
+function chainOf(certificate: unknown, peer: TlsPeer): Certificate[] {
+  try {
+    return peerChain(certificate);
+  } catch (cause) {
+    throw policyRefusal(peer, "a certificate of its chain can't be read", { cause });
   }
-  return chain;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

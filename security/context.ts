@@ -11,6 +11,7 @@ import { forbiddenPreference, parseCiphers, type TlsVersion, unknownCipherWords 
 import { SecurityError } from "./errors.ts";
 import { readPems, type Source } from "./pem.ts";
 import { Rules } from "./authorization.ts";
+import { diagnose, type Purpose } from "./diagnosis.ts";
 import { digest } from "./files.ts";
 import { LivingLinks, Refusals } from "./living_links.ts";
 import { checkLists, readLists, Revocation } from "./revocation.ts";
@@ -49,6 +50,8 @@ export interface TlsContextOptions {
   readonly noDelay: boolean;
   /** Own certificate. */
   readonly certificate: Certificate;
+  /** Own certificate, and what is sent behind it. */
+  readonly chain: readonly Certificate[];
 }
 
 /** What {@linkcode TlsContext} is made of, read and checked at one time. */
@@ -129,6 +132,11 @@ export class TlsContext implements TlsContextOptions {
   /** Own certificate. */
   get certificate(): Certificate {
     return this.#loaded.options.certificate;
+  }
+
+  /** Own certificate, and what is sent behind it. */
+  get chain(): readonly Certificate[] {
+    return this.#loaded.options.chain;
   }
 
   /** Whom to let in. */
@@ -222,6 +230,7 @@ async function load(security: Security, role: TlsRole, sources: readonly string[
   const key = ownKey(keyFile, keyValue === undefined ? fields.key : undefined);
   checkOwn(own, certFile, key, keyFile, ca.certificates);
   const chain = certFile.certificates.map((pem) => parse(pem, certFile));
+  warnOfRefusals(chain, role, certFile, ca.certificates);
   const trust = await loadTrust(checked, role, ca.certificates, chain);
   const { tlsMinVersion: minVersion = "1.2", tlsMaxVersion: maxVersion = "1.3" } = checked;
   const options = {
@@ -233,6 +242,7 @@ async function load(security: Security, role: TlsRole, sources: readonly string[
     keepAlive: checked.extraConnArgs?.keepAlive ?? true,
     noDelay: checked.extraConnArgs?.noDelay ?? true,
     certificate: own,
+    chain,
   };
   const material = { ca: ca.pems, cert: certFile.certificates.join("\n"), key };
   return { options, material, trust, files, digest: held };
@@ -363,13 +373,35 @@ function checkOwn(
         'extension "basicConstraints=critical,CA:TRUE"',
     );
   }
-  const last = certFile.certificates.at(-1);
-  const issuer = last === undefined ? "" : nameText(parse(last, certFile).issuer);
-  if (!cas.some((ca) => nameText(ca.subject) === issuer)) {
-    logger.warning(
-      `${certFile.label} is issued by "${issuer}", which is not in "tlsCaFile": peers that trust the same CA refuse it`,
-    );
+}
+
+/** As what a role's certificate is shown: to those that it dials, and to those that dial it. */
+const PURPOSES: Readonly<Record<TlsRole, readonly Purpose[]>> = {
+  client: ["client"],
+  scheduler: ["server", "client"],
+  worker: ["server", "client"],
+};
+
+function warnOfRefusals(
+  chain: readonly Certificate[],
+  role: TlsRole,
+  source: Source,
+  cas: readonly Certificate[],
+): void {
+  for (const why of ownFaults(chain, role, cas, new Date())) {
+    logger.warning(`${source.label}: peers that trust the same CA will refuse this ${role}: ${why}`);
   }
+}
+
+/** Why peers that trust `cas` will refuse a role that shows `chain`, once per reason; empty if they won't. */
+export function ownFaults(
+  chain: readonly Certificate[],
+  role: TlsRole,
+  cas: readonly Certificate[],
+  now: Date,
+): readonly string[] {
+  const found = PURPOSES[role].map((purpose) => diagnose(chain, cas, now, purpose));
+  return [...new Set(found.filter((why) => why !== undefined))];
 }
 
 /** Allowed suites. What is legal, but hardly what was meant, is warned about. */

@@ -44,7 +44,12 @@ export class LivingLinks {
 
   /** The certificates at the other ends. */
   *peers(): Iterable<Certificate> {
-    for (const { chain: [leaf] } of this.#links) if (leaf !== undefined) yield leaf;
+    for (const [leaf] of this.chains()) if (leaf !== undefined) yield leaf;
+  }
+
+  /** The certificates at the other ends, each with what was sent behind it. */
+  *chains(): Iterable<readonly Certificate[]> {
+    for (const { chain } of this.#links) yield chain;
   }
 
   /** Counts a link in, until the returned function is called. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { connect, type ConnectionOptions, createServer, type TlsOptions, type TLSSocket } from "node:tls";
+import { connect, type ConnectionOptions, createServer, type TlsOptions, TLSSocket } from "node:tls";
 import { lookup } from "node:dns/promises";
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import type { ByteStream } from "../comm/byte_stream.ts";
@@ -21,10 +21,12 @@ import { orAborted } from "../internal/deadline.ts";
 import { Inbox } from "./inbox.ts";
 import { isRsa } from "./keys.ts";
 import { NodeStream } from "./node_stream.ts";
+import { peerChain } from "./peer_chain.ts";
 import { checkPeer } from "./policy.ts";
-import { asRefusal, codeOf, hungUp, type TlsPeer } from "./tls_errors.ts";
+import { diagnose } from "./diagnosis.ts";
+import { asRefusal, codeOf, hungUp, policyRefusal, type TlsPeer } from "./tls_errors.ts";
 import type { TlsDialOptions, TlsListener, TlsListenOptions, TlsTransport } from "./tls_transport.ts";
-import { nameText } from "./x509.ts";
+import { type Certificate, nameText } from "./x509.ts";
 
 /** Time a peer has for the TLS handshake unless the listener says otherwise. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -198,6 +200,7 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
   });
   let closing = false;
+  const shown = new WeakMap<TLSSocket, unknown>();
   const refuse = (address: string, error: Error) => {
     if (closing) return;
     const refusal = asRefusal(error, peerOf(address), "handshake");
@@ -214,6 +217,9 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
       return;
     }
     handshakes.set(raw, { raw, address: hostPort(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0) });
+    const socket = tlsAbove(raw);
+    // Before the verdict on it: a refused socket has forgotten what its peer showed.
+    socket?.prependOnceListener("secure", () => shown.set(socket, socket.getPeerCertificate(true)));
   });
   server.on("secureConnection", (socket: TLSSocket) => {
     handshakes.delete(rawOf(socket));
@@ -238,7 +244,12 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     socket.on("error", () => {});
     socket.destroy(); // a handshake time-out leaves it open
     if (typeof raw === "object" && raw !== null && dropped.has(raw)) return;
-    refuse(address, verdict(socket) ?? error);
+    const refused = verdict(socket);
+    const peer = peerOf(address);
+    refuse(
+      address,
+      refused === undefined ? error : found(shown.get(socket), refused, context, peer) ?? refused,
+    );
   });
   await bound(server, options);
   // Out of file descriptors, say: the listener goes on.
@@ -288,6 +299,33 @@ function isReader(value: unknown): value is { readStart(): unknown; readStop(): 
 /** The TCP socket below; Node does not document the field, so its absence costs no more than an address in a log. */
 function rawOf(socket: TLSSocket): unknown {
   return field(socket, "_parent");
+}
+
+/**
+ * The TLS socket above a TCP one, which `node:tls` shows to nobody before it is verified. It stands behind a nameless
+ * property; without it a refusal is told without the peer's name.
+ */
+function tlsAbove(raw: Socket): TLSSocket | undefined {
+  const handle = field(raw, "_handle");
+  if (typeof handle !== "object" || handle === null) return undefined;
+  return Object.getOwnPropertySymbols(handle).map((symbol): unknown => Reflect.get(handle, symbol))
+    .find((value) => value instanceof TLSSocket);
+}
+
+/** The refusal of a client with what is wrong with the certificate that it showed, if that can be told. */
+function found(shown: unknown, cause: Error, context: TlsContext, peer: TlsPeer): Error | undefined {
+  let chain: readonly Certificate[];
+  try {
+    chain = peerChain(shown);
+  } catch {
+    return undefined; // the verdict stands as it is
+  }
+  const why = diagnose(chain, context.trust.cas, new Date(), "client");
+  const [leaf] = chain;
+  if (why !== undefined) return policyRefusal(peer, `its ${why}`, { cause });
+  return leaf === undefined
+    ? undefined
+    : asRefusal(cause, { ...peer, shown: nameText(leaf.subject) }, "handshake");
 }
 
 /** Why our verification refused a client, which `node:tls` tells beside an error that says "socket hang up". */

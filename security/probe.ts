@@ -7,23 +7,20 @@
  * @module
  */
 
-import { connect, type DetailedPeerCertificate } from "node:tls";
+import { connect } from "node:tls";
 import { TlsContext } from "./context.ts";
-import { type Certificate, parseCertificate } from "./x509.ts";
+import { peerChain } from "./peer_chain.ts";
+import type { Certificate } from "./x509.ts";
 
 /** What a TLS peer showed. */
 export interface Probe {
   /** Its certificate first, then those that it sent along; empty if it showed none. */
   readonly chain: readonly Certificate[];
-  /** `"TLSv1.2"` or `"TLSv1.3"`; absent if the handshake did not get that far. */
-  readonly protocol: string | undefined;
-  /** Suite by OpenSSL's name; absent if the handshake did not get that far. */
-  readonly cipher: string | undefined;
+  /** Why the handshake did not get to its end; absent if it did. */
+  readonly failure?: string;
 }
 
-const NOTHING: Probe = { chain: [], protocol: undefined, cipher: undefined };
-
-/** Dials `hostname:port` as `context` would, and returns what the peer showed; nothing if it does not speak TLS. */
+/** Dials `hostname:port` as `context` would, and returns what the peer showed. */
 export async function probe(
   hostname: string,
   port: number,
@@ -40,16 +37,17 @@ export async function probe(
     rejectUnauthorized: false, // to look, not to link: see the module's comment
     checkServerIdentity: () => undefined,
   });
-  const onAbort = () => resolve(NOTHING);
+  const failed = (failure: string): void => resolve({ chain: [], failure });
+  const onAbort = () => failed("it did not answer in time");
   signal.addEventListener("abort", onAbort, { once: true });
-  socket.on("error", () => resolve(NOTHING));
-  socket.on("close", () => resolve(NOTHING));
+  socket.on("error", (error) => failed(error.message));
+  socket.on("close", () => failed("it closed the link"));
   socket.once("secureConnect", () => {
-    resolve({
-      chain: chainOf(socket.getPeerCertificate(true)),
-      protocol: socket.getProtocol() ?? undefined,
-      cipher: socket.getCipher()?.name,
-    });
+    try {
+      resolve({ chain: peerChain(socket.getPeerCertificate(true)) });
+    } catch (error) {
+      failed(`its certificate can't be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
   });
   try {
     return await promise;
@@ -57,21 +55,4 @@ export async function probe(
     signal.removeEventListener("abort", onAbort);
     socket.destroy();
   }
-}
-
-/** Most certificates that are followed from one to its issuer. */
-const CHAIN_MAX = 10;
-
-function chainOf(shown: DetailedPeerCertificate | undefined): Certificate[] {
-  const chain: Certificate[] = [];
-  const seen = new Set<string>();
-  for (let at = shown; at !== undefined && chain.length < CHAIN_MAX; at = at.issuerCertificate) {
-    if (!(at.raw instanceof Uint8Array)) break;
-    const certificate = parseCertificate(at.raw);
-    const id = at.raw.toHex();
-    if (seen.has(id)) break; // a root is its own issuer
-    seen.add(id);
-    chain.push(certificate);
-  }
-  return chain;
 }

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { expired, notYetValid, TestCa, type TestPair } from "../testing/pki.ts";
 import { dialAs, TestListener } from "../testing/tls_pair.ts";
 import { SecurityError, TlsRefusedError } from "./errors.ts";
+import { keyPem, makeCertificate, makeKeys } from "./issue.ts";
 import type { Security } from "./security.ts";
 
 const ca = await TestCa.make("test-ca");
@@ -66,6 +67,14 @@ class Stranger implements AsyncDisposable {
   }
 }
 
+async function selfSigned(): Promise<TestPair> {
+  const [keys, subject] = [await makeKeys(), [["CN", "client"]] as const];
+  const issuer = { name: subject, keys };
+  const validity = { validFrom: new Date(Date.now() - 60_000), validTo: new Date(Date.now() + 60_000) };
+  const cert = await makeCertificate({ ...validity, subject, publicKey: keys.publicKey, issuer });
+  return { cert, key: await keyPem(keys) };
+}
+
 async function refusalOf(dialling: Promise<unknown>): Promise<TlsRefusedError> {
   return await assertRejects(() => dialling, TlsRefusedError);
 }
@@ -76,20 +85,50 @@ const UNVERIFIED =
 const badClients: readonly (readonly [what: string, pair: () => Promise<Partial<TestPair>>, said: RegExp])[] =
   [
     ["without a certificate", () => Promise.resolve({}), /refused: it showed no certificate$/],
-    ["of another CA", () => other.issue("client"), UNVERIFIED],
-    ["with an expired certificate", () => ca.issue("client", expired()), UNVERIFIED],
-    ["with a certificate of tomorrow", () => ca.issue("client", notYetValid()), UNVERIFIED],
-    ["with an X.509 v1 certificate", () => ca.issue("client", { version: 1 }), UNVERIFIED],
-    ["with a server's certificate", () => ca.issue("client", { usages: ["serverAuth"] }), UNVERIFIED],
+    [
+      "of another CA",
+      () => other.issue("client"),
+      /refused: its certificate "CN=client,O=test" is signed by "CN=other-ca", which is not in "tlsCaFile"/,
+    ],
+    [
+      "of another CA with the same name",
+      async () => await (await TestCa.make("test-ca")).issue("client"),
+      /"CN=client,O=test" says that "CN=test-ca" signed it, but not the one in "tlsCaFile": it is of another CA/,
+    ],
+    [
+      "with a self-signed certificate",
+      selfSigned,
+      /refused: its certificate "CN=client" is self-signed, and not in "tlsCaFile"/,
+    ],
+    [
+      "with an expired certificate",
+      () => ca.issue("client", expired()),
+      /refused: its certificate "CN=client,O=test" has expired on \d{4}-.*Z, and now is \d{4}-/,
+    ],
+    [
+      "with a certificate of tomorrow",
+      () => ca.issue("client", notYetValid()),
+      /refused: its certificate "CN=client,O=test" is not valid before .*: compare the clocks$/,
+    ],
+    [
+      "with an X.509 v1 certificate",
+      () => ca.issue("client", { version: 1 }),
+      /refused: its certificate "CN=client,O=test" is X\.509 v1, which is refused: make a v3 one/,
+    ],
+    [
+      "with a server's certificate",
+      () => ca.issue("client", { usages: ["serverAuth"] }),
+      /refused: its certificate "CN=client,O=test" may not be used as a client's: its extended key usage is a server's/,
+    ],
     ["whose issuer is no CA", async () => {
       const intermediate = await ca.intermediate("no-ca", { ca: false });
       const { cert, key } = await intermediate.issue("client");
       return { cert: cert + intermediate.pem, key };
-    }, UNVERIFIED],
+    }, /"CN=client,O=test" is signed by "CN=no-ca", which is no CA \(CA:FALSE\)/],
     [
       "whose intermediate CA is missing",
       async () => await (await ca.intermediate("middle")).issue("client"),
-      UNVERIFIED,
+      /"CN=client,O=test" is signed by "CN=middle", which is not in "tlsCaFile" and was not sent along/,
     ],
   ];
 

@@ -25,6 +25,13 @@ const HASHES: Readonly<Record<string, string | null>> = {
   "1.3.101.112": null,
 };
 
+/** What is met now and then, and not trusted. */
+const WEAK: Readonly<Record<string, string>> = {
+  "1.2.840.113549.1.1.4": "MD5",
+  "1.2.840.113549.1.1.5": "SHA-1",
+  "1.2.840.10045.4.1": "SHA-1",
+};
+
 const RSA_PSS = "1.2.840.113549.1.1.10";
 const PSS_HASHES: Readonly<Record<string, readonly [hash: string, salt: number]>> = {
   "2.16.840.1.101.3.4.2.1": ["sha256", 32],
@@ -47,6 +54,15 @@ export function isSignedBy(signed: Uint8Array, issuer: Certificate): boolean {
   } catch {
     return false; // can't be read, or a key that does not fit the algorithm
   }
+}
+
+/** The algorithm of a certificate's signature, in words, if it is one that is not trusted. */
+export function signatureName(signed: Uint8Array): string | undefined {
+  const outer = new DerReader(signed).enter(Tag.sequence);
+  outer.next(Tag.sequence);
+  const oid = oidText(outer.enter(Tag.sequence).next(Tag.oid).content);
+  if (Object.hasOwn(HASHES, oid) || oid === RSA_PSS) return undefined;
+  return Object.hasOwn(WEAK, oid) ? WEAK[oid] : `algorithm ${oid}`;
 }
 
 /** Parameters: `[0] { hash }`, mask and salt follow the hash by convention. */

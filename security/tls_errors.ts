@@ -17,6 +17,8 @@ export interface TlsPeer {
   readonly address: string;
   /** Own certificate in words, for "the peer refused …". */
   readonly own: string;
+  /** Subject of the peer's certificate, if it is known. */
+  readonly shown?: string;
 }
 
 interface Verdict {
@@ -87,12 +89,17 @@ const OWN_VERDICTS: readonly Rule[] = [
     ...HERE,
     reason: () => 'its certificate does not lead to the CA in "tlsCaFile"',
   }],
-  // Deno's word for everything that a verification may find.
+  // Deno's word for what else a verification may find. A listener mostly knows better (`diagnosis.ts`).
   [/UNABLE_TO_VERIFY/i, {
     ...HERE,
-    reason: ({ way }) =>
-      'its certificate can\'t be verified: it is not of the CA in "tlsCaFile", has expired, is not valid yet, is ' +
-      `X.509 v1, or its extended key usage is not that of a ${way === "dial" ? "server" : "client"}`,
+    reason: ({ way, shown }) => {
+      const which = way === "dial" ? 'server; "client.ts check" with this address tells which' : "client";
+      return `its certificate${
+        shown === undefined ? "" : ` "${shown}"`
+      } can't be verified: it is not of the CA in ` +
+        '"tlsCaFile", has expired, is not valid yet, is X.509 v1, a CA in its chain may not sign it, or its extended ' +
+        `key usage is not that of a ${which}`;
+    },
   }],
   [/CERT_SIGNATURE_FAILURE|BadSignature|BAD_SIGNATURE|DECRYPTION_FAILED/i, {
     ...HERE,

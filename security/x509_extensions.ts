@@ -12,10 +12,18 @@ export interface Extensions {
   readonly uris: readonly string[];
   /** DNS names of the subject alternative names. */
   readonly dnsNames: readonly string[];
-  /** Whether it may sign certificates (basic constraints). */
+  /** Whether it is a CA's (basic constraints). */
   readonly isCa: boolean;
-  /** Whether it may sign revocation lists; true without a key usage. */
+  /** How many CAs may stand between it and a certificate; nothing for any number. */
+  readonly pathLength: number | undefined;
+  /** Extended key usages, dotted; nothing for any usage. */
+  readonly usages: readonly string[] | undefined;
+  /** Whether it may sign certificates by its key usage; true without one. */
+  readonly signsCertificates: boolean;
+  /** Whether it may sign revocation lists by its key usage; true without one. */
   readonly signsCrls: boolean;
+  /** Critical extensions that the TLS layer does not know, dotted: it must refuse who has them. */
+  readonly unknownCritical: readonly string[];
 }
 
 /** One extension, unread. */
@@ -31,13 +39,17 @@ export interface Extension {
 const SUBJECT_ALT_NAME = "2.5.29.17";
 const BASIC_CONSTRAINTS = "2.5.29.19";
 const KEY_USAGE = "2.5.29.15";
+const EXTENDED_KEY_USAGE = "2.5.29.37";
+/** What rustls knows of besides: name constraints, distribution points of revocation lists. */
+const OTHER_KNOWN: readonly string[] = ["2.5.29.30", "2.5.29.31"];
 
 /** `[3]`, constructed: a certificate's extensions. */
 const CERTIFICATE_EXTENSIONS = Tag.context | 3;
 /** `[2]` and `[6]` of GeneralName. */
 const DNS_NAME = 0x82;
 const URI = 0x86;
-/** Bit 6 of the key usage, from the left. */
+/** Bits 5 and 6 of the key usage, from the left. */
+const KEY_CERT_SIGN = 0x04;
 const CRL_SIGN = 0x02;
 
 const ascii = new TextDecoder("utf-8");
@@ -46,11 +58,14 @@ const ascii = new TextDecoder("utf-8");
 export function readExtensions(rest: DerReader): Extensions {
   const uris: string[] = [];
   const dnsNames: string[] = [];
+  const unknownCritical: string[] = [];
   let isCa = false;
-  let signsCrls = true;
+  let pathLength: number | undefined;
+  let usages: string[] | undefined;
+  let keyUsage = KEY_CERT_SIGN | CRL_SIGN;
   while (!rest.done && rest.peek() !== CERTIFICATE_EXTENSIONS) rest.next(); // unique identifiers
   const all = rest.done ? [] : extensionList(rest.enter(CERTIFICATE_EXTENSIONS).enter(Tag.sequence));
-  for (const { oid, value } of all) {
+  for (const { oid, critical, value } of all) {
     if (oid === SUBJECT_ALT_NAME) {
       const names = new DerReader(value).enter(Tag.sequence);
       while (!names.done) {
@@ -61,11 +76,24 @@ export function readExtensions(rest: DerReader): Extensions {
     } else if (oid === BASIC_CONSTRAINTS) {
       const constraints = new DerReader(value).enter(Tag.sequence);
       isCa = constraints.peek() === Tag.boolean && constraints.next().content[0] !== 0;
+      if (!constraints.done) pathLength = smallInteger(constraints.next(Tag.integer).content);
     } else if (oid === KEY_USAGE) {
-      signsCrls = ((new DerReader(value).next(Tag.bitString).content[1] ?? 0) & CRL_SIGN) !== 0;
+      keyUsage = new DerReader(value).next(Tag.bitString).content[1] ?? 0;
+    } else if (oid === EXTENDED_KEY_USAGE) {
+      const all = new DerReader(value).enter(Tag.sequence);
+      usages = [];
+      while (!all.done) usages.push(oidText(all.next(Tag.oid).content));
+    } else if (critical && !OTHER_KNOWN.includes(oid)) {
+      unknownCritical.push(oid);
     }
   }
-  return { uris, dnsNames, isCa, signsCrls };
+  const signsCertificates = (keyUsage & KEY_CERT_SIGN) !== 0;
+  const signsCrls = (keyUsage & CRL_SIGN) !== 0;
+  return { uris, dnsNames, isCa, pathLength, usages, signsCertificates, signsCrls, unknownCritical };
+}
+
+function smallInteger(content: Uint8Array): number {
+  return content.reduce((number, byte) => number * 256 + byte, 0);
 }
 
 /** Takes a sequence of extensions apart. */

@@ -64,9 +64,15 @@ export interface Kind {
   readonly not?: (spot: Spot) => boolean;
 }
 
-/** Deno has one word for what may be wrong with a certificate; ours names all of it. */
+/** A dialler hears Deno's word for all that may be wrong with a certificate. */
 const UNVERIFIED =
-  /refused: its certificate can't be verified: it is not of the CA in "tlsCaFile", has expired, is not valid yet, is X\.509 v1, or its extended key usage is not that of a (?:client|server)|refused: its certificate does not lead to the CA in "tlsCaFile"/;
+  /refused: its certificate can't be verified: it is not of .* key usage is not that of a server; "client\.ts check" with this address tells which$/;
+const NOT_OUR_CA = /refused: its certificate does not lead to the CA in "tlsCaFile"$/;
+
+/** What is said of a dialler: a listener sees its certificate. */
+function shown(words: string): RegExp {
+  return new RegExp(`^TLS link with the peer at ".*" refused: its certificate "O=matrix,CN=${words}`);
+}
 
 /** What our end says where the other refused its certificate: by an alert, or by hanging up. */
 const UNTRUSTED =
@@ -108,20 +114,40 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
     name: "other CA",
     holds: { cert: "by-other", key: "leaf" },
     trusts: "root",
-    refused: { ours: UNVERIFIED, openssl: NO_ISSUER, deno: /UnknownIssuer/, told: UNTRUSTED },
+    refused: {
+      ours: {
+        dialler: shown(
+          `by-other" is signed by "O=matrix,CN=other-ca", which is not in "tlsCaFile" and was not sent along`,
+        ),
+        listener: NOT_OUR_CA,
+      },
+      openssl: NO_ISSUER,
+      deno: /UnknownIssuer/,
+      told: UNTRUSTED,
+    },
   },
   {
     name: "chain, incomplete",
     holds: { cert: "by-middle", key: "leaf" },
     trusts: "root",
-    refused: { ours: UNVERIFIED, openssl: NO_ISSUER, deno: /UnknownIssuer/, told: UNTRUSTED },
+    refused: {
+      ours: {
+        dialler: shown(
+          `by-middle" is signed by "O=matrix,CN=middle", which is not in "tlsCaFile" and was not sent along`,
+        ),
+        listener: NOT_OUR_CA,
+      },
+      openssl: NO_ISSUER,
+      deno: /UnknownIssuer/,
+      told: UNTRUSTED,
+    },
   },
   {
     name: "self-signed",
     holds: { cert: "self-signed", key: "leaf" },
     trusts: "root",
     refused: {
-      ours: UNVERIFIED,
+      ours: { dialler: shown(`self-signed" is self-signed, and not in "tlsCaFile"`), listener: NOT_OUR_CA },
       openssl: /self[- ]signed certificate/,
       deno: /UnknownIssuer/,
       told: UNTRUSTED,
@@ -132,21 +158,39 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
     holds: { cert: "expired", key: "leaf" },
     trusts: "root",
     start: /"tls\w+Cert" file ".*" is not valid now: it holds from .* to .*, and now is /,
-    refused: { ours: UNVERIFIED, openssl: /certificate has expired/, deno: /[Ee]xpired/, told: /never/ },
+    refused: {
+      ours: { dialler: shown(`expired" has expired on .*Z, and now is .*Z$`), listener: UNVERIFIED },
+      openssl: /certificate has expired/,
+      deno: /[Ee]xpired/,
+      told: /never/,
+    },
   },
   {
     name: "not yet valid",
     holds: { cert: "not-yet", key: "leaf" },
     trusts: "root",
     start: /"tls\w+Cert" file ".*" is not valid now: it holds from .* to .*, and now is /,
-    refused: { ours: UNVERIFIED, openssl: /certificate is not yet valid/, deno: /valid/, told: /never/ },
+    refused: {
+      ours: {
+        dialler: shown(`not-yet" is not valid before .*Z, and now is .*Z: compare the clocks$`),
+        listener: UNVERIFIED,
+      },
+      openssl: /certificate is not yet valid/,
+      deno: /valid/,
+      told: /never/,
+    },
   },
   {
     name: "wrong key usage",
     holds: { dialler: { cert: "server-only", key: "leaf" }, listener: { cert: "client-only", key: "leaf" } },
     trusts: "root",
     refused: {
-      ours: UNVERIFIED,
+      ours: {
+        dialler: shown(
+          `server-only" may not be used as a client's: its extended key usage is a server's only`,
+        ),
+        listener: UNVERIFIED,
+      },
       openssl: /unsuitable certificate purpose|unsupported certificate purpose/,
       deno: /InvalidPurpose|purpose|[Kk]ey ?[Uu]sage/,
       told: /it refused our certificate|ended the link 3 times|closed the link during the TLS handshake/,
@@ -159,7 +203,7 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
     start: /is an X\.509 v1 certificate, which is refused: .* Make a v3 one: openssl x509 -req/,
     refused: {
       ours: {
-        dialler: UNVERIFIED,
+        dialler: shown(`v1-leaf" is X\\.509 v1, which is refused: make a v3 one`),
         listener: /its certificate "O=matrix,CN=v1-leaf" is X\.509 v1, which does not prove/,
       },
       openssl: /never/,
@@ -177,7 +221,9 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
       /^"tls\w+Cert" file ".*" has "O=matrix,CN=v1-middle" behind the role's own certificate, which is X\.509 v1/,
     refused: {
       ours: {
-        dialler: UNVERIFIED,
+        dialler: shown(
+          `by-v1-middle" is signed by "O=matrix,CN=v1-middle", which is X\\.509 v1, which does not say that it may sign`,
+        ),
         // Deno's client takes v1 certificates for CAs; that it is refused is our own doing.
         listener:
           /refused: "O=matrix,CN=v1-middle", a CA in its chain, is X\.509 v1, which does not say that it may sign/,
@@ -192,7 +238,12 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
     holds: { cert: "path-length", key: "leaf" },
     trusts: "root",
     refused: {
-      ours: UNVERIFIED,
+      ours: {
+        dialler: shown(
+          `by-sub" has "O=matrix,CN=sub" above it, which is signed by "O=matrix,CN=short-middle", which may have no CA below it`,
+        ),
+        listener: UNVERIFIED,
+      },
       openssl: /path length constraint exceeded/,
       deno: /invalid peer certificate/,
       told: UNTRUSTED,
@@ -203,7 +254,10 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
     holds: { cert: "ca-false", key: "leaf" },
     trusts: "root",
     refused: {
-      ours: UNVERIFIED,
+      ours: {
+        dialler: shown(`by-no-ca" is signed by "O=matrix,CN=no-ca", which is no CA`),
+        listener: UNVERIFIED,
+      },
       openssl: /invalid CA certificate|key usage does not include certificate signing/,
       deno: /invalid peer certificate/,
       told: UNTRUSTED,
@@ -236,7 +290,7 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
     trusts: "root",
     refused: {
       ours: {
-        dialler: UNVERIFIED,
+        dialler: shown(`v1-leaf" is X\\.509 v1, which is refused: make a v3 one`),
         listener: /its certificate "O=matrix,CN=v1-leaf" is X\.509 v1, which does not prove/,
       },
       openssl: /never/,

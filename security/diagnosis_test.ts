@@ -1,0 +1,123 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { expired, notYetValid, TestCa } from "../testing/pki.ts";
+import { diagnose, type Purpose } from "./diagnosis.ts";
+import { type Certificate, parseCertificate } from "./x509.ts";
+
+const ca = await TestCa.make("root");
+const root = parseCertificate(ca.pem);
+const middleCa = await ca.intermediate("middle");
+const middle = parseCertificate(middleCa.pem);
+const below = parseCertificate((await middleCa.issue("role")).cert);
+const good = parseCertificate((await ca.issue("role")).cert);
+
+async function role(options: Parameters<TestCa["issue"]>[1]): Promise<Certificate> {
+  return parseCertificate((await ca.issue("role", options)).cert);
+}
+
+function of(chain: readonly Certificate[], purpose: Purpose = "server"): string {
+  return diagnose(chain, [root], new Date(), purpose) ?? "nothing";
+}
+
+function saying(certificate: Certificate, extensions: Partial<Certificate["extensions"]>): Certificate {
+  return { ...certificate, extensions: { ...certificate.extensions, ...extensions } };
+}
+
+/** `body`, signature algorithm `hex` in place of ECDSA with SHA-256. */
+function signedWith(certificate: Certificate, hex: string): Certificate {
+  const raw = Uint8Array.fromHex(certificate.raw.toHex().replaceAll("06082a8648ce3d040302", hex));
+  return { ...certificate, raw };
+}
+
+Deno.test("diagnose finds nothing in what is good, with the CAs between or without", () => {
+  for (const purpose of ["server", "client"] as const) {
+    assertEquals(of([good], purpose), "nothing");
+    assertEquals(of([below, middle], purpose), "nothing");
+    assertEquals(of([below, middle, root], purpose), "nothing");
+    assertEquals(of([below, saying(middle, { pathLength: 0 })], purpose), "nothing");
+  }
+  assertEquals(of([]), "nothing");
+});
+
+Deno.test("diagnose says what is wrong, with the names that matter", async () => {
+  const stranger = await TestCa.make("stranger");
+  const namesake = await TestCa.make("root");
+  const noCa = await ca.intermediate("no-ca", { ca: false });
+  const oldCa = await ca.intermediate("old-ca", expired());
+  const v1 = await ca.intermediate("v1-ca", { version: 1 });
+  const sub = await middleCa.intermediate("sub");
+  const chained = async (issuer: TestCa): Promise<Certificate[]> =>
+    [(await issuer.issue("role")).cert, issuer.pem].map(parseCertificate);
+  const table: readonly (readonly [chain: readonly Certificate[], purpose: Purpose, said: RegExp])[] = [
+    [
+      [parseCertificate((await stranger.issue("role")).cert)],
+      "server",
+      /^certificate "CN=role,O=test" is signed by "CN=stranger", which is not in "tlsCaFile" and was not sent along/,
+    ],
+    [
+      [parseCertificate((await namesake.issue("role")).cert)],
+      "server",
+      /says that "CN=root" signed it, but not the one in "tlsCaFile": it is of another CA with the same name/,
+    ],
+    [[parseCertificate(stranger.pem)], "server", /is a CA's \(CA:TRUE\)/],
+    [
+      [saying(parseCertificate(stranger.pem), { isCa: false })],
+      "server",
+      /"CN=stranger" is self-signed, and not in "tlsCaFile"/,
+    ],
+    [[below], "server", /is signed by "CN=middle", which is not in "tlsCaFile" and was not sent along/],
+    [await chained(noCa), "server", /is signed by "CN=no-ca", which is no CA \(CA:FALSE\)/],
+    [await chained(oldCa), "client", /is signed by "CN=old-ca", which has expired on /],
+    [
+      await chained(v1),
+      "client",
+      /is signed by "CN=v1-ca", which is X\.509 v1, which does not say that it may sign/,
+    ],
+    [
+      [...await chained(sub), saying(middle, { pathLength: 0 })],
+      "client",
+      /has "CN=sub" above it, which is signed by "CN=middle", which may have no CA below it \(path length\)/,
+    ],
+    [
+      [below, saying(middle, { signsCertificates: false })],
+      "client",
+      /"CN=middle", which may not sign certificates by its key usage/,
+    ],
+    [
+      [below, saying(middle, { unknownCritical: ["1.2.3"] })],
+      "client",
+      /"CN=middle", which has a critical extension that is not understood \(1\.2\.3\)/,
+    ],
+    [
+      [saying(good, { unknownCritical: ["1.2.3"] })],
+      "client",
+      /has a critical extension that is not understood \(1\.2\.3\)/,
+    ],
+    [[{ ...below, raw: good.raw }, middle], "client", /has a signature that "CN=middle" did not make/],
+    [
+      [signedWith(good, "06082a8648ce3d040301")],
+      "client",
+      /is signed with algorithm 1\.2\.840\.10045\.4\.3\.1, which is not accepted/,
+    ],
+    [[await role({ version: 1 })], "client", /is X\.509 v1, which is refused: make a v3 one/],
+    [[await role(expired())], "client", /has expired on \d{4}-.*Z, and now is \d{4}-/],
+    [[await role(notYetValid())], "client", /is not valid before .*: compare the clocks$/],
+    [
+      [await role({ usages: ["serverAuth"] })],
+      "client",
+      /may not be used as a client's: its extended key usage is a server's only/,
+    ],
+    [
+      [await role({ usages: ["clientAuth"] })],
+      "server",
+      /may not be used as a server's: its extended key usage is a client's only/,
+    ],
+  ];
+  for (const [chain, purpose, said] of table) assertMatch(of(chain, purpose), said);
+});
+
+Deno.test("diagnose ends on certificates that sign each other in a circle", async () => {
+  const other = await TestCa.make("b");
+  const [a, b] = [parseCertificate((await other.intermediate("a")).pem), parseCertificate(other.pem)];
+  const circle = [saying(a, { isCa: false }), { ...b, issuer: a.subject }, { ...a, issuer: b.subject }];
+  assertMatch(of(circle), /is signed by|above it/);
+});
