@@ -30,6 +30,31 @@ export function contactRefusal(address: Address, links: LinkOptions): string | u
 }
 
 /**
+ * Checks that who asks about a worker is that worker, if it is a worker by `authorization`: it shows a certificate of the
+ * same name as the one that registered. Workers that share a certificate can't be told from each other.
+ *
+ * @param address Of the worker that is spoken of.
+ * @param registered Where that worker registered; nothing if it is not known.
+ * @throws {Error} A `PermissionError`, if it is not.
+ */
+export function checkSpeaksFor(
+  comm: Comm,
+  op: string,
+  address: string,
+  registered: Comm | undefined,
+  count: () => void,
+): void {
+  const [asks, is] = [comm.tls?.peer, registered?.tls?.peer];
+  if (asks?.grant?.role !== "worker" || is === undefined) return;
+  if (asks.subject === is.subject && asks.issuer === is.issuer) return;
+  count();
+  const reason =
+    `the certificate "${asks.subject}" can't speak for the worker "${address}", which is "${is.subject}"`;
+  logger.warning(`Refused "${op}" of ${comm.peerAddress}: ${reason}`);
+  throw Object.assign(new Error(`The scheduler refuses "${op}": ${reason}`), { name: "PermissionError" });
+}
+
+/**
  * The messages of a client that it may send; all without `authorization`. A task that it may not run is cancelled,
  * with the reason.
  *

@@ -130,7 +130,12 @@ export class Departures {
    */
   async retire(options: RetireOptions): Promise<Record<Address, WorkerIdentity>> {
     const stimulusId = options.stimulusId ?? `retire-workers-${Date.now() / 1000}`;
-    const chosen = this.#choose(options, stimulusId);
+    const chosen = this.#choose(options);
+    logger.info(
+      `Retire worker addresses (stimulus_id='${stimulusId}') ${
+        chosen.map(({ address }) => address).join(", ")
+      }`,
+    );
     // All of them stop taking tasks and copies before the first is emptied.
     const begun = chosen.map((ws) => this.#begin(ws.address, stimulusId));
     const retired: Record<Address, WorkerIdentity> = {};
@@ -142,7 +147,16 @@ export class Departures {
     return retired;
   }
 
-  #choose(options: RetireOptions, stimulusId: string): WorkerState[] {
+  /**
+   * Addresses of the workers that {@linkcode Departures.retire} would empty.
+   *
+   * @throws {TypeError} If workers are named in more than one way.
+   */
+  choose(options: RetireOptions): Address[] {
+    return this.#choose(options).map(({ address }) => address);
+  }
+
+  #choose(options: RetireOptions): WorkerState[] {
     const { workers, names, n, target, minimum, memoryRatio } = options;
     if (workers !== undefined && names !== undefined) {
       throw new TypeError("Cannot retire workers by address and by name at once: give one of them");
@@ -152,12 +166,10 @@ export class Departures {
     }
     const { state } = this.#host;
     if (names !== undefined) {
-      logger.info(`Retire worker names ${names.join(", ")}`);
       const wanted = new Set(names);
       return [...state.workers.values()].filter((ws) => wanted.has(ws.name));
     }
     const addresses = workers ?? state.workersToClose(options);
-    logger.info(`Retire worker addresses (stimulus_id='${stimulusId}') ${addresses.join(", ")}`);
     return [...new Set(addresses)].flatMap((address) => state.workers.get(address as Address) ?? []);
   }
 

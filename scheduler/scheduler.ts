@@ -45,7 +45,7 @@ import { encodeError } from "../protocol/remote_error.ts";
 import { Credentials } from "../security/credentials.ts";
 import type { Security } from "../security/security.ts";
 import { Departures, type RetireOptions } from "./departures.ts";
-import { contactRefusal, permitted } from "./access.ts";
+import { checkSpeaksFor, contactRefusal, permitted } from "./access.ts";
 import { Gatherer } from "./gather.ts";
 import { schedulerIdentity, taskPrefixStates, workerIdentity } from "./identity.ts";
 import {
@@ -97,6 +97,8 @@ export class Scheduler implements AsyncDisposable {
   #clients = new Map<ClientId, BatchedSend>();
   #workers = new Map<Address, BatchedSend>();
   #registrations = new Map<Address, RegisterWorker>();
+  /** Where workers registered. */
+  #workerComms = new Map<Address, Comm>();
   #started = Date.now() / 1000;
   #idleSince = Date.now();
   #idleTimer: ReturnType<typeof setInterval> | undefined;
@@ -152,10 +154,10 @@ export class Scheduler implements AsyncDisposable {
         update_data: (request) => this.#updateData(parseUpdateData(request)),
         ncores: () => Object.fromEntries(Array.from(this.#state.workers, ([a, ws]) => [a, ws.nthreads])),
         get_task_prefix_states: () => taskPrefixStates(this.#state),
-        heartbeat_worker: (request) => this.#heartbeatWorker(request),
+        heartbeat_worker: (request, comm) => this.#heartbeatWorker(request, comm),
         links: () => this.links(),
-        retire_workers: (request) => this.retireWorkers(parseRetireWorkers(request)),
-        unregister: (request) => this.#unregister(request),
+        retire_workers: (request, comm) => this.#retireWorkers(parseRetireWorkers(request), comm),
+        unregister: (request, comm) => this.#unregister(request, comm),
         terminate: () => this.#terminate(),
         "register-client": (request, comm) => this.#serveClient(request, comm),
         "register-worker": (request, comm) => this.#serveWorker(request, comm),
@@ -348,6 +350,7 @@ export class Scheduler implements AsyncDisposable {
     const stream = new BatchedSend(comm);
     this.#workers.set(address, stream);
     this.#registrations.set(address, registration);
+    this.#workerComms.set(address, comm);
     logger.info(`Register worker addr: ${address} name: ${registration.name}`);
     try {
       this.#stimulate((now) => this.#state.addWorker({ ...registration, address }, now));
@@ -361,6 +364,7 @@ export class Scheduler implements AsyncDisposable {
     } finally {
       this.#workers.delete(address);
       this.#registrations.delete(address);
+      this.#workerComms.delete(address);
       this.#departures.remove(address, { stimulusId: `handle-worker-cleanup-${Date.now() / 1000}` });
       await stream.close();
     }
@@ -373,8 +377,9 @@ export class Scheduler implements AsyncDisposable {
     return undefined;
   }
 
-  #heartbeatWorker(request: RawMessage): HeartbeatWorkerReply {
+  #heartbeatWorker(request: RawMessage, comm: Comm): HeartbeatWorkerReply {
     const address = checkAddress(request, "address");
+    this.#checkSpeaksFor(comm, "heartbeat_worker", address);
     const executing = checkRecord(request, "executing") as Readonly<Record<string, number>>;
     const metrics = parseMetrics(request);
     let reply: HeartbeatWorkerReply = { status: "missing" };
@@ -382,6 +387,21 @@ export class Scheduler implements AsyncDisposable {
       reply = this.#state.heartbeat(address, metrics, executing, now);
     });
     return reply;
+  }
+
+  #checkSpeaksFor(comm: Comm, op: string, address: Address): void {
+    const registered = this.#workerComms.get(address);
+    checkSpeaksFor(comm, op, address, registered, () => this.#credentials.countRefusal());
+  }
+
+  /** A worker may retire itself, an administrator any. */
+  #retireWorkers(options: RetireOptions, comm: Comm): Promise<Record<Address, WorkerIdentity>> {
+    if (comm.tls?.peer.grant?.role === "worker") {
+      for (const address of this.#departures.choose(options)) {
+        this.#checkSpeaksFor(comm, "retire_workers", address);
+      }
+    }
+    return this.retireWorkers(options);
   }
 
   #identity(request: RawMessage): SchedulerIdentity {
@@ -445,8 +465,9 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /** A worker says goodbye; its stream ends right after. */
-  #unregister(request: RawMessage): null {
+  #unregister(request: RawMessage, comm: Comm): null {
     const address = checkAddress(request, "address");
+    this.#checkSpeaksFor(comm, "unregister", address);
     const { stimulus_id: stimulusId } = request;
     this.#departures.remove(address, {
       stimulusId: typeof stimulusId === "string" ? stimulusId : `unregister-${Date.now() / 1000}`,

@@ -39,13 +39,13 @@ export class RuledPki {
   }
 
   /** A record of somebody in `unit`, who shows the same certificate in every role, and goes by the rules. */
-  async security(unit: string): Promise<Security> {
-    return { ...await this.lenient(unit), authorization: RULES };
+  async security(unit: string, name?: string): Promise<Security> {
+    return { ...await this.lenient(unit, name), authorization: RULES };
   }
 
   /** The same for somebody who has no rules, and so may try what the others refuse. */
-  async lenient(unit: string): Promise<Security> {
-    const { cert, key } = await this.pair(unit);
+  async lenient(unit: string, name?: string): Promise<Security> {
+    const { cert, key } = await this.pair(unit, name);
     return {
       tlsCaFile: this.ca.pem,
       tlsClientCert: cert,

@@ -189,3 +189,28 @@ Deno.test("authorization refuses values of an observer, and its announcements of
   const users = await cluster.client("users");
   assertEquals(await (await users.scatter("x")).result(), "x");
 });
+
+Deno.test("authorization lets a worker speak for itself alone: it can't retire, sign off or beat for another", async () => {
+  await using cluster = await ruledCluster();
+  const { scheduler, worker, pki } = cluster;
+  await using other = await poolOf(await pki.lenient("workers", "another"));
+  const heartbeat = { executing: {}, metrics: { bandwidth: { total: 1, workers: {}, types: {} } } };
+  for (
+    const request of [
+      { op: "retire_workers", workers: [worker.address], close_workers: true },
+      { op: "retire_workers", names: [worker.name] },
+      { op: "retire_workers", n: 1 },
+      { op: "unregister", address: worker.address },
+      { op: "heartbeat_worker", address: worker.address, now: 0, ...heartbeat },
+    ]
+  ) {
+    const error = await assertRejects(() => other.call(scheduler.address, request), RpcError);
+    assertEquals(error.remote.name, "PermissionError");
+    assertMatch(error.remote.message, /CN=another.* can't speak for the worker ".*", which is ".*CN=workers/);
+  }
+  assertEquals(scheduler.identity().n_workers, 1);
+  assertEquals(scheduler.identity().security?.refused.operation, 5);
+  await using itself = await poolOf(await pki.lenient("workers"));
+  const retired = await itself.call(scheduler.address, { op: "retire_workers", workers: [worker.address] });
+  assertEquals(Object.keys(retired as Record<string, unknown>), [worker.address]);
+});
