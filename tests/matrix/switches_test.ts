@@ -84,8 +84,8 @@ const SWITCHES: readonly (readonly [name: string, start: Start])[] = [
   }],
   ["--unsafely-ignore-certificate-errors", { runtime: ["--unsafely-ignore-certificate-errors"] }],
   ["NODE_TLS_REJECT_UNAUTHORIZED", { env: { NODE_TLS_REJECT_UNAUTHORIZED: "0" } }],
-  ["all of them", {
-    runtime: ["--cert=OTHER", "--unsafely-ignore-certificate-errors"],
+  ["all of them, and leave to read the environment", {
+    runtime: ["--cert=OTHER", "--unsafely-ignore-certificate-errors", "--allow-env"],
     env: { NODE_TLS_REJECT_UNAUTHORIZED: "0", NODE_EXTRA_CA_CERTS: "OTHER", DENO_TLS_CA_STORE: "system" },
   }],
 ];
@@ -134,6 +134,22 @@ for (const [name, given] of SWITCHES) {
     });
     assertEquals(worker.code, 1, worker.stderr);
     assertMatch(worker.stderr, /worker: .*127\.0\.0\.1:\d+.* refused: its certificate/);
+    assertEquals(impostor.streams.left, []);
+  });
+}
+
+for (const [name, given] of SWITCHES) {
+  Deno.test(`Under ${name} a client's program refuses a scheduler of another CA, and tells it nothing`, async () => {
+    await using files = await Files.make();
+    const start = filled(given, files.path("other-ca"));
+    await using impostor = await TestListener.start(await files.other.security());
+    const address = `tls://127.0.0.1:${impostor.port}`;
+    const client = await runToEnd({
+      command: command("client.ts", ["status", ...files.tls, address], start),
+      env: start.env,
+    });
+    assertEquals(client.code, 1, client.stderr);
+    assertMatch(client.stderr, /client: .*127\.0\.0\.1:\d+.* refused: its certificate/);
     assertEquals(impostor.streams.left, []);
   });
 }
