@@ -41,11 +41,15 @@ export function diagnose(
   return what === undefined ? undefined : `certificate "${nameText(leaf.subject)}" ${what}`;
 }
 
-function ofItself({ version, extensions: { isCa, unknownCritical } }: Certificate): string | undefined {
+function ofItself(certificate: Certificate): string | undefined {
+  const { version, subject, issuer, extensions: { isCa, unknownCritical } } = certificate;
   if (version !== 3) {
     return `is X.509 v${version}, which is refused: make a v3 one (openssl x509 -req … -extfile …)`;
   }
-  if (isCa) return "is a CA's (CA:TRUE): a role needs one that a CA signed for it (CA:FALSE)";
+  // What is self-signed is mostly both: `openssl req -x509` says CA:TRUE.
+  if (isCa && nameText(subject) !== nameText(issuer)) {
+    return "is a CA's (CA:TRUE): a role needs one that a CA signed for it (CA:FALSE)";
+  }
   if (unknownCritical.length > 0) {
     return `has a critical extension that is not understood (${unknownCritical.join(", ")})`;
   }
