@@ -112,6 +112,10 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
       handshakeTimeoutMs,
       admit,
       onConnection,
+      onLeft: (peer) => {
+        admission.settled(addressHost(`${scheme}://${peer}`));
+        logger.debug(`${scheme}://${peer} came and went without a word`);
+      },
       onRefused: (reason, peer) => {
         admission.settled(addressHost(`${scheme}://${peer}`));
         refuse(reason, `${scheme}://${peer}`);

@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { loadTlsContext } from "../security/context.ts";
+import { setLogLevel } from "../config/logging.ts";
 import { SecurityError } from "../security/errors.ts";
 import { Security } from "../security/security.ts";
 import { encodeFrames } from "../protocol/frames.ts";
 import { encodeMessage, MsgpackError } from "../protocol/message.ts";
 import { PYTHON_HANDSHAKE, RawPeer, SCHEMES, sidesOf, tlsSides } from "../testing/links.ts";
+import { LogWatch } from "../testing/logs.ts";
 import { tlsTransport } from "./tls.ts";
 import type { Clock } from "./clock.ts";
 import type { Comm } from "./comm.ts";
@@ -88,6 +90,21 @@ Deno.test("listen survives peers that are no peers, and serves the next one", as
     assert(refusal.includes("does not speak Dask's protocol"), refusal);
   }
   await watch.stillServes();
+});
+
+Deno.test("listen takes no offence at who looks whether a tls port is open, and says so at debug level", async () => {
+  await using watch = await watched("tls");
+  using log = new LogWatch();
+  setLogLevel("distributed", "debug");
+  try {
+    (await RawPeer.dial(watch.address))[Symbol.dispose]();
+    const line = await log.line(/came and went/);
+    assert(/DEBUG - tls:\/\/127\.0\.0\.1:\d+ came and went without a word$/.test(line), line);
+    await watch.stillServes();
+    assertEquals(watch.refusals, []);
+  } finally {
+    setLogLevel("distributed", "info");
+  }
 });
 
 Deno.test("listen refuses a first message that is no handshake", async () => {

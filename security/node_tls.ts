@@ -244,6 +244,10 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     socket.on("error", () => {});
     socket.destroy(); // a handshake time-out leaves it open
     if (typeof raw === "object" && raw !== null && dropped.has(raw)) return;
+    if (options.onLeft !== undefined && codeOf(error) === "ECONNRESET" && saidNothing(raw)) {
+      if (!closing) options.onLeft(address);
+      return;
+    }
     const refused = verdict(socket);
     const peer = peerOf(address);
     refuse(
@@ -326,6 +330,10 @@ function found(shown: unknown, cause: Error, context: TlsContext, peer: TlsPeer)
   return leaf === undefined
     ? undefined
     : asRefusal(cause, { ...peer, shown: nameText(leaf.subject) }, "handshake");
+}
+
+function saidNothing(raw: unknown): boolean {
+  return field(raw, "bytesRead") === 0;
 }
 
 /** Why our verification refused a client, which `node:tls` tells beside an error that says "socket hang up". */

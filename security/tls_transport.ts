@@ -34,8 +34,8 @@ export interface TlsListenOptions {
   /** Time a peer has for the TLS handshake, in milliseconds. @default {10_000} */
   readonly handshakeTimeoutMs?: number | undefined;
   /**
-   * Whether `host` may begin a handshake; it is dropped if not. What is admitted ends as `onConnection` or `onRefused`.
-   * Default: always.
+   * Whether `host` may begin a handshake; it is dropped if not. What is admitted ends as `onConnection`, `onRefused` or
+   * `onLeft`. Default: always.
    */
   readonly admit?: ((host: string) => boolean) | undefined;
   /** A peer that passed the policy. Must not throw. */
@@ -47,6 +47,12 @@ export interface TlsListenOptions {
    * @param peer `host:port` of the peer.
    */
   readonly onRefused: (reason: Error, peer: string) => void;
+  /**
+   * A peer that came and went without a byte, as who looks whether a port is open. Must not throw. Default: as refused.
+   *
+   * @param peer `host:port` of the peer.
+   */
+  readonly onLeft?: ((peer: string) => void) | undefined;
 }
 
 /** A bound listener. */

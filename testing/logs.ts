@@ -20,3 +20,39 @@ export function captureLog(act: () => void): string[] {
   }
   return text.split("\n").filter((line) => line !== "");
 }
+
+/** Sees what is logged until it is disposed. Nothing of it reaches stderr. */
+export class LogWatch implements Disposable {
+  /** Lines so far. */
+  readonly lines: string[] = [];
+  readonly #writeSync: typeof Deno.stderr.writeSync = Deno.stderr.writeSync;
+  readonly #decoder = new TextDecoder();
+  #rest = "";
+  #wake: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+
+  /** Begins. */
+  constructor() {
+    Deno.stderr.writeSync = (bytes) => {
+      const lines = (this.#rest + this.#decoder.decode(bytes)).split("\n");
+      this.#rest = lines.pop() ?? "";
+      this.lines.push(...lines);
+      this.#wake.resolve();
+      this.#wake = Promise.withResolvers();
+      return bytes.length;
+    };
+  }
+
+  /** The first line that matches, when it comes. */
+  async line(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const found = this.lines.find((line) => pattern.test(line));
+      if (found !== undefined) return found;
+      await this.#wake.promise;
+    }
+  }
+
+  /** Ends. */
+  [Symbol.dispose](): void {
+    Deno.stderr.writeSync = this.#writeSync;
+  }
+}
