@@ -5,12 +5,21 @@
  */
 
 import { Authority, type Pair } from "../security/authority.ts";
-import { type Flags, helpText, parseFlags, UsageError, wholeNumber } from "./flags.ts";
+import { parseCertificate } from "../security/x509.ts";
+import { type Flags, helpText, type ParsedFlags, parseFlags, UsageError, wholeNumber } from "./flags.ts";
 import { printText, VERSION } from "./run.ts";
+
+const ROLES = ["scheduler", "worker", "client"] as const;
+type Role = typeof ROLES[number];
 
 const FLAGS: Flags = {
   name: { type: "string", value: "NAME", help: "Name of the cluster in the certificates [dask]" },
   days: { type: "string", value: "N", help: "How long they hold [365]" },
+  shared: { type: "boolean", help: "One pair for all roles, cluster.pem and cluster.key" },
+  pair: { type: "string", value: "NAME", help: "Only NAME.pem and NAME.key, signed by the CA that DIR has" },
+  role: { type: "string", value: "ROLE", help: "What --pair is for: scheduler, worker or client [NAME]" },
+  uri: { type: "string", value: "URI", help: "URI that --pair is called by, such as a SPIFFE id" },
+  dns: { type: "string", value: "NAME", help: "DNS name that --pair is called by" },
   force: { type: "boolean", help: "Replace files that are there" },
   help: { type: "boolean", help: "Show this and exit" },
   version: { type: "boolean", help: "Show the version and exit" },
@@ -21,8 +30,6 @@ const USAGE =
 const ABOUT =
   "Makes a CA and a certificate with its key for scheduler, workers and clients in the folder DIR.";
 
-const ROLES = ["scheduler", "worker", "client"] as const;
-
 /** Makes the files from a command line; there is never a role to wait for. */
 export async function createCertificates(args: readonly string[]): Promise<undefined> {
   const flags = parseFlags(args, FLAGS);
@@ -32,11 +39,62 @@ export async function createCertificates(args: readonly string[]): Promise<undef
   if (folder === undefined) throw new UsageError("the folder for the certificates is missing");
   if (more !== undefined) throw new UsageError(`"${more}" is not expected: there is one folder`);
   const days = wholeNumber("days", flags.text["days"] ?? "365", 1, 36_500);
-  const name = flags.text["name"] ?? "dask";
+  const force = flags.on["force"] === true;
+  const wanted = wantedPair(flags);
   checkPermissions(folder);
-  const files = await makeFiles(name, days);
-  await writeFiles(folder, files, flags.on["force"] === true);
-  printText(summary(folder, days, files));
+  if (wanted !== undefined) {
+    const authority = await authorityOf(folder, days);
+    await writeFiles(folder, await makePair(authority, wanted), force);
+    printText(pairSummary(folder, wanted, authority.validTo));
+    return;
+  }
+  const pairs = flags.on["shared"] === true ? SHARED : PER_ROLE;
+  const files = await makeFiles(flags.text["name"] ?? "dask", days, new Set(Object.values(pairs)));
+  await writeFiles(folder, files, force);
+  printText(summary(folder, days, files, pairs));
+}
+
+/** Which pair each role shows. */
+type Pairs = Readonly<Record<Role, string>>;
+
+const PER_ROLE: Pairs = { scheduler: "scheduler", worker: "worker", client: "client" };
+const SHARED: Pairs = { scheduler: "cluster", worker: "cluster", client: "cluster" };
+
+interface WantedPair {
+  readonly name: string;
+  readonly role: Role;
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+}
+
+function wantedPair({ text, on }: ParsedFlags): WantedPair | undefined {
+  const { pair: name, role = name, uri, dns } = text;
+  if (name === undefined) {
+    for (const flag of ["role", "uri", "dns"]) {
+      if (text[flag] !== undefined) throw new UsageError(`--${flag} is for one pair: add --pair NAME`);
+    }
+    return undefined;
+  }
+  for (const flag of ["name", "shared"]) {
+    if ((text[flag] ?? on[flag]) !== undefined) {
+      throw new UsageError(`--${flag} is for a new CA, and --pair is signed by the one that is there`);
+    }
+  }
+  if (!/^[\w.-]+$/.test(name) || name === "ca") {
+    throw new UsageError(
+      `--pair must be a name for files, of letters, digits, ".", "_" and "-", not "${name}"`,
+    );
+  }
+  const known = ROLES.find((one) => one === role);
+  if (known === undefined) {
+    throw new UsageError(
+      `--role must be scheduler, worker or client${
+        role === name ? "" : `, not "${role}"`
+      }: what is "${name}" for?`,
+    );
+  }
+  const list = (value: string | undefined): string[] => value === undefined ? [] : [value];
+  return { name, role: known, uris: list(uri), dnsNames: list(dns) };
 }
 
 interface NewFile {
@@ -45,18 +103,60 @@ interface NewFile {
   readonly isSecret: boolean;
 }
 
-async function makeFiles(name: string, days: number): Promise<NewFile[]> {
-  const authority = await Authority.make([["O", name], ["CN", `${name} CA`]], days);
-  const files: NewFile[] = [
-    { name: "ca.pem", text: authority.cert, isSecret: false },
-    { name: "ca.key", text: await authority.key(), isSecret: true },
+function filesOf(name: string, { cert, key }: Pair): NewFile[] {
+  return [
+    { name: `${name}.pem`, text: cert, isSecret: false },
+    { name: `${name}.key`, text: key, isSecret: true },
   ];
-  for (const role of ROLES) {
-    const { cert, key }: Pair = await authority.issue([["O", name], ["OU", role], ["CN", role]]);
-    files.push({ name: `${role}.pem`, text: cert, isSecret: false });
-    files.push({ name: `${role}.key`, text: key, isSecret: true });
+}
+
+async function makeFiles(name: string, days: number, pairs: ReadonlySet<string>): Promise<NewFile[]> {
+  const authority = await Authority.make([["O", name], ["CN", `${name} CA`]], days);
+  const files = filesOf("ca", { cert: authority.cert, key: await authority.key() });
+  for (const pair of pairs) {
+    files.push(...filesOf(pair, await authority.issue([["O", name], ["OU", pair], ["CN", pair]])));
   }
   return files;
+}
+
+/** The CA that an earlier run made. */
+async function authorityOf(folder: string, days: number): Promise<Authority> {
+  const read = async (name: string): Promise<string> => {
+    try {
+      return await Deno.readTextFile(`${folder}/${name}`);
+    } catch (cause) {
+      throw new Error(
+        `Cannot read "${folder}/${name}", which signs: make a CA first, without --pair`,
+        { cause },
+      );
+    }
+  };
+  return await Authority.load(await read("ca.pem"), await read("ca.key"), days);
+}
+
+async function makePair(
+  authority: Authority,
+  { name, role, uris, dnsNames }: WantedPair,
+): Promise<NewFile[]> {
+  const organization = parseCertificate(authority.cert).subject.filter(([type]) => type === "O");
+  const subject = [
+    ...organization.map(([, value]) => ["O", value] as const),
+    ["OU", role] as const,
+    ["CN", name] as const,
+  ];
+  return filesOf(name, await authority.issue(subject, { uris, dnsNames }));
+}
+
+function pairSummary(folder: string, { name, role }: WantedPair, validTo: Date): string {
+  const at = path(folder);
+  return `Made ${name}.pem and ${name}.key in ${folder}, for a ${role}, until ${validTo.toISOString()}.
+
+  --tls-ca-file ${at("ca.pem")} --tls-cert ${at(`${name}.pem`)} --tls-key ${at(`${name}.key`)}
+`;
+}
+
+function path(folder: string): (name: string) => string {
+  return (name) => `${folder.replace(/\/+$/, "")}/${name}`;
 }
 
 /** Writing is more than roles ever need, so it is never prompted for. */
@@ -94,26 +194,28 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-function summary(folder: string, days: number, files: readonly NewFile[]): string {
-  const at = (name: string) => `${folder.replace(/\/+$/, "")}/${name}`;
+function summary(folder: string, days: number, files: readonly NewFile[], pairs: Pairs): string {
+  const at = path(folder);
   const secrets = files.filter(({ isSecret }) => isSecret).map(({ name }) => name).join(", ");
   const yaml = ROLES.map((role) =>
-    `      ${role}:\n        cert: ${at(`${role}.pem`)}\n        key: ${at(`${role}.key`)}`
+    `      ${role}:\n        cert: ${at(`${pairs[role]}.pem`)}\n        key: ${at(`${pairs[role]}.key`)}`
   );
-  const flags = (role: string) =>
-    `--tls-ca-file ${at("ca.pem")} --tls-cert ${at(`${role}.pem`)} --tls-key ${at(`${role}.key`)}`;
+  const flags = (role: Role) =>
+    `--tls-ca-file ${at("ca.pem")} --tls-cert ${at(`${pairs[role]}.pem`)} --tls-key ${
+      at(`${pairs[role]}.key`)
+    }`;
+  const lines = new Set([flags("scheduler"), flags("worker")]);
   return `Made ${files.length} files in ${folder}, for ${days} days.
 Secret: ${secrets}. ca.key signs more certificates; keep it off the machines of the cluster.
 
 Flags of the scheduler, and of workers:
-  ${flags("scheduler")}
-  ${flags("worker")}
+${[...lines].map((line) => `  ${line}`).join("\n")}
 
 In a Deno program:
   const security = {
     tlsCaFile: "${at("ca.pem")}",
-    tlsClientCert: "${at("client.pem")}",
-    tlsClientKey: "${at("client.key")}",
+    tlsClientCert: "${at(`${pairs.client}.pem`)}",
+    tlsClientKey: "${at(`${pairs.client}.key`)}",
   };
 
 Dask's configuration, for Python and for Deno:

@@ -1,13 +1,21 @@
 /**
- * A CA that lives as long as somebody holds it, and pairs that it signs.
+ * A CA, and pairs that it signs: one that is made and lives as long as somebody holds it, or one from files.
  *
  * @module
  */
 
-import { type Issuer, keyPem, makeCertificate, makeKeys } from "./issue.ts";
+import { X509Certificate } from "node:crypto";
+import { DerReader, Tag } from "./der.ts";
+import { SecurityError } from "./errors.ts";
+import { type CertificateContent, type Issuer, keyIdOf, keyPem, makeCertificate, makeKeys } from "./issue.ts";
+import { keyBelongsTo, normalKey } from "./keys.ts";
+import { type Certificate, parseCertificate } from "./x509.ts";
+import { extensionList } from "./x509_extensions.ts";
 
 /** Other machines' clocks may be a little behind. */
 const CLOCK_SKEW_MS = 5 * 60_000;
+const DAY_MS = 86_400_000;
+const SUBJECT_KEY_IDENTIFIER = "2.5.29.14";
 
 /** Attributes of a name, the least specific first. */
 export type NameAttributes = readonly (readonly [type: "O" | "OU" | "CN", value: string])[];
@@ -24,13 +32,16 @@ export interface Pair {
 export class Authority {
   /** Its own certificate, PEM. */
   readonly cert: string;
+  /** Until when its pairs hold. */
+  readonly validTo: Date;
   readonly #issuer: Issuer;
-  readonly #validity: { readonly validFrom: Date; readonly validTo: Date };
+  readonly #validFrom: Date;
 
-  private constructor(cert: string, issuer: Issuer, validity: { validFrom: Date; validTo: Date }) {
+  private constructor(cert: string, issuer: Issuer, validFrom: Date, validTo: Date) {
     this.cert = cert;
+    this.validTo = validTo;
     this.#issuer = issuer;
-    this.#validity = validity;
+    this.#validFrom = validFrom;
   }
 
   /** A new CA; it and all that it signs hold for `days`. */
@@ -38,18 +49,32 @@ export class Authority {
     const keys = await makeKeys();
     const issuer: Issuer = { name, keys };
     const now = Date.now();
-    const validity = {
-      validFrom: new Date(now - CLOCK_SKEW_MS),
-      validTo: new Date(now + days * 86_400_000),
+    const [validFrom, validTo] = [new Date(now - CLOCK_SKEW_MS), new Date(now + days * DAY_MS)];
+    const content = { validFrom, validTo, subject: name, publicKey: keys.publicKey, issuer, ca: true };
+    return new Authority(await makeCertificate(content), issuer, validFrom, validTo);
+  }
+
+  /**
+   * A CA that is there already. What it signs holds for `days`, but not longer than it does.
+   *
+   * @param cert Its certificate, PEM.
+   * @param key Its private key, PEM: EC P-256.
+   * @throws {SecurityError} If they can't be used.
+   */
+  static async load(cert: string, key: string, days: number): Promise<Authority> {
+    const certificate = readCa(cert);
+    const now = Date.now();
+    if (certificate.validTo.getTime() <= now) {
+      throw new SecurityError(`The CA has expired on ${certificate.validTo.toISOString()}: make a new one`);
+    }
+    const issuer: Issuer = {
+      name: subjectOf(certificate),
+      keys: await caKeys(certificate, normalKey(key, "The CA's key file")),
+      keyId: await caKeyId(certificate),
     };
-    const cert = await makeCertificate({
-      ...validity,
-      subject: name,
-      publicKey: keys.publicKey,
-      issuer,
-      ca: true,
-    });
-    return new Authority(cert, issuer, validity);
+    const validFrom = new Date(Math.max(now - CLOCK_SKEW_MS, certificate.validFrom.getTime()));
+    const validTo = new Date(Math.min(now + days * DAY_MS, certificate.validTo.getTime()));
+    return new Authority(cert, issuer, validFrom, validTo);
   }
 
   /** Its private key, PEM. */
@@ -58,15 +83,80 @@ export class Authority {
   }
 
   /** A new pair for `subject`. */
-  async issue(subject: NameAttributes, dnsNames: readonly string[] = []): Promise<Pair> {
+  async issue(
+    subject: NameAttributes,
+    names: Pick<CertificateContent, "dnsNames" | "uris"> = {},
+  ): Promise<Pair> {
     const keys = await makeKeys();
     const cert = await makeCertificate({
-      ...this.#validity,
+      ...names,
+      validFrom: this.#validFrom,
+      validTo: this.validTo,
       subject,
       publicKey: keys.publicKey,
       issuer: this.#issuer,
-      dnsNames,
     });
     return { cert, key: await keyPem(keys) };
   }
+}
+
+function readCa(pem: string): Certificate {
+  let certificate: Certificate;
+  try {
+    certificate = parseCertificate(pem);
+  } catch (cause) {
+    throw new SecurityError(
+      "The CA's certificate can't be read: it must be the PEM text of one certificate",
+      {
+        cause,
+      },
+    );
+  }
+  if (!certificate.extensions.isCa) throw new SecurityError("The CA's certificate is no CA's (CA:FALSE)");
+  return certificate;
+}
+
+async function caKeys(certificate: Certificate, key: string): Promise<CryptoKeyPair> {
+  if (!keyBelongsTo(key, certificate)) {
+    throw new SecurityError("The CA's key does not belong to its certificate");
+  }
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  const base64 = key.replaceAll(/-----[A-Z ]+-----|\s/g, "");
+  try {
+    return {
+      privateKey: await crypto.subtle.importKey("pkcs8", Uint8Array.fromBase64(base64), algorithm, true, [
+        "sign",
+      ]),
+      publicKey: await crypto.subtle.importKey("spki", publicKeyOf(certificate), algorithm, true, ["verify"]),
+    };
+  } catch {
+    // The cause might quote the key.
+    throw new SecurityError(
+      "The CA's key is not an EC P-256 one, as this command makes: sign with the program that made the CA, such as openssl",
+    );
+  }
+}
+
+function publicKeyOf(certificate: Certificate): Uint8Array<ArrayBuffer> {
+  const { publicKey } = new X509Certificate(certificate.raw);
+  return Uint8Array.from(publicKey.export({ type: "spki", format: "der" }));
+}
+
+/** The subject as it stands there: who is signed must name its issuer to the byte. */
+function subjectOf({ raw }: Certificate): Uint8Array {
+  const body = new DerReader(raw).enter(Tag.sequence).enter(Tag.sequence);
+  body.next(Tag.context);
+  body.next(Tag.integer);
+  for (let skipped = 0; skipped < 3; skipped++) body.next(Tag.sequence); // algorithm, issuer, validity
+  return body.next(Tag.sequence).whole;
+}
+
+async function caKeyId(certificate: Certificate): Promise<Uint8Array> {
+  const body = new DerReader(certificate.raw).enter(Tag.sequence).enter(Tag.sequence);
+  while (!body.done && body.peek() !== (Tag.context | 3)) body.next();
+  const all = body.done ? [] : extensionList(body.enter(Tag.context | 3).enter(Tag.sequence));
+  const own = all.find(({ oid }) => oid === SUBJECT_KEY_IDENTIFIER);
+  return own === undefined
+    ? await keyIdOf(publicKeyOf(certificate))
+    : new DerReader(own.value).next(Tag.octetString).content;
 }

@@ -12,10 +12,12 @@ export type KeyPair = CryptoKeyPair;
 
 /** Who signs. */
 export interface Issuer {
-  /** Its name. */
-  readonly name: readonly (readonly [type: string, value: string])[];
+  /** Its name; of a certificate that is there already, its DER. */
+  readonly name: readonly (readonly [type: string, value: string])[] | Uint8Array;
   /** Its keys. */
   readonly keys: KeyPair;
+  /** What its certificate calls its key. @default {SHA-1 of the key} */
+  readonly keyId?: Uint8Array;
 }
 
 /** What a certificate says. */
@@ -51,12 +53,15 @@ const OID = {
   subjectAltName: "2.5.29.17",
   extendedKeyUsage: "2.5.29.37",
   subjectKeyIdentifier: "2.5.29.14",
+  authorityKeyIdentifier: "2.5.29.35",
   serverAuth: "1.3.6.1.5.5.7.3.1",
   clientAuth: "1.3.6.1.5.5.7.3.2",
 } as const;
 
 const NAME_OIDS: Readonly<Record<string, string>> = { CN: "2.5.4.3", O: "2.5.4.10", OU: "2.5.4.11" };
 
+/** `[0]` of an authority key identifier. */
+const KEY_ID = 0x80;
 /** `[2]` and `[6]` of GeneralName. */
 const DNS_NAME = 0x82;
 const URI = 0x86;
@@ -76,7 +81,7 @@ export async function keyPem(keys: KeyPair): Promise<string> {
 /** A signed certificate, PEM. */
 export async function makeCertificate(content: CertificateContent): Promise<string> {
   const algorithm = der(Tag.sequence, derOid(OID.ecdsaWithSha256));
-  const publicKey = new Uint8Array(await crypto.subtle.exportKey("spki", content.publicKey));
+  const publicKey = await spki(content.publicKey);
   const v3 = (content.version ?? 3) === 3;
   const tbs = der(
     Tag.sequence,
@@ -146,7 +151,7 @@ async function extensions(
   publicKey: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array[]> {
   const { ca = false, dnsNames = [], uris = [], usages = ca ? [] : ["serverAuth", "clientAuth"] } = content;
-  const keyId = new Uint8Array(await crypto.subtle.digest("SHA-1", publicKey));
+  const { keys, keyId: issuerKeyId = await keyIdOf(await spki(keys.publicKey)) } = content.issuer;
   // keyCertSign and cRLSign, or digitalSignature: bits 5 and 6, or 0, from the left.
   const keyUsage = ca ? bitString(1, Uint8Array.of(0x06)) : bitString(7, Uint8Array.of(0x80));
   const all = [
@@ -156,7 +161,8 @@ async function extensions(
       der(Tag.sequence, ...ca ? [der(Tag.boolean, Uint8Array.of(0xff))] : []),
     ),
     extension(OID.keyUsage, true, keyUsage),
-    extension(OID.subjectKeyIdentifier, false, der(Tag.octetString, keyId)),
+    extension(OID.subjectKeyIdentifier, false, der(Tag.octetString, await keyIdOf(publicKey))),
+    extension(OID.authorityKeyIdentifier, false, der(Tag.sequence, der(KEY_ID, issuerKeyId))),
   ];
   if (usages.length > 0) {
     all.push(
@@ -173,12 +179,22 @@ async function extensions(
   return all;
 }
 
+async function spki(key: CryptoKey): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.exportKey("spki", key));
+}
+
+/** A name for a key; the hash is no signature, and need not be a strong one (RFC 5280, 4.2.1.2). */
+export async function keyIdOf(publicKey: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-1", publicKey));
+}
+
 function extension(oid: string, critical: boolean, value: Uint8Array): Uint8Array {
   const flag = critical ? [der(Tag.boolean, Uint8Array.of(0xff))] : [];
   return der(Tag.sequence, derOid(oid), ...flag, der(Tag.octetString, value));
 }
 
-function name(attributes: readonly (readonly [type: string, value: string])[]): Uint8Array {
+function name(attributes: Issuer["name"]): Uint8Array {
+  if (attributes instanceof Uint8Array) return attributes;
   return der(
     Tag.sequence,
     ...attributes.map(([type, value]) => {

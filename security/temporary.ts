@@ -44,7 +44,8 @@ const ORGANIZATION = ["O", "dask-internal"] as const;
 /** Makes them; about 3 ms. */
 export async function temporaryPems(options: TemporaryOptions): Promise<TemporaryPems> {
   const authority = await Authority.make([ORGANIZATION, ["CN", "dask-internal-ca"]], DAYS);
-  const pair = (role: string) => authority.issue([ORGANIZATION, ["CN", role]], ["dask-internal"]);
+  const pair = (role: string) =>
+    authority.issue([ORGANIZATION, ["CN", role]], { dnsNames: ["dask-internal"] });
   const [client, scheduler, worker] = options.shared === true
     ? await pair("dask-internal").then((one) => [one, one, one] as const)
     : await Promise.all([pair("client"), pair("scheduler"), pair("worker")]);
