@@ -15,10 +15,13 @@ export interface Block {
   readonly text: string;
 }
 
-/** The fenced blocks of a file, in order. */
+/** The fenced blocks of a file, in order; those of a list are indented. */
 export function blocksOf(markdown: string): Block[] {
-  return [...markdown.matchAll(/^```(\w+)[^\n]*\n(.*?)^```$/gms)]
-    .map(([, language = "", text = ""]) => ({ language, text }));
+  return [...markdown.matchAll(/^( *)```(\w+)[^\n]*\n(.*?)^\1```$/gms)]
+    .map(([, indent = "", language = "", text = ""]) => ({
+      language,
+      text: text.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+    }));
 }
 
 /** Words of a `deno run` of one or more lines, with this Deno for `deno`, and no prompt. */

@@ -35,6 +35,7 @@ Deno.test("guides are all there", () => {
     "from-python.md",
     "functions.md",
     "secure-cluster.md",
+    "security-recipes.md",
     "tuning.md",
   ]);
 });
