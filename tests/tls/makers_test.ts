@@ -17,7 +17,7 @@ import {
 import { TlsRefusedError } from "../../security/errors.ts";
 import { readPems } from "../../security/pem.ts";
 import { fingerprint256, parseCertificate } from "../../security/x509.ts";
-import { CapturedLog } from "../../testing/logs.ts";
+import { LogWatch } from "../../testing/logs.ts";
 import { madeBy, madePairs } from "../../testing/made_certificates.ts";
 import { TestCa } from "../../testing/pki.ts";
 import { dialAs, readAll, TestListener } from "../../testing/tls_pair.ts";
@@ -81,7 +81,10 @@ for (const made of ALL) {
     await using ours = await TestListener.start(made.security());
     const intruder = await dialAs({ ...others, tlsCaFile: made.ca }, ours.port);
     assertEquals((await readAll(intruder)).length, 0);
-    assertMatch((await ours.refusals.next()).reason.message, /its certificate can't be verified/);
+    assertMatch(
+      (await ours.refusals.next()).reason.message,
+      /is signed by "CN=stranger-ca", which is not in "tlsCaFile"/,
+    );
     assertEquals(ours.streams.left, []);
     await intruder.close();
     await using theirs = await TestListener.start(others);
@@ -125,6 +128,11 @@ function fingerprintOf(id: string, role: TlsRole): string {
   return fingerprint256(parseCertificate(madeBy(id).pair(role).cert).raw);
 }
 
+/** Matches texts in this order. */
+function words(...texts: readonly string[]): RegExp {
+  return new RegExp(texts.map(RegExp.escape).join(".*"));
+}
+
 for (const [id, pattern, name] of RULED) {
   Deno.test(`authorization tells the roles of ${id} apart at both ends, and calls each by its name`, async () => {
     const made = madeBy(id);
@@ -133,7 +141,7 @@ for (const [id, pattern, name] of RULED) {
       rules: [...rules, { ...pattern("client"), role: "client", access: "observe" }],
     } as const;
     const security = { ...made.security(), authorization };
-    using log = new CapturedLog();
+    using log = new LogWatch();
     await using cluster = await start(security);
     const { scheduler, client } = cluster;
 
@@ -158,18 +166,21 @@ for (const [id, pattern, name] of RULED) {
     const posing = { ...made.security(), tlsWorkerCert: pair.cert, tlsWorkerKey: pair.key };
     await assertRejects(() => Worker.start(scheduler.address, { nthreads: 1, security: posing }), Error);
     await log.line(
-      `Refused "register-worker" of tls://127.0.0.1:`,
-      `the certificate "${name("client")}" is a client`,
+      words(
+        'Refused "register-worker" of tls://127.0.0.1:',
+        `the certificate "${name("client")}" is a client`,
+      ),
     );
     assertEquals(scheduler.identity().n_workers, 1);
 
     // Whom no rule fits is refused by name.
     await scheduler.reloadSecurity({ ...security, authorization: { rules } });
-    await log.line("Ended a link: ", `no rule of "authorization" fits its certificate "${name("client")}"`);
+    await log.line(
+      words("Ended a link: ", `no rule of "authorization" fits its certificate "${name("client")}"`),
+    );
     await assertRejects(() => Client.connect(scheduler.address, { security }), CommAuthError);
     await log.line(
-      "Refused a connection",
-      `no rule of "authorization" fits its certificate "${name("client")}"`,
+      words("Refused a connection", `no rule of "authorization" fits its certificate "${name("client")}"`),
     );
   });
 }
