@@ -103,7 +103,7 @@ function head(identity: SchedulerIdentity, tls: TlsInfo | undefined, now: number
   const { address, id, n_workers: workers, total_threads: threads, started } = identity;
   const security = tls === undefined
     ? "plain text, no certificates"
-    : `${tls.protocol}, ${tls.cipher}; ${tls.peer.subject}, signed by ${tls.peer.issuer}`;
+    : `${tls.protocol}, ${tls.cipher}; ${tls.peer.name}, signed by ${tls.peer.issuer}`;
   return [
     `Scheduler  ${address}, ${id}, up ${durationText(now - started)}`,
     `Workers    ${workers}, with ${threads} ${threads === 1 ? "thread" : "threads"}`,
@@ -167,7 +167,7 @@ function linkTable(links: readonly LinkFacts[], { workers }: SchedulerIdentity):
     workers[peer] === undefined ? peer : `${peer} (${workers[peer].name})`,
     tls?.protocol ?? "plain text",
     tls?.cipher ?? "",
-    tls === undefined ? "" : `${tls.peer.subject}, signed by ${tls.peer.issuer}`,
+    tls === undefined ? "" : `${tls.peer.name}, signed by ${tls.peer.issuer}`,
   ]);
   return listed(["", "peer", "TLS", "cipher", "certificate"], rows, links.length, "links");
 }

@@ -52,7 +52,7 @@ export function accessGuard(options: AccessGuardOptions): AccessGuard {
     const peer = comm.tls?.peer; // hot: per request
     if (peer?.grant === undefined || mayUse(table, op, peer.grant)) return undefined;
     if (context !== undefined) context.refusals.operation++;
-    const reason = `by "authorization" the certificate "${peer.subject}" is ${grantText(peer.grant)}`;
+    const reason = `by "authorization" the certificate "${peer.name}" is ${grantText(peer.grant)}`;
     logger.warning(`Refused "${op}" of ${comm.peerAddress}: ${reason}`);
     const text = `The ${role} refuses "${op}": ${reason}`;
     const answer = Object.hasOwn(answers, op) ? answers[op] : undefined;

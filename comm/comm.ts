@@ -31,7 +31,9 @@ export interface JavascriptHandshake {
 
 /** What is known of the certificate at the other end of a `tls://` link. */
 export interface PeerCertificate {
-  /** Distinguished name, such as `CN=worker-1,O=acme`. */
+  /** What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the fingerprint. */
+  readonly name: string;
+  /** Distinguished name, such as `CN=worker-1,O=acme`; may be empty. */
   readonly subject: string;
   /** Who signed it. */
   readonly issuer: string;

@@ -364,7 +364,9 @@ export interface SecurityFacts {
 
 /** A certificate in words. */
 export interface CertificateFacts {
-  /** Distinguished name. */
+  /** What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the fingerprint. */
+  readonly name: string;
+  /** Distinguished name; may be empty. */
   readonly subject: string;
   /** SHA-256, upper-case hexadecimal with colons. */
   readonly fingerprint256: string;
@@ -448,8 +450,9 @@ export interface LinkFacts {
     readonly protocol: string;
     /** OpenSSL's name of the negotiated suite. */
     readonly cipher: string;
-    /** The other end's certificate: subject, issuer, SHA-256, serial number, end, and what it may be and do. */
+    /** The other end's certificate: name, subject, issuer, SHA-256, serial number, end, and what it may be and do. */
     readonly peer: {
+      readonly name: string;
       readonly subject: string;
       readonly issuer: string;
       readonly fingerprint256: string;

@@ -72,7 +72,7 @@ export function permitted(
   return messages.filter((message) => {
     if (mayUse(CLIENT_STREAM_ACCESS, message.op, grant)) return true;
     count();
-    const reason = `by "authorization" the certificate "${peer?.subject}" is ${grantText(grant)}`;
+    const reason = `by "authorization" the certificate "${peer?.name}" is ${grantText(grant)}`;
     logger.warning(`Refused "${message.op}" of ${comm.peerAddress}: ${reason}`);
     const keys = keysOf(message);
     if (keys.length > 0) stream.send({ op: "cancelled-keys", keys, reason, msg: null });

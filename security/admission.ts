@@ -11,7 +11,7 @@ import type { TlsContext } from "./context.ts";
 import { peerChain } from "./peer_chain.ts";
 import { pathTo } from "./signatures.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
-import { type Certificate, isSame, nameText } from "./x509.ts";
+import { type Certificate, certificateName, isSame } from "./x509.ts";
 
 /** A peer that may have its link. */
 export interface AdmittedPeer {
@@ -44,12 +44,11 @@ export function admit(
   if ("kind" in verdict) throw policyRefusal(peer, verdict.reason, { kind: verdict.kind });
   const { grant } = verdict;
   if (grant === undefined) return { tls, chain };
-  const { subject } = tls.peer;
   const fits = expect === undefined ? grant.role !== "client" : grant.role === expect;
   if (peer.way === "dial" && !fits) {
     throw policyRefusal(
       peer,
-      `by "authorization" its certificate "${subject}" is ${grantText(grant)}, and ` +
+      `by "authorization" its certificate "${tls.peer.name}" is ${grantText(grant)}, and ` +
         (expect === undefined ? "clients are not dialled" : `a ${expect} was expected`),
       { kind: "unauthorized" },
     );
@@ -74,7 +73,7 @@ function checkChain(
     throw policyRefusal(
       peer,
       `"${
-        nameText(old.subject)
+        certificateName(old)
       }", a CA in its chain, is X.509 v${old.version}, which does not say that it may sign ` +
         "for others; make a v3 one (openssl x509 -req … -extfile …)",
     );
@@ -82,7 +81,7 @@ function checkChain(
   if (path === undefined) throw policyRefusal(peer, 'its certificate does not lead to the CA in "tlsCaFile"');
   const ended = path.slice(1, -1).find(({ validFrom, validTo }) => validFrom > now || validTo < now);
   if (ended !== undefined) {
-    throw policyRefusal(peer, `"${nameText(ended.subject)}", a CA in its chain, is not valid now`);
+    throw policyRefusal(peer, `"${certificateName(ended)}", a CA in its chain, is not valid now`);
   }
 }
 

@@ -17,8 +17,8 @@ import { LivingLinks, Refusals } from "./living_links.ts";
 import { checkLists, readLists, Revocation } from "./revocation.ts";
 import { Trust } from "./trust.ts";
 import { asksForTls, checkSecurity, requiresEncryption, type Security, type TlsRole } from "./security.ts";
-import { type Certificate, isSame, nameText, parseCertificate } from "./x509.ts";
-import { isRsa, keyBelongsTo, normalKey } from "./keys.ts";
+import { type Certificate, certificateName, isSame, parseCertificate } from "./x509.ts";
+import { isRsa, keyBelongsTo, keyProblem, normalKey } from "./keys.ts";
 
 const logger = getLogger("distributed.security");
 
@@ -279,7 +279,7 @@ async function loadTrust(
   } else if ("grant" in verdict && verdict.grant !== undefined && verdict.grant.role !== role) {
     logger.warning(
       `Peers with the same security will refuse this ${role}: by "authorization" its certificate "${
-        own === undefined ? "" : nameText(own.subject)
+        own === undefined ? "" : certificateName(own)
       }" is ${grantText(verdict.grant)}`,
     );
   }
@@ -310,6 +310,14 @@ async function loadCa(
   const live = certificates.filter((certificate) => certificate.validTo.getTime() >= now);
   if (live.length === 0) {
     throw new SecurityError(`${source.label} holds no CA that is still valid: ${validity(certificates[0])}`);
+  }
+  const problems = live.map((ca) => ({ ca, problem: keyProblem(ca) })).filter(({ problem }) =>
+    problem !== undefined
+  );
+  for (const { ca, problem } of problems) {
+    const text = `${source.label} holds the CA "${certificateName(ca)}" with ${problem}`;
+    if (problems.length === live.length) throw new SecurityError(text);
+    logger.warning(`${text}: what it signed is refused`);
   }
   return { pems: source.certificates, certificates };
 }
@@ -358,6 +366,8 @@ function checkOwn(
   if (own.validTo.getTime() < now || own.validFrom.getTime() > now) {
     throw new SecurityError(`${certFile.label} is not valid now: ${validity(own)}`);
   }
+  const problem = keyProblem(own);
+  if (problem !== undefined) throw new SecurityError(`${certFile.label} certifies ${problem}`);
   if (!keyBelongsTo(key, own)) {
     throw new SecurityError(
       `The private key of ${keyFile.label} does not belong to the certificate of ${certFile.label}` +
@@ -368,7 +378,7 @@ function checkOwn(
     .find((one) => one.version !== 3 && !cas.some((ca) => isSame(ca, one)));
   if (old !== undefined) {
     throw new SecurityError(
-      `${certFile.label} has "${nameText(old.subject)}" behind the role's own certificate, which is X.509 ` +
+      `${certFile.label} has "${certificateName(old)}" behind the role's own certificate, which is X.509 ` +
         `v${old.version} and refused: nothing in it says that it may sign for others. Make a v3 one, with the ` +
         'extension "basicConstraints=critical,CA:TRUE"',
     );

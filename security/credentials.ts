@@ -14,7 +14,7 @@ import { daysLeft, ExpiryWarnings } from "./expiry.ts";
 import { SecurityError } from "./errors.ts";
 import { digest, stamp } from "./files.ts";
 import { asksForTls, type Security } from "./security.ts";
-import { type Certificate, fingerprint256, nameText } from "./x509.ts";
+import { type Certificate, certificateName, fingerprint256, nameText } from "./x509.ts";
 
 const logger = getLogger("distributed.security");
 
@@ -23,7 +23,9 @@ const POLL_MS = 5000;
 
 /** A certificate in words. */
 export interface CertificateFacts {
-  /** Distinguished name. */
+  /** What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the fingerprint. */
+  readonly name: string;
+  /** Distinguished name; may be empty. */
   readonly subject: string;
   /** SHA-256, upper-case hexadecimal with colons. */
   readonly fingerprint256: string;
@@ -109,11 +111,10 @@ export class Credentials {
       );
       throw error;
     }
-    const { subject, validTo } = context.certificate;
+    const { role, certificate } = context;
+    const until = certificate.validTo.toISOString();
     logger.info(
-      `Certificates of the ${context.role} were read again: "${
-        nameText(subject)
-      }", until ${validTo.toISOString()}`,
+      `Certificates of the ${role} were read again: "${certificateName(certificate)}", until ${until}`,
     );
     this.#warn(context);
   }
@@ -142,12 +143,12 @@ export class Credentials {
   #warn(context: TlsContext): void {
     const { certificate, trust, links, role } = context;
     const now = Date.now();
-    this.#expiry.look(`The ${role}'s own certificate "${nameText(certificate.subject)}"`, certificate, now);
+    this.#expiry.look(`The ${role}'s own certificate "${certificateName(certificate)}"`, certificate, now);
     for (const ca of trust.cas) {
-      this.#expiry.look(`The certificate of the CA "${nameText(ca.subject)}"`, ca, now);
+      this.#expiry.look(`The certificate of the CA "${certificateName(ca)}"`, ca, now);
     }
     for (const peer of links.peers()) {
-      this.#expiry.look(`The certificate of the peer "${nameText(peer.subject)}"`, peer, now);
+      this.#expiry.look(`The certificate of the peer "${certificateName(peer)}"`, peer, now);
     }
     for (const { issuer, nextUpdate } of trust.revocation.lists) {
       if (nextUpdate === undefined) continue;
@@ -207,6 +208,7 @@ export class Credentials {
 
 function factsOf(certificate: Certificate, now: number): CertificateFacts {
   return {
+    name: certificateName(certificate),
     subject: nameText(certificate.subject),
     fingerprint256: fingerprint256(certificate.raw),
     valid_to: certificate.validTo.toISOString(),

@@ -8,7 +8,7 @@ import type { TlsInfo } from "../comm/comm.ts";
 import { cipherAllowed } from "./ciphers.ts";
 import type { TlsContextOptions } from "./context.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
-import { type Certificate, fingerprint256, nameText, parseCertificate } from "./x509.ts";
+import { type Certificate, certificateName, fingerprint256, nameText, parseCertificate } from "./x509.ts";
 
 /** What the TLS layer says after a handshake. */
 export interface HandshakeFacts {
@@ -43,12 +43,12 @@ export function checkPeer(
     throw policyRefusal(peer, 'its certificate does not lead to the CA in "tlsCaFile"');
   }
   const parsed = read(certificate, peer);
-  const subject = nameText(parsed.subject);
+  const name = certificateName(parsed);
   // Deno's client accepts a v1 server that can't sign: the public certificate alone would do (decision 0001).
   if (parsed.version !== 3) {
     throw policyRefusal(
       peer,
-      `its certificate "${subject}" is X.509 v${parsed.version}, which does not prove that it owns the private key; ` +
+      `its certificate "${name}" is X.509 v${parsed.version}, which does not prove that it owns the private key; ` +
         "make a v3 one (openssl x509 -req … -extfile …)",
     );
   }
@@ -66,7 +66,8 @@ export function checkPeer(
     protocol: protocol ?? "",
     cipher,
     peer: {
-      subject,
+      name,
+      subject: nameText(parsed.subject),
       issuer: nameText(parsed.issuer),
       fingerprint256: fingerprint256(parsed.raw),
       serial: parsed.serial,

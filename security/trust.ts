@@ -10,7 +10,7 @@ import type { Rules } from "./authorization.ts";
 import type { RefusalKind } from "./errors.ts";
 import type { Revocation } from "./revocation.ts";
 import { pathTo } from "./signatures.ts";
-import { type Certificate, nameText } from "./x509.ts";
+import { type Certificate, certificateName } from "./x509.ts";
 
 /** Why a peer is refused: which counter it belongs to, and words that go behind "TLS link with … refused: ". */
 export interface Refused {
@@ -82,5 +82,5 @@ export class Trust {
 }
 
 function quoted([leaf]: readonly Certificate[]): string {
-  return leaf === undefined ? "" : `"${nameText(leaf.subject)}"`;
+  return leaf === undefined ? "" : `"${certificateName(leaf)}"`;
 }

@@ -83,6 +83,24 @@ export function nameText(name: readonly NameAttribute[]): string {
   return name.map(([type, value]) => `${type}=${escaped(value)}`).reverse().join(",");
 }
 
+/**
+ * What a certificate is called where people read it: its subject. cert-manager and SPIFFE leave that empty, or give all the
+ * same: where it has no common name, the first URI or DNS name stands beside or in place of it, or else the fingerprint.
+ */
+export function certificateName({ subject, extensions, raw }: Certificate): string {
+  const name = nameText(subject);
+  if (subject.some(([type]) => type === "CN")) return name;
+  const [uri] = extensions.uris;
+  const [dnsName] = extensions.dnsNames;
+  const other = uri !== undefined
+    ? `URI:${printed(uri)}`
+    : dnsName !== undefined
+    ? `DNS:${printed(dnsName)}`
+    : "";
+  if (name === "") return other === "" ? `SHA-256 ${fingerprint256(raw)}` : other;
+  return other === "" ? name : `${name} (${other})`;
+}
+
 /** SHA-256 of a certificate, upper-case hexadecimal with colons, as `openssl x509 -fingerprint -sha256` prints it. */
 export function fingerprint256(der: Uint8Array): string {
   const hex = createHash("sha256").update(der).digest("hex").toUpperCase();
@@ -134,9 +152,13 @@ export function readTime(reader: DerReader): Date {
   return new Date(`${year}-${month}-${day}T${hours}:${minutes}:${seconds}Z`);
 }
 
-/** A name comes from a peer and ends up in logs: control characters may not forge a line there. */
 function escaped(value: string): string {
-  return value.replaceAll(/[,+"\\<>;=]/g, "\\$&").replaceAll(/\p{C}|[\u2028\u2029]/gu, (char) => {
+  return printed(value, /[,+"\\<>;=]/g);
+}
+
+/** A name comes from a peer and ends up in logs: control characters may not forge a line there. */
+function printed(value: string, special: RegExp = /["\\]/g): string {
+  return value.replaceAll(special, "\\$&").replaceAll(/\p{C}|[\u2028\u2029]/gu, (char) => {
     const code = char.codePointAt(0) ?? 0;
     return `\\${code.toString(16).padStart(2, "0").toUpperCase()}`;
   });

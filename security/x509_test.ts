@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { X509Certificate } from "node:crypto";
-import { expired, TestCa } from "../testing/pki.ts";
+import { expired, TestCa, type TestCertificateOptions } from "../testing/pki.ts";
 import { derOid, DerReader, oidText } from "./der.ts";
-import { fingerprint256, nameText, parseCertificate } from "./x509.ts";
+import { certificateName, fingerprint256, nameText, parseCertificate } from "./x509.ts";
 
 Deno.test("parseCertificate reads what node:crypto reads", async () => {
   const ca = await TestCa.make("the ca");
@@ -44,6 +44,24 @@ Deno.test("parseCertificate refuses what is cut off, at every byte", async () =>
 Deno.test("nameText escapes what could be read as another attribute or forge a line of a log", () => {
   assertEquals(nameText([["O", "a,CN=b"], ["CN", 'x\nERROR "y"']]), 'CN=x\\0AERROR \\"y\\",O=a\\,CN\\=b');
   assertEquals(nameText([["CN", "\u001b[31m\u202e"]]), "CN=\\1B[31m\\202E");
+});
+
+Deno.test("certificateName is the subject, and what else tells certificates without a common name apart", async () => {
+  const ca = await TestCa.make();
+  const nameOf = async (options: TestCertificateOptions) =>
+    certificateName(parseCertificate((await ca.issue("x", options)).cert));
+  const names = { uris: ["spiffe://acme/w", "spiffe://acme/v"], dnsNames: ["w.acme", "v.acme"] };
+  assertEquals(await nameOf({ subject: [["O", "acme"], ["CN", "w"]], ...names }), "CN=w,O=acme");
+  assertEquals(await nameOf({ subject: [["O", "acme"]] }), "O=acme");
+  assertEquals(await nameOf({ subject: [["O", "acme"]], ...names }), "O=acme (URI:spiffe://acme/w)");
+  assertEquals(await nameOf({ subject: [], ...names }), "URI:spiffe://acme/w");
+  assertEquals(await nameOf({ subject: [], dnsNames: names.dnsNames }), "DNS:w.acme");
+  assertEquals(
+    await nameOf({ subject: [], uris: ['spiffe://a/\n"ERROR\u202e?b=c;d'] }),
+    'URI:spiffe://a/\\0A\\"ERROR\\202E?b=c;d',
+  );
+  const nameless = parseCertificate((await ca.issue("x", { subject: [] })).cert);
+  assertEquals(certificateName(nameless), `SHA-256 ${fingerprint256(nameless.raw)}`);
 });
 
 Deno.test("makeCertificate's signatures verify, and its extensions are read by node:crypto", async () => {

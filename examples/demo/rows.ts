@@ -68,7 +68,7 @@ export function linkRows(links: readonly Link[]): string[][] {
     to,
     tls.protocol,
     tls.cipher,
-    `${tls.peer.subject}, signed by ${tls.peer.issuer}`,
+    `${tls.peer.name}, signed by ${tls.peer.issuer}`,
   ]);
   return [...new Map(rows.map((row) => [row.join("\n"), row])).values()];
 }
