@@ -1,6 +1,10 @@
 /**
- * The last word on a peer whose handshake passed the policy: its chain, revocation and authorization; and its place
- * among the living links.
+ * The last word on a peer whose handshake passed the policy: how its certificates are written, their path to our CA,
+ * revocation and authorization.
+ *
+ * On a dialler Deno's word that a peer is verified is not enough: where it can't read a certificate, it skips the proof
+ * of the key and compares names alone (decision 0001). So every certificate must be one that it can read, and the path
+ * is searched for again, with all that RFC 5280 demands.
  *
  * @module
  */
@@ -8,40 +12,61 @@
 import type { TlsInfo } from "../comm/comm.ts";
 import { grantText } from "../internal/access.ts";
 import type { TlsContext } from "./context.ts";
-import { peerChain } from "./peer_chain.ts";
-import { pathTo } from "./signatures.ts";
+import { diagnose } from "./diagnosis.ts";
+import type { Purpose } from "./path.ts";
+import { peerChain, type ShownCertificates } from "./peer_chain.ts";
+import { derFault } from "./strict_der.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
+import { isReadable } from "./webpki.ts";
 import { type Certificate, certificateName, isSame } from "./x509.ts";
 
 /** A peer that may have its link. */
 export interface AdmittedPeer {
   /** What to tell about the link. */
   readonly tls: TlsInfo;
-  /** The peer's certificate, and what is behind it. */
+  /** The peer's certificate, and what was sent behind it. */
   readonly chain: readonly Certificate[];
 }
 
 /**
  * Lets a peer in, or not.
  *
- * @param certificate What `getPeerCertificate(true)` gave: every certificate with its issuer behind it.
  * @param expect What a dialled peer must be.
  * @throws {TlsRefusedError} If it is not let in; always final.
  */
 export function admit(
   tls: TlsInfo,
-  certificate: unknown,
+  shown: ShownCertificates,
   context: TlsContext,
   peer: TlsPeer,
   expect: "scheduler" | "worker" | undefined,
 ): AdmittedPeer {
-  const chain = chainOf(certificate, peer);
+  const chain = readChain(shown, peer);
+  const { cas } = context.trust;
+  // A peer of another Deno sends what it trusts along, so that a v1 root of ours is no reason.
+  const foreign = chain.filter((one) => !cas.some((ca) => isSame(ca, one)));
+  checkWriting(chain, foreign, context, peer);
   const now = new Date();
-  checkChain(chain, context.trust.cas, now, peer);
-  let verdict = context.trust.admit(chain, now);
-  // The handshake may have begun before a reload, with another CA.
-  if (!("kind" in verdict) && context.generation > 0) verdict = context.trust.keep(chain);
-  if ("kind" in verdict) throw policyRefusal(peer, verdict.reason, { kind: verdict.kind });
+  const purpose: Purpose = peer.way === "dial" ? "server" : "client";
+  const verdict = context.trust.admit(chain, { now, purpose });
+  if ("kind" in verdict) {
+    const why = verdict.kind === "handshake" ? diagnose(chain, cas, now, purpose) : undefined;
+    throw policyRefusal(peer, why === undefined ? verdict.reason : `its ${why}`, { kind: verdict.kind });
+  }
+  // Whatever made Deno look at names alone, name constraints it would not have looked at.
+  const isVerified = shown.sent !== undefined && foreign.length === chain.length;
+  const bounded = isVerified
+    ? undefined
+    : verdict.path.find(({ extensions }) => extensions.hasNameConstraints);
+  if (bounded !== undefined) {
+    throw policyRefusal(
+      peer,
+      `"${
+        certificateName(bounded)
+      }", a CA in its chain, has name constraints, which can't be relied on where a peer ` +
+        "sends the root along: leave the root out of its certificate's file",
+    );
+  }
   const { grant } = verdict;
   if (grant === undefined) return { tls, chain };
   const fits = expect === undefined ? grant.role !== "client" : grant.role === expect;
@@ -56,39 +81,40 @@ export function admit(
   return { tls: { ...tls, peer: { ...tls.peer, grant } }, chain };
 }
 
-/**
- * Looks for a path to the CA of our own. Deno's client takes X.509 v1 certificates for CAs, although nothing in them says
- * that they may sign: whoever holds a v1 certificate of our CA could make a server's.
- */
-function checkChain(
+/** @param foreign Those of `chain` that are not in the bundle. */
+function checkWriting(
   chain: readonly Certificate[],
-  cas: readonly Certificate[],
-  now: Date,
+  foreign: readonly Certificate[],
+  context: TlsContext,
   peer: TlsPeer,
 ): void {
-  const path = pathTo(chain, cas);
-  // A peer of another Deno sends what it trusts along, so that a v1 root alone is no reason.
-  const old = chain.slice(1).find((one) => one.version !== 3 && !cas.some((ca) => isSame(ca, one)));
-  if (path === undefined && old !== undefined) {
+  for (const one of foreign) {
+    if (one.version !== 3) continue; // the search for a path says it better
+    const fault = derFault(one.raw);
+    if (fault === undefined) continue;
     throw policyRefusal(
       peer,
       `"${
-        certificateName(old)
-      }", a CA in its chain, is X.509 v${old.version}, which does not say that it may sign ` +
-        "for others; make a v3 one (openssl x509 -req … -extfile …)",
+        certificateName(one)
+      }", a certificate that it sent, is not written as DER demands: ${fault}. Deno's TLS might ask ` +
+        "for no proof of its key; let its CA make a new one",
     );
   }
-  if (path === undefined) throw policyRefusal(peer, 'its certificate does not lead to the CA in "tlsCaFile"');
-  const ended = path.slice(1, -1).find(({ validFrom, validTo }) => validFrom > now || validTo < now);
-  if (ended !== undefined) {
-    throw policyRefusal(peer, `"${certificateName(ended)}", a CA in its chain, is not valid now`);
-  }
+  const [leaf] = chain;
+  if (leaf === undefined || isReadable(leaf, context.certificate)) return;
+  throw policyRefusal(
+    peer,
+    `its certificate "${
+      certificateName(leaf)
+    }" can't be read by Deno's TLS, which then asks for no proof of its key`,
+  );
 }
 
-function chainOf(certificate: unknown, peer: TlsPeer): Certificate[] {
+function readChain(shown: ShownCertificates, peer: TlsPeer): Certificate[] {
   try {
-    return peerChain(certificate);
+    return peerChain(shown);
   } catch (cause) {
-    throw policyRefusal(peer, "a certificate of its chain can't be read", { cause });
+    const why = cause instanceof SyntaxError ? `: ${cause.message}` : "";
+    throw policyRefusal(peer, `a certificate of its chain can't be read${why}`, { cause });
   }
 }

@@ -11,8 +11,9 @@ import { forbiddenPreference, parseCiphers, type TlsVersion, unknownCipherWords 
 import { SecurityError } from "./errors.ts";
 import { readPems, type Source } from "./pem.ts";
 import { Rules } from "./authorization.ts";
-import { diagnose, type Purpose } from "./diagnosis.ts";
+import { diagnose } from "./diagnosis.ts";
 import { digest } from "./files.ts";
+import type { Purpose } from "./path.ts";
 import { LivingLinks, Refusals } from "./living_links.ts";
 import { checkLists, readLists, Revocation } from "./revocation.ts";
 import { Trust } from "./trust.ts";

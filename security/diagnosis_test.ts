@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { expired, notYetValid, TestCa } from "../testing/pki.ts";
-import { diagnose, type Purpose } from "./diagnosis.ts";
+import { diagnose } from "./diagnosis.ts";
+import type { Purpose } from "./path.ts";
 import { type Certificate, parseCertificate } from "./x509.ts";
 
 const ca = await TestCa.make("root");

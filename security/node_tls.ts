@@ -8,7 +8,7 @@
  * @module
  */
 
-import { connect, type ConnectionOptions, createServer, type TlsOptions, TLSSocket } from "node:tls";
+import { connect, type ConnectionOptions, createServer, type TlsOptions, type TLSSocket } from "node:tls";
 import { lookup } from "node:dns/promises";
 import { type AddressInfo, isIP, type Socket } from "node:net";
 import type { ByteStream } from "../comm/byte_stream.ts";
@@ -21,12 +21,20 @@ import { orAborted } from "../internal/deadline.ts";
 import { Inbox } from "./inbox.ts";
 import { isRsa } from "./keys.ts";
 import { NodeStream } from "./node_stream.ts";
-import { peerChain } from "./peer_chain.ts";
+import {
+  guardCertificates,
+  rawOf,
+  saidNothing,
+  shownCertificates,
+  tcpBelow,
+  tlsAbove,
+} from "./node_internals.ts";
+import { peerChain, type ShownCertificates } from "./peer_chain.ts";
 import { checkPeer } from "./policy.ts";
 import { diagnose } from "./diagnosis.ts";
 import { asRefusal, codeOf, hungUp, policyRefusal, type TlsPeer } from "./tls_errors.ts";
 import type { TlsDialOptions, TlsListener, TlsListenOptions, TlsTransport } from "./tls_transport.ts";
-import { type Certificate, nameText } from "./x509.ts";
+import { type Certificate, certificateName } from "./x509.ts";
 
 /** Time a peer has for the TLS handshake unless the listener says otherwise. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -52,7 +60,7 @@ function tlsOptions(context: TlsContext): ConnectionOptions & TlsOptions {
 }
 
 function own(context: TlsContext): string {
-  return `"${nameText(context.certificate.subject)}"`;
+  return `"${certificateName(context.certificate)}"`;
 }
 
 async function dial(options: TlsDialOptions): Promise<ByteStream> {
@@ -94,6 +102,7 @@ async function dialAddress(host: string, options: TlsDialOptions, peer: TlsPeer)
   const inbox = new Inbox(true);
   const { promise, resolve, reject } = Promise.withResolvers<ByteStream>();
   const socket = connect(dialOptions(host, options.port, context, inbox));
+  guardCertificates(socket);
   const abort = () => {
     reject(signal?.reason);
     socket.destroy();
@@ -157,8 +166,9 @@ function handOut(
   peer: TlsPeer,
   expect: TlsDialOptions["expect"],
 ): NodeStream {
-  const checked = facts(socket, context, peer);
-  const { tls, chain } = admit(checked, socket.getPeerCertificate(true), context, peer, expect);
+  const shown = shownCertificates(socket);
+  const checked = facts(socket, shown, context, peer);
+  const { tls, chain } = admit(checked, shown, context, peer, expect);
   socket.setNoDelay(context.noDelay);
   socket.setKeepAlive(context.keepAlive, 10_000);
   inbox.onFlow((on) => flow(socket, on));
@@ -173,8 +183,13 @@ function handOut(
   return stream;
 }
 
-function facts(socket: TLSSocket, context: TlsContext, peer: TlsPeer): TlsInfo {
-  const raw: unknown = socket.getPeerCertificate()?.raw;
+function facts(
+  socket: TLSSocket,
+  { sent, linked }: ShownCertificates,
+  context: TlsContext,
+  peer: TlsPeer,
+): TlsInfo {
+  const raw: unknown = sent?.[0] ?? (linked instanceof Object && "raw" in linked ? linked.raw : undefined);
   return checkPeer(
     {
       authorized: socket.authorized,
@@ -200,7 +215,7 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
   });
   let closing = false;
-  const shown = new WeakMap<TLSSocket, unknown>();
+  const shown = new WeakMap<TLSSocket, ShownCertificates>();
   const refuse = (address: string, error: Error) => {
     if (closing) return;
     const refusal = asRefusal(error, peerOf(address), "handshake");
@@ -218,8 +233,10 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     }
     handshakes.set(raw, { raw, address: hostPort(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0) });
     const socket = tlsAbove(raw);
+    if (socket === undefined) return;
+    guardCertificates(socket);
     // Before the verdict on it: a refused socket has forgotten what its peer showed.
-    socket?.prependOnceListener("secure", () => shown.set(socket, socket.getPeerCertificate(true)));
+    socket.prependOnceListener("secure", () => shown.set(socket, shownCertificates(socket)));
   });
   server.on("secureConnection", (socket: TLSSocket) => {
     handshakes.delete(rawOf(socket));
@@ -285,39 +302,14 @@ function flow(socket: TLSSocket, on: boolean): void {
   else tcp?.readStop();
 }
 
-/** What reads the TCP socket below a TLS one. */
-export function tcpBelow(socket: TLSSocket): { readStart(): unknown; readStop(): unknown } | undefined {
-  const handle = field(socket, "_handle");
-  const tcp = field(handle, "_nativeTcpHandle");
-  return isReader(tcp) ? tcp : undefined;
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function isReader(value: unknown): value is { readStart(): unknown; readStop(): unknown } {
-  return typeof field(value, "readStart") === "function" && typeof field(value, "readStop") === "function";
-}
-
-/** The TCP socket below; Node does not document the field, so its absence costs no more than an address in a log. */
-function rawOf(socket: TLSSocket): unknown {
-  return field(socket, "_parent");
-}
-
-/**
- * The TLS socket above a TCP one, which `node:tls` shows to nobody before it is verified. It stands behind a nameless
- * property; without it a refusal is told without the peer's name.
- */
-function tlsAbove(raw: Socket): TLSSocket | undefined {
-  const handle = field(raw, "_handle");
-  if (typeof handle !== "object" || handle === null) return undefined;
-  return Object.getOwnPropertySymbols(handle).map((symbol): unknown => Reflect.get(handle, symbol))
-    .find((value) => value instanceof TLSSocket);
-}
-
 /** The refusal of a client with what is wrong with the certificate that it showed, if that can be told. */
-function found(shown: unknown, cause: Error, context: TlsContext, peer: TlsPeer): Error | undefined {
+function found(
+  shown: ShownCertificates | undefined,
+  cause: Error,
+  context: TlsContext,
+  peer: TlsPeer,
+): Error | undefined {
+  if (shown === undefined) return undefined;
   let chain: readonly Certificate[];
   try {
     chain = peerChain(shown);
@@ -329,11 +321,7 @@ function found(shown: unknown, cause: Error, context: TlsContext, peer: TlsPeer)
   if (why !== undefined) return policyRefusal(peer, `its ${why}`, { cause });
   return leaf === undefined
     ? undefined
-    : asRefusal(cause, { ...peer, shown: nameText(leaf.subject) }, "handshake");
-}
-
-function saidNothing(raw: unknown): boolean {
-  return field(raw, "bytesRead") === 0;
+    : asRefusal(cause, { ...peer, shown: certificateName(leaf) }, "handshake");
 }
 
 /** Why our verification refused a client, which `node:tls` tells beside an error that says "socket hang up". */

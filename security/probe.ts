@@ -9,6 +9,7 @@
 
 import { connect } from "node:tls";
 import { TlsContext } from "./context.ts";
+import { guardCertificates, shownCertificates } from "./node_internals.ts";
 import { peerChain } from "./peer_chain.ts";
 import type { Certificate } from "./x509.ts";
 
@@ -37,6 +38,7 @@ export async function probe(
     rejectUnauthorized: false, // to look, not to link: see the module's comment
     checkServerIdentity: () => undefined,
   });
+  guardCertificates(socket);
   const failed = (failure: string): void => resolve({ chain: [], failure });
   const onAbort = () => failed("it did not answer in time");
   signal.addEventListener("abort", onAbort, { once: true });
@@ -44,7 +46,7 @@ export async function probe(
   socket.on("close", () => failed("it closed the link"));
   socket.once("secureConnect", () => {
     try {
-      resolve({ chain: peerChain(socket.getPeerCertificate(true)) });
+      resolve({ chain: peerChain(shownCertificates(socket)) });
     } catch (error) {
       failed(`its certificate can't be read: ${error instanceof Error ? error.message : String(error)}`);
     }

@@ -172,7 +172,7 @@ const badServers: readonly (readonly [what: string, pair: () => Promise<TestPair
       const { cert, key } = await holder.issue("scheduler");
       return { cert: cert + holder.pem, key };
     },
-    /refused: "CN=worker-7", a CA in its chain, is X\.509 v1, which does not say that it may sign for others/,
+    /refused: its certificate "CN=scheduler,O=test" is signed by "CN=worker-7", which is X\.509 v1, which does not say that it/,
   ],
   [
     // What somebody has who read the scheduler's certificate off the wire: Deno's server plays them without complaint,

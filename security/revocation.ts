@@ -184,6 +184,8 @@ export class Revocation {
   readonly #lists: readonly RevocationList[];
   readonly #fingerprints = new Set<string>();
   readonly #serials = new Set<string>();
+  /** Who signed a list, by fingerprint. */
+  readonly #signers = new Map<RevocationList, Map<string, boolean>>();
 
   /** Of lists and entries that were checked. */
   constructor(lists: readonly RevocationList[], revoked: readonly string[]) {
@@ -199,28 +201,59 @@ export class Revocation {
     return this.#lists;
   }
 
-  /** Why `certificate` is not to be trusted, to be put behind "its certificate"; nothing if it is. */
-  refusal(certificate: Certificate): string | undefined {
-    const { serial } = certificate;
-    if (this.#serials.has(serial) || this.#fingerprints.has(hexOf(fingerprint256(certificate.raw)))) {
-      return `is revoked by "tlsRevoked" (serial ${serial})`;
-    }
-    const issuer = nameText(certificate.issuer);
-    for (const list of this.#lists) {
-      if (nameText(list.issuer) !== issuer) continue;
-      if (list.serials.has(serial)) return `is revoked by its CA (serial ${serial})`;
+  /** Whether `tlsRevoked` names a certificate. */
+  names(certificate: Certificate): boolean {
+    return this.#serials.has(certificate.serial) ||
+      this.#fingerprints.has(hexOf(fingerprint256(certificate.raw)));
+  }
+
+  /**
+   * The first certificate of a path that is revoked, and why, to be put behind "its certificate"; nothing if none is.
+   *
+   * @param path Each with its issuer behind it.
+   */
+  refusal(
+    path: readonly Certificate[],
+  ): { readonly certificate: Certificate; readonly reason: string } | undefined {
+    for (const [at, certificate] of path.entries()) {
+      const { serial } = certificate;
+      if (this.names(certificate)) {
+        return { certificate, reason: `is revoked by "tlsRevoked" (serial ${serial})` };
+      }
+      if (this.#listsOf(path, at).some((list) => list.serials.has(serial))) {
+        return { certificate, reason: `is revoked by its CA (serial ${serial})` };
+      }
     }
     return undefined;
   }
 
-  /** Why nobody new of `certificate`'s issuer is let in: its list is out of date. */
-  staleness(certificate: Certificate, now: Date): string | undefined {
-    const issuer = nameText(certificate.issuer);
-    const own = this.#lists.filter((list) => nameText(list.issuer) === issuer);
-    const dated = own.flatMap(({ nextUpdate }) => nextUpdate === undefined ? [] : [nextUpdate]);
-    if (own.length === 0 || dated.length < own.length || dated.some((until) => until >= now)) {
-      return undefined;
+  /** Why nobody new is let in by a path: a list that counts for it is out of date. */
+  staleness(path: readonly Certificate[], now: Date): string | undefined {
+    for (const [at, { issuer }] of path.entries()) {
+      const own = this.#listsOf(path, at);
+      const dated = own.flatMap(({ nextUpdate }) => nextUpdate === undefined ? [] : [nextUpdate]);
+      if (own.length === 0 || dated.length < own.length || dated.some((until) => until >= now)) continue;
+      return `can't be checked: the revocation list of "${
+        nameText(issuer)
+      }" has expired; fetch the present one`;
     }
-    return `can't be checked: the revocation list of "${issuer}" has expired; fetch the present one`;
+    return undefined;
+  }
+
+  /** The lists that are about `path[at]`: signed by the key that signed it. Two CAs may have one name. */
+  #listsOf(path: readonly Certificate[], at: number): RevocationList[] {
+    const [certificate, issuer = certificate] = path.slice(at, at + 2);
+    if (certificate === undefined || issuer === undefined) return [];
+    const name = nameText(certificate.issuer);
+    return this.#lists.filter((list) => nameText(list.issuer) === name && this.#isBy(list, issuer));
+  }
+
+  #isBy(list: RevocationList, issuer: Certificate): boolean {
+    let known = this.#signers.get(list);
+    if (known === undefined) this.#signers.set(list, known = new Map());
+    const id = fingerprint256(issuer.raw);
+    let isBy = known.get(id);
+    if (isBy === undefined) known.set(id, isBy = isSignedBy(list.raw, issuer));
+    return isBy;
   }
 }

@@ -3,7 +3,7 @@ import { TestCa } from "../testing/pki.ts";
 import { SecurityError } from "./errors.ts";
 import { pem } from "./issue.ts";
 import { checkLists, checkRevoked, parseLists, readLists, Revocation } from "./revocation.ts";
-import { fingerprint256, parseCertificate } from "./x509.ts";
+import { type Certificate, fingerprint256, parseCertificate } from "./x509.ts";
 
 const DAY_MS = 86_400_000;
 const later = (days: number) => new Date(Date.now() + days * DAY_MS);
@@ -80,22 +80,33 @@ Deno.test("Revocation knows revoked certificates by list, serial and fingerprint
   const serial = numbered.serial.toLowerCase().replaceAll(/(..)(?=.)/g, "$1:");
   const lists = parseLists(await ca.crl([pem("CERTIFICATE", listed.raw)]), "x");
   const revocation = new Revocation(lists, [`00:${serial}`, fingerprint256(printed.raw)]);
-  assertEquals(revocation.refusal(fine), undefined);
-  assertEquals(revocation.refusal(listed), `is revoked by its CA (serial ${listed.serial})`);
-  assertEquals(revocation.refusal(numbered), `is revoked by "tlsRevoked" (serial ${numbered.serial})`);
-  assertEquals(revocation.refusal(printed), `is revoked by "tlsRevoked" (serial ${printed.serial})`);
+  const root = parseCertificate(ca.pem);
+  const reason = (one: Certificate, by = revocation) => by.refusal([one, root])?.reason;
+  assertEquals(reason(fine), undefined);
+  assertEquals(reason(listed), `is revoked by its CA (serial ${listed.serial})`);
+  assertEquals(reason(numbered), `is revoked by "tlsRevoked" (serial ${numbered.serial})`);
+  assertEquals(reason(printed), `is revoked by "tlsRevoked" (serial ${printed.serial})`);
   // The same number of another CA is another certificate.
   const foreign = parseLists(await other.crl([pem("CERTIFICATE", listed.raw)]), "x");
-  assertEquals(new Revocation(foreign, []).refusal(listed), undefined);
+  assertEquals(reason(listed, new Revocation(foreign, [])), undefined);
+  // So it is if the other CA has the same name.
+  const namesake = parseLists(await (await TestCa.make()).crl([pem("CERTIFICATE", listed.raw)]), "x");
+  assertEquals(reason(listed, new Revocation(namesake, [])), undefined);
 });
 
 Deno.test("Revocation lets nobody new in once the list is out of date", async () => {
   const ca = await TestCa.make();
   const leaf = parseCertificate((await ca.issue("x")).cert);
-  const revocation = new Revocation(parseLists(await ca.crl([], { nextUpdate: later(2) }), "x"), []);
-  assertEquals(revocation.staleness(leaf, later(1)), undefined);
-  assertEquals(revocation.staleness(leaf, later(3))?.includes("has expired"), true);
-  assertEquals(new Revocation([], []).staleness(leaf, later(3)), undefined);
+  const path = [leaf, parseCertificate(ca.pem)];
+  const overdue = parseLists(await ca.crl([], { nextUpdate: later(2) }), "x");
+  const revocation = new Revocation(overdue, []);
+  assertEquals(revocation.staleness(path, later(1)), undefined);
+  assertEquals(revocation.staleness(path, later(3))?.includes("has expired"), true);
+  assertEquals(new Revocation([], []).staleness(path, later(3)), undefined);
+  // The list of another CA with the same name makes up for nothing.
+  const namesake = parseLists(await (await TestCa.make()).crl([], { nextUpdate: later(9) }), "x");
+  const both = new Revocation([...overdue, ...namesake], []);
+  assertEquals(both.staleness(path, later(3))?.includes("has expired"), true);
 });
 
 for (const entry of ["", "xyz", "12 34", "A".repeat(41), "A".repeat(63), 4123, null]) {

@@ -1,18 +1,12 @@
 /**
- * Signatures of certificates and revocation lists, and the chain from a certificate to a CA.
- *
- * Whom to let in is decided by the TLS layer's own verification. This is for what it does not do: to check revocation
- * lists, and to judge living links again when the CA changes.
+ * Signatures of certificates and revocation lists.
  *
  * @module
  */
 
 import { constants, type KeyObject, verify, X509Certificate } from "node:crypto";
 import { DerReader, oidText, Tag } from "./der.ts";
-import { type Certificate, isSame, nameText } from "./x509.ts";
-
-/** Chains are short; this ends loops of certificates that sign each other. */
-const LONGEST_CHAIN = 10;
+import type { Certificate } from "./x509.ts";
 
 /** Hash by signature algorithm; SHA-1 and MD5 are not trusted. `null`: the algorithm has its own. */
 const HASHES: Readonly<Record<string, string | null>> = {
@@ -76,41 +70,4 @@ function isPssSigned(
   const [hash, saltLength] = PSS_HASHES[oidText(hashOid)] ?? [];
   if (hash === undefined || saltLength === undefined) return false;
   return verify(hash, body, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }, signature);
-}
-
-/**
- * The path from `chain[0]` to one of `cas`, both included; nothing if there is none. Certificates between them must be
- * CAs, and are looked for in the rest of the chain.
- */
-export function pathTo(
-  chain: readonly Certificate[],
-  cas: readonly Certificate[],
-): readonly Certificate[] | undefined {
-  const [leaf, ...between] = chain;
-  return leaf === undefined ? undefined : search([leaf], new Set(between), cas);
-}
-
-/** @param left Certificates that were not tried: none is tried twice, so that a made-up tangle costs no more than a chain. */
-function search(
-  path: readonly Certificate[],
-  left: Set<Certificate>,
-  cas: readonly Certificate[],
-): readonly Certificate[] | undefined {
-  const last = path.at(-1);
-  if (last === undefined || path.length > LONGEST_CHAIN) return undefined;
-  const same = cas.find((ca) => isSame(ca, last));
-  if (same !== undefined) return path;
-  const root = cas.find((ca) => issued(ca, last));
-  if (root !== undefined) return [...path, root];
-  for (const next of left) {
-    if (!next.extensions.isCa || !issued(next, last)) continue;
-    left.delete(next);
-    const found = search([...path, next], left, cas);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-function issued(issuer: Certificate, certificate: Certificate): boolean {
-  return nameText(issuer.subject) === nameText(certificate.issuer) && isSignedBy(certificate.raw, issuer);
 }

@@ -8,8 +8,9 @@
 import type { Grant } from "../internal/access.ts";
 import type { Rules } from "./authorization.ts";
 import type { RefusalKind } from "./errors.ts";
+import { findPath, type PathDemands } from "./path.ts";
 import type { Revocation } from "./revocation.ts";
-import { pathTo } from "./signatures.ts";
+
 import { type Certificate, certificateName } from "./x509.ts";
 
 /** Why a peer is refused: which counter it belongs to, and words that go behind "TLS link with … refused: ". */
@@ -24,6 +25,8 @@ export interface Refused {
 export interface Admitted {
   /** What it may be and do; nothing if there are no rules. */
   readonly grant: Grant | undefined;
+  /** From its certificate to the CA that vouches for it. */
+  readonly path: readonly Certificate[];
 }
 
 /** What a peer is compared with. */
@@ -42,42 +45,54 @@ export class Trust {
     this.rules = rules;
   }
 
-  /** Judges a peer whose chain the TLS layer has just verified. */
-  admit(chain: readonly Certificate[], now: Date): Admitted | Refused {
-    const stale = chain.map((certificate) => this.revocation.staleness(certificate, now))
-      .find((reason) => reason !== undefined);
-    if (stale !== undefined) return { kind: "revoked", reason: `its certificate ${quoted(chain)} ${stale}` };
-    return this.#judge(chain);
+  /** Judges a new peer by what it sent. */
+  admit(chain: readonly Certificate[], demands: Required<PathDemands>): Admitted | Refused {
+    const verdict = this.#judge(chain, demands, "");
+    if ("kind" in verdict) return verdict;
+    const stale = this.revocation.staleness(verdict.path, demands.now);
+    return stale === undefined
+      ? verdict
+      : { kind: "revoked", reason: `its certificate ${quoted(chain)} ${stale}` };
   }
 
   /** Judges the peer of a living link, which came in under another trust. That a certificate ended ends no link. */
   keep(chain: readonly Certificate[]): Admitted | Refused {
-    const path = pathTo(chain, this.cas);
+    return this.#judge(chain, {}, " any more");
+  }
+
+  #judge(chain: readonly Certificate[], demands: PathDemands, since: string): Admitted | Refused {
+    const [leaf] = chain;
+    if (leaf === undefined) return { kind: "handshake", reason: "it showed no certificate" };
+    const path = this.#path(chain, demands);
     if (path === undefined) {
       return {
         kind: "handshake",
-        reason: `its certificate ${quoted(chain)} does not lead to the CA in "tlsCaFile" any more`,
+        reason: `its certificate ${quoted(chain)} does not lead to the CA in "tlsCaFile"${since}`,
       };
     }
-    return this.#judge(path);
-  }
-
-  #judge(chain: readonly Certificate[]): Admitted | Refused {
-    const [leaf] = chain;
-    if (leaf === undefined) return { kind: "handshake", reason: "it showed no certificate" };
-    for (const certificate of chain) {
-      const revoked = this.revocation.refusal(certificate);
-      if (revoked === undefined) continue;
-      const whose = certificate === leaf ? "" : ` (of the CA ${quoted([certificate])} above it)`;
-      return { kind: "revoked", reason: `its certificate ${quoted(chain)}${whose} ${revoked}` };
+    const revoked = this.revocation.refusal(path);
+    if (revoked !== undefined) {
+      const whose = revoked.certificate === leaf
+        ? ""
+        : ` (of the CA ${quoted([revoked.certificate])} above it)`;
+      return { kind: "revoked", reason: `its certificate ${quoted(chain)}${whose} ${revoked.reason}` };
     }
-    if (this.rules === undefined) return { grant: undefined };
+    if (this.rules === undefined) return { grant: undefined, path };
     const grant = this.rules.grant(leaf);
-    if (grant !== undefined) return { grant };
+    if (grant !== undefined) return { grant, path };
     return {
       kind: "unauthorized",
       reason: `no rule of "authorization" fits its certificate ${quoted(chain)}`,
     };
+  }
+
+  /** A path without a CA that is revoked, if there is one: a renewed CA may stand beside its revoked predecessor. */
+  #path(chain: readonly Certificate[], demands: PathDemands): readonly Certificate[] | undefined {
+    const [leaf, ...rest] = chain;
+    if (leaf === undefined) return undefined;
+    const isFit = (certificate: Certificate): boolean => !this.revocation.names(certificate);
+    return findPath([leaf, ...rest.filter(isFit)], this.cas.filter(isFit), demands) ??
+      findPath(chain, this.cas, demands);
   }
 }
 

@@ -21,16 +21,18 @@ Deno.test("Trust.admit lets nobody new in whose revocation list is out of date, 
   const leaf = parseCertificate((await ca.issue("somebody")).cert);
   const nextUpdate = new Date(NOW.getTime() + DAY_MS);
   const lists = parseLists(await ca.crl([], { nextUpdate }), "x");
-  const trust = new Trust([parseCertificate(ca.pem)], new Revocation(lists, []), undefined);
-  assertEquals(trust.admit([leaf], NOW), { grant: undefined });
+  const root = parseCertificate(ca.pem);
+  const trust = new Trust([root], new Revocation(lists, []), undefined);
+  const admitted = { grant: undefined, path: [leaf, root] };
+  assertEquals(trust.admit([leaf], { now: NOW, purpose: "client" }), admitted);
   const later = new Date(NOW.getTime() + 2 * DAY_MS);
-  assertEquals(trust.admit([leaf], later), {
+  assertEquals(trust.admit([leaf], { now: later, purpose: "client" }), {
     kind: "revoked",
     reason:
       'its certificate "CN=somebody,O=test" can\'t be checked: the revocation list of "CN=test-ca" has ' +
       "expired; fetch the present one",
   });
-  assertEquals(trust.keep([leaf]), { grant: undefined });
+  assertEquals(trust.keep([leaf]), admitted);
 });
 
 Deno.test("LivingLinks.judge ends whose CA is gone, whose rule is gone, and who may less than before", async () => {

@@ -22,6 +22,8 @@ export interface Extensions {
   readonly signsCertificates: boolean;
   /** Whether it may sign revocation lists by its key usage; true without one. */
   readonly signsCrls: boolean;
+  /** Whether it bounds the names of those that it signs. */
+  readonly hasNameConstraints: boolean;
   /** Critical extensions that the TLS layer does not know, dotted: it must refuse who has them. */
   readonly unknownCritical: readonly string[];
 }
@@ -40,8 +42,9 @@ const SUBJECT_ALT_NAME = "2.5.29.17";
 const BASIC_CONSTRAINTS = "2.5.29.19";
 const KEY_USAGE = "2.5.29.15";
 const EXTENDED_KEY_USAGE = "2.5.29.37";
-/** What rustls knows of besides: name constraints, distribution points of revocation lists. */
-const OTHER_KNOWN: readonly string[] = ["2.5.29.30", "2.5.29.31"];
+const NAME_CONSTRAINTS = "2.5.29.30";
+/** What rustls knows of besides. */
+const REVOCATION_LIST_POINTS = "2.5.29.31";
 
 /** `[3]`, constructed: a certificate's extensions. */
 const CERTIFICATE_EXTENSIONS = Tag.context | 3;
@@ -62,6 +65,7 @@ export function readExtensions(rest: DerReader): Extensions {
   let isCa = false;
   let pathLength: number | undefined;
   let usages: string[] | undefined;
+  let hasNameConstraints = false;
   let keyUsage = KEY_CERT_SIGN | CRL_SIGN;
   while (!rest.done && rest.peek() !== CERTIFICATE_EXTENSIONS) rest.next(); // unique identifiers
   const all = rest.done ? [] : extensionList(rest.enter(CERTIFICATE_EXTENSIONS).enter(Tag.sequence));
@@ -83,13 +87,25 @@ export function readExtensions(rest: DerReader): Extensions {
       const all = new DerReader(value).enter(Tag.sequence);
       usages = [];
       while (!all.done) usages.push(oidText(all.next(Tag.oid).content));
-    } else if (critical && !OTHER_KNOWN.includes(oid)) {
+    } else if (oid === NAME_CONSTRAINTS) {
+      hasNameConstraints = true;
+    } else if (critical && oid !== REVOCATION_LIST_POINTS) {
       unknownCritical.push(oid);
     }
   }
   const signsCertificates = (keyUsage & KEY_CERT_SIGN) !== 0;
   const signsCrls = (keyUsage & CRL_SIGN) !== 0;
-  return { uris, dnsNames, isCa, pathLength, usages, signsCertificates, signsCrls, unknownCritical };
+  return {
+    uris,
+    dnsNames,
+    isCa,
+    pathLength,
+    usages,
+    signsCertificates,
+    signsCrls,
+    hasNameConstraints,
+    unknownCritical,
+  };
 }
 
 function smallInteger(content: Uint8Array): number {

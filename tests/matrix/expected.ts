@@ -224,9 +224,8 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
         dialler: shown(
           `by-v1-middle" is signed by "O=matrix,CN=v1-middle", which is X\\.509 v1, which does not say that it may sign`,
         ),
-        // Deno's client takes v1 certificates for CAs; that it is refused is our own doing.
         listener:
-          /refused: "O=matrix,CN=v1-middle", a CA in its chain, is X\.509 v1, which does not say that it may sign/,
+          /refused: its certificate "O=matrix,CN=by-v1-middle" is signed by "O=matrix,CN=v1-middle", which is X\.509 v1, which does not say/,
       },
       openssl: /invalid CA certificate|issuer certificate/,
       deno: /invalid peer certificate/,

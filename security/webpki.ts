@@ -1,0 +1,39 @@
+/**
+ * Asks Deno's own reader of certificates (rustls' webpki) whether it can read one. Where it can't, Deno's client skips
+ * the proof of the key (decision 0001). `strict_der.ts` should have refused such a one already: this is the second lock,
+ * which knows webpki as it is in the Deno that runs.
+ *
+ * The question is put by making an HTTP client that would show the certificate, with a key that is not its own: webpki
+ * reads the certificate before it compares the keys. Nothing is connected, and no permission is needed.
+ *
+ * @module
+ */
+
+import { generateKeyPairSync } from "node:crypto";
+import { pem } from "./issue.ts";
+import type { Certificate } from "./x509.ts";
+
+/** What is said of a certificate that can be read: that the key is another one. */
+let expected: string | undefined;
+let strangerKey: string | undefined;
+
+/**
+ * Whether webpki reads `certificate`.
+ *
+ * @param good One that it reads for sure: what is said of it is what must be said. Nothing has to be known about words.
+ */
+export function isReadable(certificate: Certificate, good: Certificate): boolean {
+  expected ??= answer(good);
+  return answer(certificate) === expected;
+}
+
+function answer({ raw }: Certificate): string {
+  strangerKey ??= generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
+    .export({ type: "pkcs8", format: "pem" }).toString();
+  try {
+    Deno.createHttpClient({ cert: pem("CERTIFICATE", raw), key: strangerKey }).close();
+    return "";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
