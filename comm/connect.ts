@@ -77,6 +77,7 @@ async function dialStream(
   signal: AbortSignal,
 ): Promise<ByteStream> {
   const hostname = host === "" ? "127.0.0.1" : host;
-  if (scheme !== "tls" || context === undefined) return await dialTcp({ hostname, port, signal });
+  if (scheme !== "tls") return await dialTcp({ hostname, port, signal });
+  if (context === undefined) throw new TypeError("TLS without certificates"); // `checkLink` said so before
   return await tlsTransport.dial({ hostname, port, context, expect, signal });
 }

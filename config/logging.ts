@@ -60,9 +60,20 @@ function threshold(name: string): number {
   }
 }
 
+/** What a peer may have put into a text; it must not pass for a line of ours, nor reach a terminal. */
+// deno-lint-ignore no-control-regex -- they are what is looked for
+const UNPRINTABLE = /[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029]/g;
+
+/** Lines of one text stay apart, behind the margin. */
+function escaped(character: string): string {
+  return character === "\n" ? "\n  " : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+}
+
 function writeLine(name: string, level: LogLevel, text: string): void {
   const bytes = encoder.encode(
-    `${timestamp(new Date())} - ${name} - ${level.toUpperCase()} - ${text}\n`,
+    `${timestamp(new Date())} - ${name} - ${level.toUpperCase()} - ${
+      text.replaceAll(UNPRINTABLE, escaped)
+    }\n`,
   );
   try {
     for (let written = 0; written < bytes.length;) {

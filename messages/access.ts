@@ -65,7 +65,8 @@ export const CLIENT_STREAM_ACCESS = {
   "client-releases-keys": SUBMIT,
   "cancel-keys": SUBMIT,
   "update-data": SUBMIT,
-  "report-key": OBSERVE,
+  // Its answer may hold a small result, or an error with arguments in it.
+  "report-key": SUBMIT,
   "heartbeat-client": OBSERVE,
   "close-client": OBSERVE,
   "close-stream": OBSERVE,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseAddress } from "../comm/address.ts";
+import { isWildcard, parseAddress } from "../comm/address.ts";
 import type { BatchedSend } from "../comm/batched.ts";
 import type { Comm } from "../comm/comm.ts";
 import { messageOf } from "../comm/errors.ts";
@@ -17,9 +17,27 @@ import type { Address, Key } from "../messages/common.ts";
 
 const logger = getLogger("distributed.scheduler");
 
-/** Why a worker at `address` can't be a member: it would have to be dialled in plain text, which is forbidden. */
-export function contactRefusal(address: Address, links: LinkOptions): string | undefined {
+/**
+ * Why a worker at `address` can't be a member: it would have to be dialled in plain text, which is forbidden, or nobody
+ * could dial it, or somebody else is there.
+ *
+ * @param comm Where it registers.
+ * @param own The scheduler's address.
+ */
+export function contactRefusal(
+  address: Address,
+  comm: Comm,
+  own: Address,
+  links: LinkOptions,
+): string | undefined {
   const parsed = parseAddress(address);
+  if (address === own) return `"${address}" is the scheduler's own address`;
+  if (parsed.scheme === "inproc" && parseAddress(comm.peerAddress).scheme !== "inproc") {
+    return `"${address}" is an address within one process, and the worker is in another`;
+  }
+  if (parsed.scheme !== "inproc" && isWildcard(parsed.host)) {
+    return `"${address}" is no address that can be dialled: name one by --host or --contact-address`;
+  }
   if (parsed.scheme !== "tcp") return undefined;
   try {
     checkLink("connect to", address, parsed, links);

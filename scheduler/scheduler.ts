@@ -334,7 +334,7 @@ export class Scheduler implements AsyncDisposable {
     const address = await resolveAddress(registration.address);
     const refusal = comm.peerInfo.javascript === undefined
       ? "this scheduler places tasks of TypeScript clients, which workers of Python can't run"
-      : contactRefusal(address, this.#links) ?? this.#refusal(address, registration.name);
+      : contactRefusal(address, comm, this.address, this.#links) ?? this.#refusal(address, registration.name);
     if (refusal !== undefined) {
       logger.warning(`Refused worker ${address}: ${refusal}`);
       await comm.write({ status: "error", message: refusal, time: Date.now() / 1000 });

@@ -14,7 +14,8 @@ import { type Certificate, fingerprint256 } from "./x509.ts";
 
 /**
  * Picks certificates by what they say, and says what they may be. Every field given must match; a rule without any
- * matches all. `*` stands for any characters within one part: of a path in a URI, between dots in a DNS name.
+ * matches all. `*` stands for one or more characters: within one part of a path in a URI, between dots in a DNS name, any in
+ * OU and CN.
  */
 export interface CertificateRule {
   /** URI in the subject alternative names, such as `spiffe://acme/worker/*`. */
@@ -78,7 +79,7 @@ export function checkAuthorization(value: unknown): Authorization {
     );
   }
   for (const [at, rule] of rules.entries()) checkRule(rule, `authorization.rules[${at}]`);
-  return value as unknown as Authorization;
+  return { rules: rules.map((rule) => ({ ...rule as CertificateRule })) };
 }
 
 function checkRule(rule: unknown, path: string): void {
@@ -94,7 +95,8 @@ function checkRule(rule: unknown, path: string): void {
         }`,
       );
     }
-    if (value !== undefined && (typeof value !== "string" || value === "")) {
+    // A field that is there and undefined was meant to narrow the rule: without it, it might fit everybody.
+    if (typeof value !== "string" || value === "") {
       throw new SecurityError(`"${path}.${field}" must be text that is not empty`);
     }
   }
@@ -135,10 +137,10 @@ class CompiledRule {
 
   constructor(rule: CertificateRule) {
     this.grant = { role: rule.role, access: rule.access ?? "submit" };
-    this.#uri = pattern(rule.uri, "[^/]*", "");
-    this.#dns = pattern(rule.dns, "[^.]*", "i");
-    this.#ou = pattern(rule.ou, "[^]*", "");
-    this.#cn = pattern(rule.cn, "[^]*", "");
+    this.#uri = pattern(rule.uri, "[^/]+", "");
+    this.#dns = pattern(rule.dns, "[^.]+", "i");
+    this.#ou = pattern(rule.ou, "[^]+", "");
+    this.#cn = pattern(rule.cn, "[^]+", "");
     this.#fingerprint = rule.fingerprint === undefined ? undefined : hexOf(rule.fingerprint);
   }
 

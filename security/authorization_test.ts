@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { TestCa, type TestCertificateOptions } from "../testing/pki.ts";
-import { type Authorization, checkAuthorization, Rules } from "./authorization.ts";
+import { type Authorization, type CertificateRule, checkAuthorization, Rules } from "./authorization.ts";
 import { SecurityError } from "./errors.ts";
 import { fingerprint256, parseCertificate } from "./x509.ts";
 
@@ -59,6 +59,23 @@ Deno.test("Rules match OU, CN and fingerprint, all that a rule names", async () 
   assertEquals(role({}), "worker");
 });
 
+Deno.test("Rules take * for at least one character, and a byte order mark for a character", async () => {
+  const granted = async (rule: Omit<CertificateRule, "role">, options: TestCertificateOptions) =>
+    new Rules({ rules: [{ ...rule, role: "worker" }] }).grant(await certificate(options)) !== undefined;
+  assertEquals(await granted({ uri: "spiffe://acme/worker/*" }, { uris: ["spiffe://acme/worker/"] }), false);
+  assertEquals(await granted({ cn: "worker-*" }, { subject: [["CN", "worker-"]] }), false);
+  assertEquals(await granted({ cn: "worker-*" }, { subject: [["CN", "worker-a.b/c"]] }), true);
+  assertEquals(await granted({ cn: "admin" }, { subject: [["CN", "\ufeffadmin"]] }), false);
+});
+
+Deno.test("checkAuthorization copies rules: who changes the record afterwards changes nothing", () => {
+  const rules: { cn: string; role: "client" }[] = [{ cn: "ann", role: "client" }];
+  const checked = checkAuthorization({ rules });
+  rules[0] = { cn: "*", role: "client" };
+  rules.push({ cn: "*", role: "client" });
+  assertEquals(checked, { rules: [{ cn: "ann", role: "client" }] });
+});
+
 Deno.test("Rules take the first that matches, and a client may submit unless it says otherwise", async () => {
   const cert = await certificate({ subject: [["CN", "ann"]] });
   const rules = new Rules({
@@ -87,6 +104,12 @@ for (
     ["access of a worker", { rules: [{ role: "worker", access: "submit" }] }, "is for clients"],
     ["an empty pattern", { rules: [{ role: "worker", cn: "" }] }, "not empty"],
     ["a pattern that is no text", { rules: [{ role: "worker", cn: 3 }] }, "must be text"],
+    // Such as of an environment variable that is not set: without it, the rule would fit everybody.
+    [
+      "a pattern that is undefined",
+      { rules: [{ role: "client", access: "administer", cn: undefined }] },
+      "must be text",
+    ],
     ["a short fingerprint", { rules: [{ role: "worker", fingerprint: "AB:CD" }] }, "64 digits"],
   ] as const
 ) {

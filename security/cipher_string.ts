@@ -98,7 +98,7 @@ const OTHER_WORDS: ReadonlySet<string> = new Set(
 /** Suite B (RFC 6460) stands for a whole string, whatever comes behind it. The longest words first. */
 const SUITE_B: readonly (readonly [word: string, string: string])[] = [
   ["SUITEB128ONLY", "ECDHE-ECDSA-AES128-GCM-SHA256"],
-  ["SUITEB128C2", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"],
+  ["SUITEB128C2", "ECDHE-ECDSA-AES256-GCM-SHA384"],
   ["SUITEB128", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"],
   ["SUITEB192", "ECDHE-ECDSA-AES256-GCM-SHA384"],
 ];

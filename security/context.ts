@@ -9,7 +9,7 @@ import { getLogger } from "../config/logging.ts";
 import { grantText } from "../internal/access.ts";
 import { forbiddenPreference, parseCiphers, type TlsVersion, unknownCipherWords } from "./ciphers.ts";
 import { SecurityError } from "./errors.ts";
-import { readPems, type Source } from "./pem.ts";
+import { isText, readPems, type Source } from "./pem.ts";
 import { Rules } from "./authorization.ts";
 import { diagnose } from "./diagnosis.ts";
 import { digest } from "./files.ts";
@@ -170,10 +170,14 @@ export class TlsContext implements TlsContextOptions {
   async reload(given?: Security): Promise<void> {
     const record = given ?? this.#given;
     const wanted = this.#source.read(record);
-    if (this.requireEncryption && !requiresEncryption(wanted)) {
-      throw new SecurityError('"requireEncryption" can\'t be taken back while a role runs: start it again');
+    if (this.requireEncryption !== requiresEncryption(wanted)) {
+      throw new SecurityError(
+        `"requireEncryption" can't be ${
+          this.requireEncryption ? "taken back" : "turned on, links may be plain"
+        } while a role runs: start it again`,
+      );
     }
-    this.#loaded = await load(wanted, this.role, this.#source.files);
+    this.#loaded = await load(wanted, this.role, this.#source.files, this.trust.revocation);
     this.#given = record;
     this.#generation++;
     for (const changed of this.#onChange) changed();
@@ -217,11 +221,17 @@ export async function loadTlsContext(
   return new TlsContext(await load(security, role, source.files), source);
 }
 
-async function load(security: Security, role: TlsRole, sources: readonly string[]): Promise<LoadedContext> {
+/** @param held What is revoked now. A list in it that has expired must not keep a leaked key from being revoked. */
+async function load(
+  security: Security,
+  role: TlsRole,
+  sources: readonly string[],
+  held?: Revocation,
+): Promise<LoadedContext> {
   const checked = checkSecurity(security);
   const fields = FIELDS[role];
   const files = filesOf(checked, role);
-  const held = await digest([...files, ...sources]);
+  const digested = await digest([...files, ...sources]);
   const ca = await loadCa(required(checked, "tlsCaFile", role));
   const certValue = required(checked, fields.cert, role);
   const keyValue = checked[fields.key];
@@ -232,9 +242,9 @@ async function load(security: Security, role: TlsRole, sources: readonly string[
   checkOwn(own, certFile, key, keyFile, ca.certificates);
   const chain = certFile.certificates.map((pem) => parse(pem, certFile));
   warnOfRefusals(chain, role, certFile, ca.certificates);
-  const trust = await loadTrust(checked, role, ca.certificates, chain);
+  const trust = await loadTrust(checked, role, ca.certificates, chain, held);
   const { tlsMinVersion: minVersion = "1.2", tlsMaxVersion: maxVersion = "1.3" } = checked;
-  const options = {
+  const settings = {
     role,
     requireEncryption: requiresEncryption(checked),
     minVersion,
@@ -246,7 +256,7 @@ async function load(security: Security, role: TlsRole, sources: readonly string[
     chain,
   };
   const material = { ca: ca.pems, cert: certFile.certificates.join("\n"), key };
-  return { options, material, trust, files, digest: held };
+  return { options: settings, material, trust, files, digest: digested };
 }
 
 /** Values of the record that are paths. */
@@ -254,7 +264,7 @@ function filesOf(security: Security, role: TlsRole): string[] {
   const { cert, key } = FIELDS[role];
   return (["tlsCaFile", cert, key, "tlsCrlFile"] as const).flatMap((field) => {
     const value = security[field];
-    return value === undefined || value.includes("\n") ? [] : [value];
+    return value === undefined || isText(value) ? [] : [value];
   });
 }
 
@@ -264,10 +274,11 @@ async function loadTrust(
   role: TlsRole,
   cas: readonly Certificate[],
   chain: readonly Certificate[],
+  held: Revocation | undefined,
 ): Promise<Trust> {
   const { tlsCrlFile, tlsRevoked = [], authorization } = security;
   const lists = tlsCrlFile === undefined ? [] : await readLists(tlsCrlFile);
-  checkLists(lists, [...cas, ...chain.slice(1)], new Date());
+  checkLists(lists, [...cas, ...chain.slice(1)], new Date(), (list) => held?.has(list) ?? false);
   const trust = new Trust(
     cas,
     new Revocation(lists, tlsRevoked),

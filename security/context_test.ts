@@ -3,6 +3,7 @@ import { createPrivateKey } from "node:crypto";
 import { expired, notYetValid, TestCa } from "../testing/pki.ts";
 import { loadTlsContext, TlsContext } from "./context.ts";
 import { SecurityError } from "./errors.ts";
+import { checkSecurity } from "./security.ts";
 import { Security } from "./security.ts";
 
 async function refusal(
@@ -156,6 +157,51 @@ Deno.test("loadTlsContext refuses files without what they must hold", async () =
   );
   const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   assertMatch(await refusal({ ...security, tlsCaFile: garbage }), /holds a certificate that can't be read$/);
+});
+
+Deno.test("loadTlsContext takes PEM that lost its line breaks for text, and shows none of it", async () => {
+  const security = await clientOf(await TestCa.make());
+  for (const lost of ["", " ", "\\n"]) {
+    const tlsClientKey = security.tlsClientKey.replaceAll("\n", lost);
+    const given = { ...security, tlsClientKey };
+    const error = await assertRejects(() => loadTlsContext(given, "client"), SecurityError);
+    assertEquals(
+      error.message.split(":")[0],
+      '"tlsClientKey" (PEM text) has no line breaks, which PEM needs',
+    );
+    const secret = security.tlsClientKey.split("\n")[1] ?? "";
+    for (
+      const shown of [
+        Deno.inspect(error),
+        Deno.inspect(checkSecurity(given)),
+        JSON.stringify(checkSecurity(given)),
+      ]
+    ) {
+      assert(!shown.includes(secret), shown);
+    }
+  }
+});
+
+Deno.test("loadTlsContext refuses files of which a part is cut off", async () => {
+  const ca = await TestCa.make();
+  const security = await clientOf(ca);
+  const cut = ca.pem + (await TestCa.make("next")).pem.slice(0, -12);
+  assertMatch(
+    await refusal({ ...security, tlsCaFile: cut }),
+    /^"tlsCaFile" \(PEM text\) is damaged: 2 blocks begin .* and 1 of them are whole$/,
+  );
+});
+
+Deno.test("TlsContext.reload neither turns requireEncryption on nor off", async () => {
+  const security = await clientOf(await TestCa.make());
+  const plain = await loadTlsContext({ ...security, requireEncryption: false }, "client");
+  await assertRejects(() => plain.reload(security), SecurityError, "can't be turned on");
+  const strict = await loadTlsContext(security, "client");
+  await assertRejects(
+    () => strict.reload({ ...security, requireEncryption: false }),
+    SecurityError,
+    "can't be taken back",
+  );
 });
 
 Deno.test("loadTlsContext refuses encrypted keys with the command that decrypts, and shows none", async () => {

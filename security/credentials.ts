@@ -64,8 +64,8 @@ export class Credentials {
   #timer: ReturnType<typeof setInterval> | undefined;
   /** What the files looked like from outside at the last look. */
   #stamp = "";
-  /** What the files held when they were refused. */
-  #refused = "";
+  /** What the files held when they were refused, and for which reason. */
+  #refused = { held: "", why: "" };
   #reloading: Promise<void> = Promise.resolve();
   #isChecking = false;
   #closed = false;
@@ -93,24 +93,36 @@ export class Credentials {
         new SecurityError("A role without TLS can't get certificates while it runs: start it again"),
       );
     }
-    const done = this.#reloading.then(() => this.#reload(context, security));
+    return this.#queue(context, security, false);
+  }
+
+  #queue(context: TlsContext, security: Security | undefined, isRegular: boolean): Promise<void> {
+    const done = this.#reloading.then(() => this.#reload(context, security, isRegular));
     this.#reloading = done.catch(() => {});
     return done;
   }
 
-  async #reload(context: TlsContext, security: Security | undefined): Promise<void> {
+  async #reload(
+    context: TlsContext,
+    security: Security | undefined,
+    isRegular: boolean,
+  ): Promise<void> {
     if (this.#closed) return;
     const held = await digest(context.files); // before: what is written meanwhile is seen at the next look
     try {
       await context.reload(security);
     } catch (error) {
-      this.#refused = held;
       const why = error instanceof Error ? error.message : String(error);
-      logger.error(
-        `Cannot take over new certificates, so that the ${context.role} goes on with the old: ${why}`,
-      );
+      const isNews = held !== this.#refused.held || withoutTimes(why) !== withoutTimes(this.#refused.why);
+      this.#refused = { held, why };
+      if (isNews || !isRegular) {
+        logger.error(
+          `Cannot take over new certificates, so that the ${context.role} goes on with the old: ${why}`,
+        );
+      }
       throw error;
     }
+    this.#refused = { held: "", why: "" };
     const { role, certificate } = context;
     const until = certificate.validTo.toISOString();
     logger.info(
@@ -126,7 +138,7 @@ export class Credentials {
     this.#isChecking = true;
     try {
       this.#warn(context);
-      if (await this.#hasChanged(context)) await this.reload();
+      if (await this.#hasChanged(context)) await this.#queue(context, undefined, true);
     } finally {
       this.#isChecking = false;
     }
@@ -134,10 +146,10 @@ export class Credentials {
 
   async #hasChanged(context: TlsContext): Promise<boolean> {
     const looks = await stamp(context.files);
-    if (looks === this.#stamp) return false;
+    // What was refused is tried again: it may have been for its time.
+    if (looks === this.#stamp && this.#refused.held === "") return false;
     this.#stamp = looks;
-    const held = await digest(context.files);
-    return held !== context.digest && held !== this.#refused;
+    return await digest(context.files) !== context.digest;
   }
 
   #warn(context: TlsContext): void {
@@ -204,6 +216,11 @@ export class Credentials {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** A reason that differs by the time alone is no news. */
+function withoutTimes(text: string): string {
+  return text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "");
 }
 
 function factsOf(certificate: Certificate, now: number): CertificateFacts {

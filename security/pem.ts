@@ -16,10 +16,26 @@ export interface Source {
   readonly keys: readonly string[];
 }
 
+/** Begins a block, whole or not. */
+const BEGIN = "-----BEGIN ";
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 
 /** More than any chain; a wrong path may lead to a device or a dump. */
 const MAX_BYTES = 4 * 1024 * 1024;
+
+/** Whether the value of an option is PEM text, and no path: a newline is Dask's rule; PEM that lost them must not be told. */
+export function isText(value: string): boolean {
+  return value.includes("\n") || value.includes(BEGIN);
+}
+
+/** Refuses text in which `found` blocks are whole and others are not: what is cut off would go missing in silence. */
+export function checkWhole(text: string, found: number, label: string): void {
+  const begun = text.split(BEGIN).length - 1;
+  if (begun === found) return;
+  throw new SecurityError(
+    `${label} is damaged: ${begun} blocks begin with "${BEGIN}…", and ${found} of them are whole`,
+  );
+}
 
 /**
  * The PEM blocks of `value`: a path, or PEM text if it has a newline (Dask's rule).
@@ -28,15 +44,23 @@ const MAX_BYTES = 4 * 1024 * 1024;
  * @throws {SecurityError} If the file can't be read.
  */
 export async function readPems(option: string, value: string): Promise<Source> {
-  const inMemory = value.includes("\n");
+  const inMemory = isText(value);
   const label = inMemory ? `"${option}" (PEM text)` : `"${option}" file "${value}"`;
   const text = inMemory ? value : await readFile(option, label, value);
+  if (inMemory && !text.includes("\n")) {
+    throw new SecurityError(
+      `${label} has no line breaks, which PEM needs: an environment variable or a form may have taken them out`,
+    );
+  }
   const certificates: string[] = [];
   const keys: string[] = [];
+  let found = 0;
   for (const [block, kind = ""] of text.matchAll(BLOCK)) {
+    found++;
     if (kind === "CERTIFICATE" || kind === "X509 CERTIFICATE") certificates.push(block);
     else if (kind.endsWith("PRIVATE KEY")) keys.push(block);
   }
+  checkWhole(text, found, label);
   return { label, certificates, keys };
 }
 

@@ -5,13 +5,16 @@
  * @module
  */
 
+import { getLogger } from "../config/logging.ts";
 import { hexOf } from "./authorization.ts";
 import { DerReader, Tag } from "./der.ts";
 import { SecurityError } from "./errors.ts";
+import { checkWhole, isText } from "./pem.ts";
 import { isSignedBy } from "./signatures.ts";
 import {
   type Certificate,
   fingerprint256,
+  isSame,
   type NameAttribute,
   nameText,
   readName,
@@ -19,6 +22,8 @@ import {
   serialText,
 } from "./x509.ts";
 import { extensionList } from "./x509_extensions.ts";
+
+const logger = getLogger("distributed.security");
 
 /** A revocation list, read but not checked. */
 export interface RevocationList {
@@ -37,6 +42,8 @@ export interface RevocationList {
 const PEM_CRL = /-----BEGIN X509 CRL-----([\s\S]*?)-----END X509 CRL-----/g;
 /** CRL number and authority key id change nothing for us; reason, invalidity date neither. */
 const HARMLESS = new Set(["2.5.29.20", "2.5.29.35", "2.5.29.21", "2.5.29.24"]);
+/** As `openssl x509 -fingerprint` prints one; serial numbers it prints without colons, or in lower case. */
+const SHA1_FINGERPRINT = /^[0-9A-F]{2}(?::[0-9A-F]{2}){19}$/;
 /** More than any list that makes sense in memory. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
@@ -52,11 +59,14 @@ export function parseLists(bytes: Uint8Array, label: string): RevocationList[] {
       const all = new DerReader(bytes);
       while (!all.done) lists.push(parseList(all.next(Tag.sequence).whole));
     } else {
-      for (const [, base64 = ""] of new TextDecoder().decode(bytes).matchAll(PEM_CRL)) {
+      const text = new TextDecoder().decode(bytes);
+      for (const [, base64 = ""] of text.matchAll(PEM_CRL)) {
         lists.push(parseList(Uint8Array.fromBase64(base64)));
       }
+      checkWhole(text, lists.length, label);
     }
   } catch (cause) {
+    if (cause instanceof SecurityError) throw cause;
     throw new SecurityError(`${label} holds a revocation list that can't be read`, { cause });
   }
   if (lists.length === 0) {
@@ -104,7 +114,7 @@ function refuseUnknown(extensions: DerReader): void {
  * @throws {SecurityError} If it can't be read.
  */
 export async function readLists(value: string): Promise<RevocationList[]> {
-  if (value.includes("\n")) return parseLists(new TextEncoder().encode(value), '"tlsCrlFile" (PEM text)');
+  if (isText(value)) return parseLists(new TextEncoder().encode(value), '"tlsCrlFile" (PEM text)');
   const label = `"tlsCrlFile" file "${value}"`;
   let bytes: Uint8Array;
   try {
@@ -130,12 +140,14 @@ export async function readLists(value: string): Promise<RevocationList[]> {
  * Checks who signed `lists`, and when.
  *
  * @param issuers Certificates that may have signed: the trusted CAs and what stands behind the own certificate.
+ * @param isHeld Whether a list is one that is in use already: then it may have expired, which lets nobody new in.
  * @throws {SecurityError} If one is not signed by any of them, or is not valid at `now`.
  */
 export function checkLists(
   lists: readonly RevocationList[],
   issuers: readonly Certificate[],
   now: Date,
+  isHeld: (list: RevocationList) => boolean = () => false,
 ): void {
   for (const list of lists) {
     const name = `The revocation list of "${nameText(list.issuer)}" in "tlsCrlFile"`;
@@ -150,7 +162,9 @@ export function checkLists(
       );
     }
     if (list.nextUpdate !== undefined && list.nextUpdate < now) {
-      throw new SecurityError(`${name} has expired ${list.nextUpdate.toISOString()}: fetch the present one`);
+      const text = `${name} has expired ${list.nextUpdate.toISOString()}: fetch the present one`;
+      if (!isHeld(list)) throw new SecurityError(text);
+      logger.warning(`${text}; until then nobody new of its CA is let in`);
     }
   }
 }
@@ -160,7 +174,7 @@ export function checkLists(
  *
  * @throws {SecurityError} If an entry is neither a fingerprint nor a serial number.
  */
-export function checkRevoked(value: unknown): void {
+export function checkRevoked(value: unknown): readonly string[] {
   if (!Array.isArray(value)) {
     throw new SecurityError('Security option "tlsRevoked" must be an array of texts');
   }
@@ -176,7 +190,14 @@ export function checkRevoked(value: unknown): void {
           "number in hexadecimal (40 digits at most), as openssl x509 prints them",
       );
     }
+    if (SHA1_FINGERPRINT.test(entry)) {
+      logger.warning(
+        `"tlsRevoked[${at}]" is taken for a serial number; if it is a SHA-1 fingerprint, it revokes nothing: give ` +
+          'that of SHA-256 ("openssl x509 -noout -fingerprint -sha256 -in CERT")',
+      );
+    }
   }
+  return [...value as string[]];
 }
 
 /** What is revoked, ready to be asked. */
@@ -199,6 +220,11 @@ export class Revocation {
   /** The lists. */
   get lists(): readonly RevocationList[] {
     return this.#lists;
+  }
+
+  /** Whether a list is one of these, byte for byte. */
+  has(list: RevocationList): boolean {
+    return this.#lists.some((one) => isSame(one, list));
   }
 
   /** Whether `tlsRevoked` names a certificate. */

@@ -30,8 +30,18 @@ Deno.test("parseLists refuses what is no list, or cut off", async () => {
   assertThrows(
     () => parseLists(new TextEncoder().encode(ca.pem), "FILE"),
     SecurityError,
-    "no revocation list",
+    "FILE is damaged: 1 blocks begin",
   );
+  const whole = pem("X509 CRL", await (await TestCa.make()).crl([]));
+  for (
+    const damaged of [whole + whole.slice(0, -10), whole + whole.replace("BEGIN X509 CRL", "BEGIN X509 CLR")]
+  ) {
+    assertThrows(
+      () => parseLists(new TextEncoder().encode(damaged), "FILE"),
+      SecurityError,
+      "FILE is damaged: 2 blocks",
+    );
+  }
   assertThrows(() => parseLists(cut, "FILE"), SecurityError, "can't be read");
 });
 

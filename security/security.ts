@@ -21,6 +21,7 @@ import { SecurityError } from "./errors.ts";
 import { securityFromConfig } from "./from_config.ts";
 import { hidden } from "./hidden.ts";
 import { nearest } from "../internal/nearest.ts";
+import { isText } from "./pem.ts";
 import { checkRevoked } from "./revocation.ts";
 import { type TemporaryOptions, temporaryPems } from "./temporary.ts";
 
@@ -164,8 +165,7 @@ export function checkSecurity(record: unknown): Security {
     const kind = Object.hasOwn(FIELDS, field) ? FIELDS[field as keyof Security] : undefined;
     if (kind === undefined) throw unknownField(field);
     if (value === undefined) continue;
-    checkValue(field, kind, value);
-    checked[field] = value;
+    checked[field] = checkedValue(field, kind, value);
   }
   const security = checked as Security;
   checkTogether(security);
@@ -191,6 +191,14 @@ function unknownField(field: string): SecurityError {
   return new SecurityError(`Unknown security option "${field}": ${hint}`);
 }
 
+/** What is nested is copied: who changes it afterwards changes nothing here. */
+function checkedValue(field: string, kind: Kind, value: unknown): unknown {
+  if (kind === "authorization") return checkAuthorization(value);
+  if (kind === "revoked") return checkRevoked(value);
+  checkValue(field, kind, value);
+  return kind === "object" ? { ...value as object } : value;
+}
+
 function checkValue(field: string, kind: Kind, value: unknown): void {
   if (kind === "version") {
     if (value !== "1.2" && value !== "1.3") {
@@ -198,8 +206,6 @@ function checkValue(field: string, kind: Kind, value: unknown): void {
     }
     return;
   }
-  if (kind === "revoked") return checkRevoked(value);
-  if (kind === "authorization") return void checkAuthorization(value);
   // Values of the wrong type are named by their type only: one of them may hold a key.
   if (typeof value !== kind || value === null) {
     throw new SecurityError(`Security option "${field}" must be ${article(kind)}, not ${kindOf(value)}`);
@@ -251,13 +257,13 @@ function describe(security: Security): Readonly<Record<string, unknown>> {
   const told: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(security)) {
     if (value === undefined || !Object.hasOwn(FIELDS, field)) continue;
-    told[field] = typeof value === "string" && value.includes("\n") ? "Temporary (In-memory)" : value;
+    told[field] = typeof value === "string" && isText(value) ? "Temporary (In-memory)" : value;
   }
   return told;
 }
 
 function hasText(security: Security): boolean {
-  return Object.values(security).some((value) => typeof value === "string" && value.includes("\n"));
+  return Object.values(security).some((value) => typeof value === "string" && isText(value));
 }
 
 function kindOf(value: unknown): string {

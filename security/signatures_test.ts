@@ -1,6 +1,5 @@
 // Certificates and revocation lists made by OpenSSL, with every kind of key and signature that TLS has.
 import { assertEquals } from "@std/assert";
-import { TestCa } from "../testing/pki.ts";
 import { runToEnd } from "../testing/processes.ts";
 import { checkLists, parseLists } from "./revocation.ts";
 import { isSignedBy } from "./signatures.ts";

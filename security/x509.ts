@@ -131,11 +131,14 @@ export function readName(rdns: DerReader): NameAttribute[] {
 }
 
 const BMP_STRING = 0x1e;
-const utf8 = new TextDecoder();
+/** A byte order mark is a character of a name like others: without it, another name would be the same. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function readText(reader: DerReader): string {
   const { tag, content } = reader.next();
-  return tag === BMP_STRING ? new TextDecoder("utf-16be").decode(content) : utf8.decode(content);
+  return tag === BMP_STRING
+    ? new TextDecoder("utf-16be", { ignoreBOM: true }).decode(content)
+    : utf8.decode(content);
 }
 
 /** UTCTime `YYMMDDHHMMSSZ` (from 1950 on) or GeneralizedTime `YYYYMMDDHHMMSSZ`. */
@@ -164,7 +167,7 @@ function printed(value: string, special: RegExp = /["\\]/g): string {
   });
 }
 
-/** Whether two certificates are the same one, byte for byte. */
-export function isSame(a: Pick<Certificate, "raw">, b: Pick<Certificate, "raw">): boolean {
+/** Whether two certificates, or lists, are the same one, byte for byte. */
+export function isSame(a: { readonly raw: Uint8Array }, b: { readonly raw: Uint8Array }): boolean {
   return a.raw.length === b.raw.length && a.raw.every((byte, at) => byte === b.raw[at]);
 }

@@ -55,7 +55,7 @@ const URI = 0x86;
 const KEY_CERT_SIGN = 0x04;
 const CRL_SIGN = 0x02;
 
-const ascii = new TextDecoder("utf-8");
+const ascii = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Reads the rest of a certificate behind its public key. */
 export function readExtensions(rest: DerReader): Extensions {

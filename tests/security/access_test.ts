@@ -72,7 +72,7 @@ Deno.test("CLIENT_STREAM_ACCESS lets observers listen only", () => {
     "close-client": "OSA",
     "close-stream": "OSA",
     "heartbeat-client": "OSA",
-    "report-key": "OSA",
+    "report-key": "SA",
     "update-data": "SA",
     "update-graph": "SA",
   });

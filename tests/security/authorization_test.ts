@@ -12,6 +12,7 @@ import {
   type Security,
   Worker,
 } from "../../mod.ts";
+import { LogWatch } from "../../testing/logs.ts";
 import { RuledPki } from "../../testing/rules.ts";
 
 interface Ruled extends AsyncDisposable {
@@ -213,4 +214,21 @@ Deno.test("authorization lets a worker speak for itself alone: it can't retire, 
   await using itself = await poolOf(await pki.lenient("workers"));
   const retired = await itself.call(scheduler.address, { op: "retire_workers", workers: [worker.address] });
   assertEquals(Object.keys(retired as Record<string, unknown>), [worker.address]);
+});
+
+Deno.test("authorization hides from an observer why a task of somebody else failed", async () => {
+  await using cluster = await ruledCluster();
+  const users = await cluster.client("users");
+  const failed = users.submit((secret: string): string => {
+    throw new Error(`password is ${secret}`);
+  }, "hunter2");
+  await assertRejects(() => failed.result(), Error, "hunter2");
+  await using comm = await linkAs(cluster, "watchers");
+  await comm.write({ op: "register-client", client: "Client-watcher", versions: {}, reply: false });
+  await comm.read();
+  using log = new LogWatch();
+  const refused = log.line(/Refused "report-key" of .*OU=watchers.*a client that may observe/);
+  await comm.write([{ op: "report-key", key: failed.key }]);
+  assertEquals(typeof await Promise.race([comm.read(), refused]), "string");
+  assertEquals(cluster.scheduler.identity().security?.refused.operation, 1);
 });
