@@ -17,7 +17,7 @@ import { TestCa } from "../../testing/pki.ts";
 import { TestProcess } from "../../testing/processes.ts";
 import { CAN_COUNT, SocketCount } from "../../testing/sockets.ts";
 import { VERSIONS } from "../../testing/strangers.ts";
-import { dialAs } from "../../testing/tls_pair.ts";
+import { dialAs, TestListener } from "../../testing/tls_pair.ts";
 
 const MB = 2 ** 20;
 
@@ -61,6 +61,89 @@ Deno.test({
     const [, , settled = 0] = measured;
     assert((measured.at(-1) ?? 0) - settled < MB / 2, `bytes: ${measured}`);
   },
+});
+
+Deno.test("Peers that send their client hello byte by byte have no more time than others", async () => {
+  const security = await (await TestCa.make()).security();
+  const hello = await clientHello(security);
+  await using listener = await TestListener.start(security, 300);
+  const sockets = new SocketCount();
+  await Promise.all(Array.from({ length: 20 }, async () => {
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
+    let ended = false;
+    const reading = conn.read(new Uint8Array(100)).catch(() => null).then(() => ended = true);
+    let sent = 0;
+    for (; sent < hello.length && !ended; sent++) {
+      await conn.write(hello.subarray(sent, sent + 1)).catch(() => ended = true);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await reading;
+    assert(sent < hello.length, "it was let go on for all of its client hello");
+    assertMatch(
+      (await listener.refusals.next()).reason.message,
+      /did not complete the TLS handshake in time$/,
+    );
+  }));
+  await sockets.assertSame("slow peers");
+  const stream = await listener.dial(security);
+  await (await listener.streams.next()).close();
+  await stream.close();
+});
+
+/** Links two streams through somebody who can put bytes in between. */
+async function throughMiddle(security: Security, listener: TestListener) {
+  using proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dialling = dialAs(security, proxy.addr.port);
+  const outer = await proxy.accept();
+  const inner = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
+  const pipes = ([[outer, inner], [inner, outer]] as const).map(async ([from, to]) => {
+    const buffer = new Uint8Array(65536);
+    try {
+      for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
+        await to.write(buffer.subarray(0, n));
+      }
+    } catch {
+      // One end is gone.
+    }
+  });
+  const dialled = await dialling;
+  const accepted = await listener.streams.next();
+  const close = async (): Promise<void> => {
+    outer.close();
+    inner.close();
+    await Promise.all(pipes);
+  };
+  return { dialled, accepted, outer, inner, close };
+}
+
+Deno.test("Bytes that somebody in the middle puts in end the link of whom they reach, and none of them is read", async () => {
+  const security = await (await TestCa.make()).security();
+  await using listener = await TestListener.start(security);
+  const sockets = new SocketCount();
+  // A record of a length that may be, one of another type, and what is no record at all.
+  const forgeries = [[23, 3, 3, 0, 40, ...new Array<number>(40).fill(7)], [21, 3, 3, 0, 2, 1, 0], [
+    71,
+    69,
+    84,
+    32,
+    47,
+  ]];
+  for (const forged of forgeries) {
+    for (const victim of ["accepted", "dialled"] as const) {
+      const { dialled, accepted, outer, inner, close } = await throughMiddle(security, listener);
+      const ends = { dialled, accepted };
+      await dialled.write([new TextEncoder().encode("before")]);
+      assertEquals(new TextDecoder().decode(await accepted.read() ?? undefined), "before");
+      await (victim === "accepted" ? inner : outer).write(Uint8Array.from(forged));
+      const read = await ends[victim].read().then((bytes) => bytes, () => null);
+      assertEquals(read, null);
+      dialled.abort();
+      accepted.abort();
+      await Promise.all([dialled.close(), accepted.close()]);
+      await close();
+    }
+  }
+  await sockets.assertSame("forged records");
 });
 
 /** Hands out what a listener for comms takes and refuses. */
