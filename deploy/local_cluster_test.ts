@@ -48,6 +48,24 @@ Deno.test("LocalCluster demands a certificate of its own CA by default", async (
   assertEquals(error.code, "COMM_AUTH");
 });
 
+Deno.test({
+  name: "LocalCluster listens on loopback only, with certificates and without",
+  ignore: Deno.build.os !== "linux", // where 127.0.0.2 is this machine, too
+  fn: async () => {
+    for (const protocol of ["tls", "tcp"] as const) {
+      await using cluster = await LocalCluster.start({ nWorkers: 2, protocol });
+      for (const address of [cluster.schedulerAddress, ...cluster.workers.values()]) {
+        const port = Number(new URL(address.replace(/^\w+/, "http")).port);
+        using _ = await Deno.connect({ hostname: "127.0.0.1", port });
+        await assertRejects(
+          () => Deno.connect({ hostname: "127.0.0.2", port }),
+          Deno.errors.ConnectionRefused,
+        );
+      }
+    }
+  },
+});
+
 Deno.test("LocalCluster takes certificates that it is given", async () => {
   const ca = await TestCa.make();
   await using cluster = await LocalCluster.start({ nWorkers: 1, security: await ca.security() });

@@ -1,79 +1,15 @@
 /** Who is refused, by which side, and what each side says. All links are real. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { connect, createServer, type TLSSocket } from "node:tls";
-import type { AddressInfo } from "node:net";
 import { expired, notYetValid, TestCa, type TestPair } from "../testing/pki.ts";
+import { selfSigned, Stranger, strangerDials, VERSIONS } from "../testing/strangers.ts";
 import { dialAs, TestListener } from "../testing/tls_pair.ts";
 import { SecurityError, TlsRefusedError } from "./errors.ts";
-import { keyPem, makeCertificate, makeKeys } from "./issue.ts";
 import type { Security } from "./security.ts";
 
 const ca = await TestCa.make("test-ca");
 const other = await TestCa.make("other-ca");
 const security = await ca.security();
-
-/** A peer that does not follow our rules: as lax as `node:tls` lets it be. */
-const LAX = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
-
-type Version = "TLSv1.2" | "TLSv1.3";
-const VERSIONS: readonly Version[] = ["TLSv1.2", "TLSv1.3"];
-
-/** Dials `port` as somebody else; resolves when the link has ended, with whether a byte came from the other side. */
-async function strangerDials(port: number, pair: Partial<TestPair>, version: Version): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let heard = false;
-  const socket = connect({ ...LAX, ...pair, host: "127.0.0.1", port, maxVersion: version });
-  socket.on("data", () => heard = true);
-  socket.on("error", () => {});
-  socket.on("close", () => resolve());
-  await promise;
-  return heard;
-}
-
-/** A server that is somebody else's, for one test. */
-class Stranger implements AsyncDisposable {
-  readonly heard: string[] = [];
-  readonly #sockets = new Set<TLSSocket>();
-  readonly #server: ReturnType<typeof createServer>;
-
-  private constructor(options: Parameters<typeof createServer>[0] & object) {
-    this.#server = createServer(options, (socket) => {
-      this.#sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("data", (bytes) => this.heard.push(String(bytes)));
-      socket.on("close", () => this.#sockets.delete(socket));
-    });
-    this.#server.on("tlsClientError", (_error, socket) => socket.destroy());
-  }
-
-  static async start(options: Parameters<typeof createServer>[0] & object): Promise<Stranger> {
-    const stranger = new Stranger(options);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    stranger.#server.listen(0, "127.0.0.1", () => resolve());
-    await promise;
-    return stranger;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
-    for (const socket of this.#sockets) socket.destroy();
-    await promise;
-  }
-}
-
-async function selfSigned(): Promise<TestPair> {
-  const [keys, subject] = [await makeKeys(), [["CN", "client"]] as const];
-  const issuer = { name: subject, keys };
-  const validity = { validFrom: new Date(Date.now() - 60_000), validTo: new Date(Date.now() + 60_000) };
-  const cert = await makeCertificate({ ...validity, subject, publicKey: keys.publicKey, issuer });
-  return { cert, key: await keyPem(keys) };
-}
 
 async function refusalOf(dialling: Promise<unknown>): Promise<TlsRefusedError> {
   return await assertRejects(() => dialling, TlsRefusedError);
@@ -97,7 +33,7 @@ const badClients: readonly (readonly [what: string, pair: () => Promise<Partial<
     ],
     [
       "with a self-signed certificate",
-      selfSigned,
+      () => selfSigned("client"),
       /refused: its certificate "CN=client" is self-signed, and not in "tlsCaFile"/,
     ],
     [
@@ -136,7 +72,7 @@ for (const [what, pair, said] of badClients) {
   Deno.test(`nodeTls.listen refuses a client ${what}, says why, and serves the next one`, async () => {
     await using listener = await TestListener.start(security);
     for (const version of VERSIONS) {
-      assertEquals(await strangerDials(listener.port, await pair(), version), false);
+      assertEquals(await strangerDials(listener.port, await pair(), version), "");
       const { reason, peer } = await listener.refusals.next();
       assertMatch(reason.message, said);
       assertMatch(peer, /^127\.0\.0\.1:\d+$/);

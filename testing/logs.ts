@@ -42,10 +42,10 @@ export class LogWatch implements Disposable {
     };
   }
 
-  /** The first line that matches, when it comes. */
-  async line(pattern: RegExp): Promise<string> {
+  /** The first line that matches, when it comes; or the `nth`. */
+  async line(pattern: RegExp, nth = 1): Promise<string> {
     for (;;) {
-      const found = this.lines.find((line) => pattern.test(line));
+      const found = this.lines.filter((line) => pattern.test(line))[nth - 1];
       if (found !== undefined) return found;
       await this.#wake.promise;
     }

@@ -49,7 +49,9 @@ async function main(args: readonly string[]): Promise<number> {
   let code = 1;
   try {
     const python = await pythonWithDask();
-    const files = ["peers.ts", "authorization.ts", "config.ts"].map((name) => new URL(name, folder).href);
+    const files = ["peers.ts", "authorization.ts", "config.ts", "makers.ts"].map((name) =>
+      new URL(name, folder).href
+    );
     const ran = await run([Deno.execPath(), "test", "-A", ...args, ...files], {
       cwd: root,
       env: { DASK_PYTHON: python, NO_COLOR: "1" },

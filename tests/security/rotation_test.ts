@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
-import { Client, CommAuthError, Scheduler, type Security, Worker } from "../../mod.ts";
+import { Client, CommAuthError, type Future, Scheduler, type Security, Worker } from "../../mod.ts";
 import { pem } from "../../security/issue.ts";
 import { SecurityError } from "../../security/errors.ts";
 import { fingerprint256, parseCertificate } from "../../security/x509.ts";
+import { LogWatch } from "../../testing/logs.ts";
 import { TestCa } from "../../testing/pki.ts";
 import { startRole } from "../../testing/processes.ts";
 
@@ -102,6 +103,87 @@ Deno.test("reloadSecurity keeps everything as it was if a file can't be used, an
   await Deno.writeTextFile(files.key, good);
   const other = stack.use(await Client.connect(scheduler.address, { security: files.client }));
   assertEquals((await other.schedulerInfo()).id, (await client.schedulerInfo()).id);
+});
+
+Deno.test("Certificates are renewed again and again under load, broken files in between, and no task fails", async () => {
+  await using stack = new AsyncDisposableStack();
+  using log = new LogWatch();
+  const folder = await folderIn(stack);
+  const ca = await TestCa.make();
+  const [forScheduler, forWorker, forClient] = ["scheduler", "worker", "client"].map((role) =>
+    new RoleFiles(folder, role)
+  );
+  if (!forScheduler || !forWorker || !forClient) throw new Error("no files");
+  const all = [forScheduler, forWorker, forClient];
+  const renewAll = () => Promise.all(all.map((files, at) => files.renew(ca, `role-${at}`)));
+  await Promise.all(all.map((files) => files.trust(ca)));
+  await renewAll();
+  const scheduler = stack.use(await Scheduler.start({ ...local, security: forScheduler.scheduler }));
+  const workers = await Promise.all(["w0", "w1"].map(async (name) =>
+    stack.use(
+      await Worker.start(scheduler.address, {
+        name,
+        nthreads: 1,
+        security: forWorker.worker,
+        validate: true,
+      }),
+    )
+  ));
+  const connect = () => Client.connect(scheduler.address, { security: forClient.client });
+  const client = stack.use(await connect());
+  const roles = [scheduler, ...workers, client];
+
+  // Load that goes on until the last renewal is done, with results that have to be fetched over links.
+  let renewals = 0;
+  let tasks = 0;
+  const load = (async () => {
+    while (renewals < 10) {
+      const inputs = Array.from({ length: 60 }, (_, at) => tasks + at);
+      const parts = client.map((x: number) => new Uint8Array(4000).fill(x % 251), inputs);
+      const sums = parts.map((part, at) =>
+        client.submit(
+          (bytes: Uint8Array, other: Uint8Array) => (bytes[0] ?? 0) + (other[3999] ?? 0),
+          part,
+          parts[(at + 1) % 60] as Future<Uint8Array>,
+        )
+      );
+      const expected = inputs.map((x, at) => x % 251 + (tasks + (at + 1) % 60) % 251);
+      assertEquals(await client.gather(sums), expected);
+      for (const future of [...parts, ...sums]) future.release();
+      tasks += 60;
+    }
+  })();
+  const shown: (string | undefined)[] = [];
+  const renewed: (string | undefined)[] = [];
+  for (; renewals < 10; renewals++) {
+    const before = tasks;
+    if (renewals % 2 === 1) {
+      // A broken file of any role is told of, and the old one goes on.
+      const role = [scheduler, workers[0], client][renewals % 3] ?? client;
+      const files = all[renewals % 3] ?? forClient;
+      await Deno.writeTextFile([files.cert, files.key, files.ca][renewals % 3] ?? files.key, "broken");
+      await assertRejects(() => role.reloadSecurity(), SecurityError);
+      await files.trust(ca);
+    }
+    const [fingerprint] = await renewAll();
+    renewed.push(fingerprint);
+    for (const role of roles) await role.reloadSecurity();
+    await using other = await connect();
+    assertEquals(await other.submit((x: number) => x + 1, renewals).result(), renewals + 1);
+    shown.push((await other.links())[0]?.tls?.peer.fingerprint256);
+    while (tasks === before) await client.schedulerInfo(); // work went on meanwhile
+  }
+  await load;
+  assertEquals(shown, renewed);
+  assertEquals(new Set(shown).size, 10);
+  assertEquals(
+    log.lines.filter((line) => line.includes("ERROR - Cannot take over new certificates")).length,
+    5,
+  );
+  const { security, n_workers } = scheduler.identity();
+  assertEquals(n_workers, 2);
+  assert((security?.reloads ?? 0) >= 10);
+  for (const [what, count] of Object.entries(security?.refused ?? {})) assertEquals(count, 0, what);
 });
 
 Deno.test("A CA is rolled over under a running job without the loss of a task, by a bundle of both", async () => {

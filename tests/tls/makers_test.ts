@@ -94,6 +94,30 @@ for (const made of ALL) {
   });
 }
 
+Deno.test("Certificates without a subject are called by their other names in every refusal of a handshake", async () => {
+  const own = await (await TestCa.make("own-ca")).security();
+  for (
+    const [id, name] of [
+      ["cert-manager-uri", "URI:spiffe://cluster.local/ns/dask/sa/client"],
+      ["cert-manager-dns", "DNS:dask-client.dask.svc"],
+      ["spire", "O=SPIRE,C=US (URI:spiffe://example.org/dask/client)"],
+    ] as const
+  ) {
+    const made = madeBy(id);
+    // As the listener tells it, and as the dialler calls its own.
+    await using listener = await TestListener.start(own);
+    const { cert, key } = made.pair("client");
+    const dialler = { tlsCaFile: own.tlsCaFile ?? "", tlsClientCert: cert, tlsClientKey: key };
+    const told = dialAs({ ...dialler, tlsMaxVersion: "1.2" }, listener.port);
+    assertStringIncludes(
+      (await assertRejects(() => told, TlsRefusedError)).message,
+      `our certificate "${name}"`,
+    );
+    const { reason } = await listener.refusals.next();
+    assertStringIncludes(reason.message, `refused: its certificate "${name}" `);
+  }
+});
+
 /** Rules by what tells the roles of a maker's certificates apart, and what they are called in logs. */
 const RULED: readonly (readonly [
   id: string,

@@ -2,8 +2,9 @@
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { TlsRefusedError } from "../../security/errors.ts";
+import { Security } from "../../security/security.ts";
 import { forgedKey, TestCa } from "../../testing/pki.ts";
-import { TestProcess } from "../../testing/processes.ts";
+import { runToEnd, TestProcess } from "../../testing/processes.ts";
 import { dialAs, TestListener } from "../../testing/tls_pair.ts";
 
 const encoder = new TextEncoder();
@@ -113,6 +114,51 @@ Deno.test("listen refuses OpenSSL's client without a certificate", async () => {
   // It reads the alert "certificate required", or the reset that follows it.
   assertEquals((await client.ended).success, false, client.stderr);
 });
+
+Deno.test("Security.temporary makes certificates that pass OpenSSL's strict checks, a pair per role and one for all", async () => {
+  for (const shared of [false, true]) {
+    await using folder = new Folder();
+    const security = await Security.temporary({ shared });
+    const ca = ["-CAfile", await folder.write("ca.pem", security.tlsCaFile ?? "")];
+    for (const cert of [security.tlsClientCert, security.tlsSchedulerCert, security.tlsWorkerCert]) {
+      const file = await folder.write("cert.pem", cert ?? "");
+      const { code, stderr } = await runToEnd({
+        command: ["openssl", "verify", "-x509_strict", ...ca, file],
+      });
+      assertEquals(code, 0, stderr);
+    }
+  }
+});
+
+for (
+  const [version, flags] of [["1.1", ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]], ["1.2", [
+    "-tls1_2",
+  ]]] as const
+) {
+  Deno.test(`listen and dial refuse OpenSSL with TLS ${version} where a later one is demanded`, async () => {
+    await using folder = new Folder();
+    const ca = await TestCa.make();
+    const security = {
+      ...await ca.security(),
+      ...version === "1.2" ? { tlsMinVersion: "1.3" as const } : {},
+    };
+    const { cert, key } = await ca.issue("other");
+    const pair = ["-cert", await folder.write("cert.pem", cert), "-key", await folder.write("key.pem", key)];
+    await using listener = await TestListener.start(security);
+    await using client = new TestProcess({
+      command: ["openssl", "s_client", "-connect", `127.0.0.1:${listener.port}`, ...pair, ...flags],
+    });
+    assertEquals((await client.ended).success, false);
+    assertMatch(client.stderr, /alert protocol version|alert handshake failure/);
+    assertEquals((await listener.refusals.next()).reason.final, true);
+    assertEquals(listener.streams.left, []);
+    const { process, port } = await opensslServer(...pair, ...flags);
+    await using _ = process;
+    const error = await assertRejects(() => dialAs(security, port), TlsRefusedError);
+    assertMatch(error.message, /no TLS version suits both: compare "tlsMinVersion" and "tlsMaxVersion"$/);
+    assertEquals(error.final, true);
+  });
+}
 
 Deno.test("listen links with an independent client: Deno.connectTls with a client certificate", async () => {
   const ca = await TestCa.make();
