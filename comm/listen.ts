@@ -104,6 +104,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
     if (!started) stream.abort();
   };
   const { context } = options;
+  if (scheme === "tls" && context === undefined) throw new TypeError("TLS without certificates"); // `checkLink` said so
   const bound = scheme === "tls" && context !== undefined
     ? await tlsTransport.listen({
       hostname,

@@ -64,10 +64,10 @@ export function checkSpeaksFor(
 ): void {
   const [asks, is] = [comm.tls?.peer, registered?.tls?.peer];
   if (asks?.grant?.role !== "worker" || is === undefined) return;
-  if (asks.subject === is.subject && asks.issuer === is.issuer) return;
+  if (asks.name === is.name && asks.issuer === is.issuer) return;
   count();
   const reason =
-    `the certificate "${asks.subject}" can't speak for the worker "${address}", which is "${is.subject}"`;
+    `the certificate "${asks.name}" can't speak for the worker "${address}", which is "${is.name}"`;
   logger.warning(`Refused "${op}" of ${comm.peerAddress}: ${reason}`);
   throw Object.assign(new Error(`The scheduler refuses "${op}": ${reason}`), { name: "PermissionError" });
 }

@@ -4,6 +4,7 @@ import type { Comm } from "../../comm/comm.ts";
 import { ConnectionPool } from "../../comm/pool.ts";
 import { linkOptions } from "../../comm/secure.ts";
 import {
+  type Authorization,
   CancelledError,
   Client,
   CommAuthError,
@@ -13,6 +14,7 @@ import {
   Worker,
 } from "../../mod.ts";
 import { LogWatch } from "../../testing/logs.ts";
+import { TestCa, type TestPair } from "../../testing/pki.ts";
 import { RuledPki } from "../../testing/rules.ts";
 
 interface Ruled extends AsyncDisposable {
@@ -231,4 +233,37 @@ Deno.test("authorization hides from an observer why a task of somebody else fail
   await comm.write([{ op: "report-key", key: failed.key }]);
   assertEquals(typeof await Promise.race([comm.read(), refused]), "string");
   assertEquals(cluster.scheduler.identity().security?.refused.operation, 1);
+});
+
+Deno.test("authorization tells workers apart by their SPIFFE ids where certificates have no subject", async () => {
+  const ca = await TestCa.make();
+  const pair = (id: string) => ca.issue(id, { subject: [], uris: [`spiffe://acme/${id}`] });
+  const [own, first, second] = [await pair("scheduler"), await pair("worker/1"), await pair("worker/2")];
+  const authorization: Authorization = {
+    rules: [
+      { uri: "spiffe://acme/scheduler", role: "scheduler" },
+      { uri: "spiffe://acme/worker/*", role: "worker" },
+    ],
+  };
+  const scheduler = await Scheduler.start({
+    host: "127.0.0.1",
+    port: 0,
+    security: { tlsCaFile: ca.pem, tlsSchedulerCert: own.cert, tlsSchedulerKey: own.key, authorization },
+  });
+  await using _scheduler = scheduler;
+  const of = ({ cert, key }: TestPair) => ({
+    tlsCaFile: ca.pem,
+    tlsWorkerCert: cert,
+    tlsWorkerKey: key,
+    tlsClientCert: cert,
+    tlsClientKey: key,
+  });
+  await using worker = await Worker.start(scheduler.address, { nthreads: 1, security: of(first) });
+  await using other = await poolOf(of(second));
+  const retire = { op: "retire_workers", workers: [worker.address] };
+  const error = await assertRejects(() => other.call(scheduler.address, retire), RpcError);
+  assertMatch(
+    error.remote.message,
+    /"URI:spiffe:\/\/acme\/worker\/2" can't speak for the worker ".*", which is "URI:spiffe:\/\/acme\/worker\/1"/,
+  );
 });
