@@ -150,7 +150,12 @@ for (
     });
     assertEquals((await client.ended).success, false);
     assertMatch(client.stderr, /alert protocol version|alert handshake failure/);
-    assertEquals((await listener.refusals.next()).reason.final, true);
+    const { reason } = await listener.refusals.next();
+    assertMatch(
+      reason.message,
+      /refused: no TLS version or cipher suite suits both: compare "tlsMinVersion"/,
+    );
+    assertEquals([reason.side, reason.final], ["here", true]);
     assertEquals(listener.streams.left, []);
     const { process, port } = await opensslServer(...pair, ...flags);
     await using _ = process;
