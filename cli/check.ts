@@ -16,7 +16,7 @@ import { isRecord } from "../messages/common.ts";
 import { ownFaults, type TlsContext } from "../security/context.ts";
 import { diagnose } from "../security/diagnosis.ts";
 import { probe } from "../security/probe.ts";
-import { type Certificate, fingerprint256, nameText } from "../security/x509.ts";
+import { type Certificate, certificateName, fingerprint256, nameText } from "../security/x509.ts";
 import { printText } from "./run.ts";
 import { parseQuestion, type Question, type Subcommand } from "./subcommand.ts";
 import { printable } from "./table.ts";
@@ -152,7 +152,7 @@ async function roleOf(comm: Comm, signal: AbortSignal): Promise<string> {
 
 /** A certificate on one line. */
 export function certificateText(certificate: Certificate, now: number = Date.now()): string {
-  const { subject, issuer, version, validFrom, validTo, extensions, raw } = certificate;
+  const { issuer, version, validFrom, validTo, extensions, raw } = certificate;
   const days = Math.floor((validTo.getTime() - now) / DAY_MS);
   const validity = validFrom.getTime() > now
     ? `NOT VALID before ${validFrom.toISOString()}`
@@ -164,7 +164,7 @@ export function certificateText(certificate: Certificate, now: number = Date.now
     ...extensions.uris.map((uri) => `URI:${uri}`),
   ];
   return [
-    nameText(subject),
+    certificateName(certificate),
     `signed by ${nameText(issuer)}`,
     ...names.length > 0 ? [names.join(" ")] : [],
     `X.509 v${version}${version === 3 ? "" : ", which is refused"}`,

@@ -8,7 +8,7 @@
  */
 
 import { issuerFault, leafFault, type Purpose, rootFault } from "./path.ts";
-import { isSignedBy, signatureName } from "./signatures.ts";
+import { isSignedBy, isUncheckable, signatureName } from "./signatures.ts";
 import { type Certificate, certificateName, isSame, nameText } from "./x509.ts";
 
 /** Longest chain that is followed. */
@@ -63,6 +63,11 @@ function ofItsIssuers(
     const algorithm = signatureName(at.raw);
     if (roots.length > 0 && algorithm !== undefined) {
       return why(`is signed with ${algorithm}, which is not accepted`);
+    }
+    if (roots.some((root) => isUncheckable(at.raw, root))) {
+      return why(
+        `is signed by "${issuer}", whose key is a P-521 one: only with SHA-512 can that be checked here`,
+      );
     }
     const next = between.find((one) =>
       !below.includes(one) && one !== at && nameText(one.subject) === issuer

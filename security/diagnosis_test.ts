@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { runToEnd } from "../testing/processes.ts";
 import { expired, notYetValid, TestCa } from "../testing/pki.ts";
 import { diagnose } from "./diagnosis.ts";
 import type { Purpose } from "./path.ts";
@@ -121,4 +122,51 @@ Deno.test("diagnose ends on certificates that sign each other in a circle", asyn
   const [a, b] = [parseCertificate((await other.intermediate("a")).pem), parseCertificate(other.pem)];
   const circle = [saying(a, { isCa: false }), { ...b, issuer: a.subject }, { ...a, issuer: b.subject }];
   assertMatch(of(circle), /is signed by|above it/);
+});
+
+Deno.test("diagnose says so where a signature can't be checked, which is OpenSSL's default of a P-521 CA", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const made = async (name: string, ...more: string[]): Promise<Certificate> => {
+      const key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:secp521r1",
+        "-nodes",
+        "-keyout",
+        `${folder}/${name}.key`,
+      ];
+      const { code, stderr } = await runToEnd({
+        command: [
+          "openssl",
+          "req",
+          "-x509",
+          ...key,
+          "-subj",
+          `/CN=${name}`,
+          "-out",
+          `${folder}/${name}.pem`,
+          ...more,
+        ],
+      });
+      assertEquals(code, 0, stderr);
+      return parseCertificate(await Deno.readTextFile(`${folder}/${name}.pem`));
+    };
+    const big = await made("big");
+    const by = ["-CA", `${folder}/big.pem`, "-CAkey", `${folder}/big.key`];
+    const [usual, checkable] = [
+      await made("usual", ...by, "-sha256"),
+      await made("checkable", ...by, "-sha512"),
+    ]
+      .map((one) => saying(one, { isCa: false }));
+    if (usual === undefined || checkable === undefined) throw new Error("none");
+    assertMatch(
+      diagnose([usual], [big], new Date(), "client") ?? "",
+      /"CN=usual" is signed by "CN=big", whose key is a P-521 one: only with SHA-512 can that be checked here$/,
+    );
+    assertEquals(diagnose([checkable], [big], new Date(), "client"), undefined);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

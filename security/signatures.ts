@@ -26,6 +26,7 @@ const WEAK: Readonly<Record<string, string>> = {
   "1.2.840.10045.4.1": "SHA-1",
 };
 
+const ECDSA_WITH_SHA512 = "1.2.840.10045.4.3.4";
 const RSA_PSS = "1.2.840.113549.1.1.10";
 const PSS_HASHES: Readonly<Record<string, readonly [hash: string, salt: number]>> = {
   "2.16.840.1.101.3.4.2.1": ["sha256", 32],
@@ -50,11 +51,25 @@ export function isSignedBy(signed: Uint8Array, issuer: Certificate): boolean {
   }
 }
 
-/** The algorithm of a certificate's signature, in words, if it is one that is not trusted. */
-export function signatureName(signed: Uint8Array): string | undefined {
+/** Whether a signature by `issuer` can't be checked: `node:crypto` takes P-521 with SHA-512 alone; OpenSSL signs with SHA-256. */
+export function isUncheckable(signed: Uint8Array, issuer: Certificate): boolean {
+  try {
+    const { asymmetricKeyDetails } = new X509Certificate(issuer.raw).publicKey;
+    return asymmetricKeyDetails?.namedCurve === "secp521r1" && algorithmOf(signed) !== ECDSA_WITH_SHA512;
+  } catch {
+    return false; // a key that can't be read at all
+  }
+}
+
+function algorithmOf(signed: Uint8Array): string {
   const outer = new DerReader(signed).enter(Tag.sequence);
   outer.next(Tag.sequence);
-  const oid = oidText(outer.enter(Tag.sequence).next(Tag.oid).content);
+  return oidText(outer.enter(Tag.sequence).next(Tag.oid).content);
+}
+
+/** The algorithm of a certificate's signature, in words, if it is one that is not trusted. */
+export function signatureName(signed: Uint8Array): string | undefined {
+  const oid = algorithmOf(signed);
   if (Object.hasOwn(HASHES, oid) || oid === RSA_PSS) return undefined;
   return Object.hasOwn(WEAK, oid) ? WEAK[oid] : `algorithm ${oid}`;
 }
