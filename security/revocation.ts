@@ -9,6 +9,7 @@ import { hexOf } from "./authorization.ts";
 import { DerReader, Tag } from "./der.ts";
 import { SecurityError } from "./errors.ts";
 import { isSignedBy } from "./signatures.ts";
+import { fingerprints } from "./twins.ts";
 import {
   type Certificate,
   fingerprint256,
@@ -202,9 +203,9 @@ export class Revocation {
   }
 
   /** Whether `tlsRevoked` names a certificate. */
-  names(certificate: Certificate): boolean {
-    return this.#serials.has(certificate.serial) ||
-      this.#fingerprints.has(hexOf(fingerprint256(certificate.raw)));
+  names({ raw, serial }: Certificate): boolean {
+    if (this.#serials.has(serial)) return true;
+    return this.#fingerprints.size > 0 && fingerprints(raw).some((one) => this.#fingerprints.has(hexOf(one)));
   }
 
   /**
