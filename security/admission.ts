@@ -43,29 +43,13 @@ export function admit(
 ): AdmittedPeer {
   const chain = readChain(shown, peer);
   const { cas } = context.trust;
-  // A peer of another Deno sends what it trusts along, so that a v1 root of ours is no reason.
-  const foreign = chain.filter((one) => !cas.some((ca) => isSame(ca, one)));
-  checkWriting(chain, foreign, context, peer);
+  checkWriting(chain, context, peer);
   const now = new Date();
   const purpose: Purpose = peer.way === "dial" ? "server" : "client";
   const verdict = context.trust.admit(chain, { now, purpose });
   if ("kind" in verdict) {
     const why = verdict.kind === "handshake" ? diagnose(chain, cas, now, purpose) : undefined;
     throw policyRefusal(peer, why === undefined ? verdict.reason : `its ${why}`, { kind: verdict.kind });
-  }
-  // Whatever made Deno look at names alone, name constraints it would not have looked at.
-  const isVerified = shown.sent !== undefined && foreign.length === chain.length;
-  const bounded = isVerified
-    ? undefined
-    : verdict.path.find(({ extensions }) => extensions.hasNameConstraints);
-  if (bounded !== undefined) {
-    throw policyRefusal(
-      peer,
-      `"${
-        certificateName(bounded)
-      }", a CA in its chain, has name constraints, which can't be relied on where a peer ` +
-        "sends the root along: leave the root out of its certificate's file",
-    );
   }
   const { grant } = verdict;
   if (grant === undefined) return { tls, chain };
@@ -81,14 +65,10 @@ export function admit(
   return { tls: { ...tls, peer: { ...tls.peer, grant } }, chain };
 }
 
-/** @param foreign Those of `chain` that are not in the bundle. */
-function checkWriting(
-  chain: readonly Certificate[],
-  foreign: readonly Certificate[],
-  context: TlsContext,
-  peer: TlsPeer,
-): void {
-  for (const one of foreign) {
+function checkWriting(chain: readonly Certificate[], context: TlsContext, peer: TlsPeer): void {
+  for (const one of chain) {
+    // A peer of another Deno sends what it trusts along, so that a v1 root of ours is no reason.
+    if (context.trust.cas.some((ca) => isSame(ca, one))) continue;
     if (one.version !== 3) continue; // the search for a path says it better
     const fault = derFault(one.raw);
     if (fault === undefined) continue;

@@ -10,7 +10,8 @@ import type { ClientAccess, Grant } from "../internal/access.ts";
 import { SecurityError } from "./errors.ts";
 import { nearest } from "../internal/nearest.ts";
 import type { TlsRole } from "./security.ts";
-import { type Certificate, fingerprint256 } from "./x509.ts";
+import { fingerprints } from "./twins.ts";
+import type { Certificate } from "./x509.ts";
 
 /**
  * Picks certificates by what they say, and says what they may be. Every field given must match; a rule without any
@@ -148,7 +149,8 @@ class CompiledRule {
     const { uris, dnsNames } = certificate.extensions;
     return fits(this.#uri, uris) && fits(this.#dns, dnsNames) &&
       fits(this.#ou, named(certificate, "OU")) && fits(this.#cn, named(certificate, "CN")) &&
-      (this.#fingerprint === undefined || this.#fingerprint === hexOf(fingerprint256(certificate.raw)));
+      (this.#fingerprint === undefined ||
+        fingerprints(certificate.raw).some((one) => hexOf(one) === this.#fingerprint));
   }
 }
 

@@ -126,6 +126,19 @@ export function derOid(dotted: string): Uint8Array<ArrayBuffer> {
   return der(Tag.oid, Uint8Array.from(bytes));
 }
 
+/** A positive integer from its big-endian bytes: no needless zeros in front, one where the first bit is set. */
+export function derInteger(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  let from = 0;
+  while (from < bytes.length - 1 && bytes[from] === 0) from++;
+  const trimmed = bytes.subarray(from);
+  return (trimmed[0] ?? 0) >= 0x80 ? der(Tag.integer, Uint8Array.of(0), trimmed) : der(Tag.integer, trimmed);
+}
+
+/** A bit string. */
+export function derBitString(unusedBits: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return der(Tag.bitString, Uint8Array.of(unusedBits), bytes);
+}
+
 /** The dotted form of an object identifier's content. */
 export function oidText(content: Uint8Array): string {
   const arcs: number[] = [];

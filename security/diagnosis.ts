@@ -7,7 +7,7 @@
  * @module
  */
 
-import { issuerFault, leafFault, type Purpose, rootFault } from "./path.ts";
+import { boundsFault, issuerFault, leafFault, type Purpose, rootFault } from "./path.ts";
 import { isSignedBy, isUncheckable, signatureName } from "./signatures.ts";
 import { type Certificate, certificateName, isSame, nameText } from "./x509.ts";
 
@@ -56,9 +56,11 @@ function ofItsIssuers(
     if (signers.length > 0) {
       const faults = signers.map((root) => rootFault(root, below.length, { now, purpose }));
       const [fault] = faults;
-      return fault !== undefined && !faults.includes(undefined)
-        ? why(`is signed by "${issuer}" of "tlsCaFile", which ${fault}`)
-        : ofSignatures([...below, at]);
+      if (fault !== undefined && !faults.includes(undefined)) {
+        return why(`is signed by "${issuer}" of "tlsCaFile", which ${fault}`);
+      }
+      const signed = [...below, at];
+      return ofSignatures(signed) ?? boundsFault([...signed, ...signers.slice(0, 1)]);
     }
     const algorithm = signatureName(at.raw);
     if (roots.length > 0 && algorithm !== undefined) {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { der, derOid, Tag } from "./der.ts";
+import { der, derBitString, derInteger, derOid, Tag } from "./der.ts";
 
 /** A key pair whose private key can be exported. */
 export type KeyPair = CryptoKeyPair;
@@ -85,12 +85,12 @@ export async function makeCertificate(content: CertificateContent): Promise<stri
   const v3 = (content.version ?? 3) === 3;
   const tbs = der(
     Tag.sequence,
-    ...v3 ? [der(Tag.context, integer(Uint8Array.of(2)))] : [],
-    integer(serialNumber()),
+    ...v3 ? [der(Tag.context, derInteger(Uint8Array.of(2)))] : [],
+    derInteger(serialNumber()),
     algorithm,
-    name(content.issuer.name),
-    der(Tag.sequence, time(content.validFrom), time(content.validTo)),
-    name(content.subject),
+    derName(content.issuer.name),
+    der(Tag.sequence, derTime(content.validFrom), derTime(content.validTo)),
+    derName(content.subject),
     publicKey,
     ...v3 ? [der(Tag.context | 3, der(Tag.sequence, ...await extensions(content, publicKey)))] : [],
   );
@@ -115,17 +115,17 @@ export async function makeRevocationList(content: RevocationListContent): Promis
   const entries = content.serials.map((serial) =>
     der(
       Tag.sequence,
-      integer(Uint8Array.fromHex(serial.padStart(serial.length + serial.length % 2, "0"))),
-      time(content.thisUpdate),
+      derInteger(Uint8Array.fromHex(serial.padStart(serial.length + serial.length % 2, "0"))),
+      derTime(content.thisUpdate),
     )
   );
   const tbs = der(
     Tag.sequence,
-    integer(Uint8Array.of(1)),
+    derInteger(Uint8Array.of(1)),
     algorithm,
-    name(content.issuer.name),
-    time(content.thisUpdate),
-    time(content.nextUpdate),
+    derName(content.issuer.name),
+    derTime(content.thisUpdate),
+    derTime(content.nextUpdate),
     ...entries.length > 0 ? [der(Tag.sequence, ...entries)] : [],
   );
   return await signed(tbs, algorithm, content.issuer);
@@ -137,7 +137,7 @@ async function signed(
   issuer: Issuer,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, issuer.keys.privateKey, tbs);
-  return der(Tag.sequence, tbs, algorithm, bitString(0, ecdsaSignature(new Uint8Array(signature))));
+  return der(Tag.sequence, tbs, algorithm, derBitString(0, ecdsaSignature(new Uint8Array(signature))));
 }
 
 /** PEM text with a newline at its end. */
@@ -153,20 +153,24 @@ async function extensions(
   const { ca = false, dnsNames = [], uris = [], usages = ca ? [] : ["serverAuth", "clientAuth"] } = content;
   const { keys, keyId: issuerKeyId = await keyIdOf(await spki(keys.publicKey)) } = content.issuer;
   // keyCertSign and cRLSign, or digitalSignature: bits 5 and 6, or 0, from the left.
-  const keyUsage = ca ? bitString(1, Uint8Array.of(0x06)) : bitString(7, Uint8Array.of(0x80));
+  const keyUsage = ca ? derBitString(1, Uint8Array.of(0x06)) : derBitString(7, Uint8Array.of(0x80));
   const all = [
-    extension(
+    derExtension(
       OID.basicConstraints,
       true,
       der(Tag.sequence, ...ca ? [der(Tag.boolean, Uint8Array.of(0xff))] : []),
     ),
-    extension(OID.keyUsage, true, keyUsage),
-    extension(OID.subjectKeyIdentifier, false, der(Tag.octetString, await keyIdOf(publicKey))),
-    extension(OID.authorityKeyIdentifier, false, der(Tag.sequence, der(KEY_ID, issuerKeyId))),
+    derExtension(OID.keyUsage, true, keyUsage),
+    derExtension(OID.subjectKeyIdentifier, false, der(Tag.octetString, await keyIdOf(publicKey))),
+    derExtension(OID.authorityKeyIdentifier, false, der(Tag.sequence, der(KEY_ID, issuerKeyId))),
   ];
   if (usages.length > 0) {
     all.push(
-      extension(OID.extendedKeyUsage, false, der(Tag.sequence, ...usages.map((usage) => derOid(OID[usage])))),
+      derExtension(
+        OID.extendedKeyUsage,
+        false,
+        der(Tag.sequence, ...usages.map((usage) => derOid(OID[usage]))),
+      ),
     );
   }
   if (dnsNames.length + uris.length > 0) {
@@ -174,7 +178,7 @@ async function extensions(
       ...dnsNames.map((dnsName) => der(DNS_NAME, encoder.encode(dnsName))),
       ...uris.map((uri) => der(URI, encoder.encode(uri))),
     ];
-    all.push(extension(OID.subjectAltName, false, der(Tag.sequence, ...names)));
+    all.push(derExtension(OID.subjectAltName, false, der(Tag.sequence, ...names)));
   }
   return all;
 }
@@ -188,12 +192,14 @@ export async function keyIdOf(publicKey: Uint8Array<ArrayBuffer>): Promise<Uint8
   return new Uint8Array(await crypto.subtle.digest("SHA-1", publicKey));
 }
 
-function extension(oid: string, critical: boolean, value: Uint8Array): Uint8Array {
+/** One extension of a certificate. */
+export function derExtension(oid: string, critical: boolean, value: Uint8Array): Uint8Array {
   const flag = critical ? [der(Tag.boolean, Uint8Array.of(0xff))] : [];
   return der(Tag.sequence, derOid(oid), ...flag, der(Tag.octetString, value));
 }
 
-function name(attributes: Issuer["name"]): Uint8Array {
+/** A name, DER. */
+export function derName(attributes: Issuer["name"]): Uint8Array {
   if (attributes instanceof Uint8Array) return attributes;
   return der(
     Tag.sequence,
@@ -206,7 +212,7 @@ function name(attributes: Issuer["name"]): Uint8Array {
 }
 
 /** UTCTime up to 2049, GeneralizedTime after it (RFC 5280, 4.1.2.5). */
-function time(date: Date): Uint8Array {
+export function derTime(date: Date): Uint8Array {
   const digits = date.toISOString().replaceAll(/[-:T]/g, "").slice(0, 14);
   return date.getUTCFullYear() < 2050
     ? der(Tag.utcTime, encoder.encode(`${digits.slice(2)}Z`))
@@ -219,20 +225,8 @@ function serialNumber(): Uint8Array {
   return bytes;
 }
 
-/** A positive integer: no needless zeros in front, one where the first bit is set. */
-function integer(bytes: Uint8Array): Uint8Array {
-  let from = 0;
-  while (from < bytes.length - 1 && bytes[from] === 0) from++;
-  const trimmed = bytes.subarray(from);
-  return (trimmed[0] ?? 0) >= 0x80 ? der(Tag.integer, Uint8Array.of(0), trimmed) : der(Tag.integer, trimmed);
-}
-
-function bitString(unusedBits: number, bytes: Uint8Array): Uint8Array {
-  return der(Tag.bitString, Uint8Array.of(unusedBits), bytes);
-}
-
-/** Web Crypto gives r and s side by side; X.509 wants a sequence of the two. */
-function ecdsaSignature(raw: Uint8Array): Uint8Array {
+/** Web Crypto gives r and s side by side; X.509 and TLS want a sequence of the two. */
+export function ecdsaSignature(raw: Uint8Array): Uint8Array {
   const half = raw.length / 2;
-  return der(Tag.sequence, integer(raw.subarray(0, half)), integer(raw.subarray(half)));
+  return der(Tag.sequence, derInteger(raw.subarray(0, half)), derInteger(raw.subarray(half)));
 }

@@ -8,8 +8,9 @@
  * @module
  */
 
+import { isWithin } from "./general_names.ts";
 import { isSignedBy } from "./signatures.ts";
-import { type Certificate, isSame, nameText } from "./x509.ts";
+import { type Certificate, certificateName, isSame, nameText } from "./x509.ts";
 
 /** What a certificate is shown as. */
 export type Purpose = "client" | "server";
@@ -57,8 +58,11 @@ function search(
   const last = path.at(-1);
   if (last === undefined || path.length > LONGEST_PATH) return undefined;
   const below = path.length - 1;
-  const root = cas.find((ca) => rootFault(ca, below, demands) === undefined && issued(ca, last));
-  if (root !== undefined) return [...path, root];
+  for (const root of cas) {
+    if (rootFault(root, below, demands) !== undefined || !issued(root, last)) continue;
+    const whole = [...path, root];
+    if (boundsFault(whole) === undefined) return whole;
+  }
   for (const next of left) {
     if (issuerFault(next, below, demands) !== undefined || !issued(next, last)) continue;
     left.delete(next);
@@ -133,6 +137,20 @@ function caFault(certificate: Certificate, below: number, demands: PathDemands):
     return `may not sign for ${purpose}s by its extended key usage`;
   }
   return timeFault(certificate, demands.now);
+}
+
+/** What is wrong with names on a path, to be said of `path[0]`: a CA may have bounds for those of all below it. */
+export function boundsFault(path: readonly Certificate[]): string | undefined {
+  for (const [at, { extensions: { nameConstraints } }] of path.entries()) {
+    if (nameConstraints === undefined) continue;
+    const outside = path.slice(0, at).find(({ extensions }) => !isWithin(extensions.names, nameConstraints));
+    if (outside === undefined) continue;
+    const whose = outside === path[0] ? "a name" : `"${certificateName(outside)}" above it, with a name`;
+    return `has ${whose} that "${
+      certificateName(path[at] ?? outside)
+    }" above it may not sign for (name constraints)`;
+  }
+  return undefined;
 }
 
 function notUnderstood(oids: readonly string[]): string {

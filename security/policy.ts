@@ -80,6 +80,7 @@ function read(certificate: Uint8Array, peer: TlsPeer): Certificate {
   try {
     return parseCertificate(certificate);
   } catch (cause) {
-    throw policyRefusal(peer, "its certificate can't be read", { cause });
+    const why = cause instanceof SyntaxError ? `: ${cause.message}` : "";
+    throw policyRefusal(peer, `its certificate can't be read${why}`, { cause });
   }
 }

@@ -30,7 +30,7 @@ const refusals: readonly (readonly [what: string, facts: Partial<HandshakeFacts>
   [
     "with garbage for a certificate",
     { certificate: Uint8Array.of(1, 2, 3) },
-    /its certificate can't be read$/,
+    /its certificate can't be read: DER: expected tag 48 at byte 0, found 1$/,
   ],
   ["with a v1 certificate", { certificate: v1 }, /"CN=peer,O=test" is X\.509 v1/],
   ["of an older TLS version", { protocol: "TLSv1.1" }, /TLSv1\.1 was negotiated, which is not allowed here$/],

@@ -11,6 +11,7 @@ import { DerReader, Tag } from "./der.ts";
 import { SecurityError } from "./errors.ts";
 import { checkWhole, isText } from "./pem.ts";
 import { isSignedBy } from "./signatures.ts";
+import { fingerprints } from "./twins.ts";
 import {
   type Certificate,
   fingerprint256,
@@ -228,9 +229,9 @@ export class Revocation {
   }
 
   /** Whether `tlsRevoked` names a certificate. */
-  names(certificate: Certificate): boolean {
-    return this.#serials.has(certificate.serial) ||
-      this.#fingerprints.has(hexOf(fingerprint256(certificate.raw)));
+  names({ raw, serial }: Certificate): boolean {
+    if (this.#serials.has(serial)) return true;
+    return this.#fingerprints.size > 0 && fingerprints(raw).some((one) => this.#fingerprints.has(hexOf(one)));
   }
 
   /**

@@ -9,15 +9,16 @@
  */
 
 import { DerReader, oidText, Tag } from "./der.ts";
+import { GENERAL_NAMES } from "./general_names.ts";
+import { readTime } from "./x509.ts";
 
 /** Nesting of elements; certificates have about eight levels. */
 const DEEPEST = 16;
+/** Longest element that webpki reads. */
+const LONGEST = 0xfffe;
 /** `[3]`, constructed: a certificate's extensions. */
 const EXTENSIONS = Tag.context | 3;
 const CONSTRUCTED = 0x20;
-/** Class of a tag, and the class of `[n]`. */
-const CLASS = 0xc0;
-const CONTEXT_CLASS = 0x80;
 /** Version 3 is written as 2. */
 const VERSION_3 = [Tag.integer, 1, 2] as const;
 
@@ -32,7 +33,8 @@ export function derFault(raw: Uint8Array): string | undefined {
     checkCertificate(raw);
     return undefined;
   } catch (error) {
-    if (error instanceof Fault || error instanceof SyntaxError) return error.message;
+    if (error instanceof Fault) return error.message;
+    if (error instanceof SyntaxError) return error.message.replace(/^(?:DER|X\.509): /, "");
     throw error;
   }
 }
@@ -66,13 +68,8 @@ function checkCertificate(raw: Uint8Array): void {
 }
 
 function checkValidity(validity: DerReader): void {
-  for (let i = 0; i < 2; i++) {
-    const { tag, content } = validity.next();
-    const digits = tag === Tag.utcTime ? 12 : tag === Tag.generalizedTime ? 14 : NaN;
-    const isTime = content.length === digits + 1 && content.at(-1) === 0x5a &&
-      content.subarray(0, -1).every((byte) => byte >= 0x30 && byte <= 0x39);
-    expect(isTime, "a time in it is not as it should be");
-  }
+  readTime(validity);
+  readTime(validity);
   expect(validity.done, "something stands behind its times");
 }
 
@@ -112,7 +109,7 @@ function checkKnown(oid: string, value: Uint8Array): void {
     case "2.5.29.37": // extended key usage
       return expectAll(content.enter(Tag.sequence), (tag) => tag === Tag.oid, fault);
     case "2.5.29.17": // subject alternative name
-      return expectAll(content.enter(Tag.sequence), (tag) => (tag & CLASS) === CONTEXT_CLASS, fault);
+      return expectAll(content.enter(Tag.sequence), (tag) => GENERAL_NAMES.has(tag), fault);
     case "2.5.29.30": // name constraints
     case "2.5.29.31": // distribution points of revocation lists
       return void content.next(Tag.sequence);
@@ -147,10 +144,11 @@ function elementEnd(bytes: Uint8Array, from: number, limit: number, depth: numbe
   let length = first;
   if (first >= 0x80) {
     const count = first & 0x7f;
-    expect(count >= 1 && count <= 3 && at + count <= limit, "a length in it is not as it should be");
+    expect(count >= 1 && count <= 4 && at + count <= limit, "a length in it is not as it should be");
     length = 0;
     for (let i = 0; i < count; i++) length = length * 256 + (bytes[at++] ?? 0);
     expect(length >= 0x80 && length >= 256 ** (count - 1), "a length in it is longer than it need be");
+    expect(length <= LONGEST, `an element of it has more than ${LONGEST} bytes`);
   }
   const end = at + length;
   expect(end <= limit, "an element of it is cut off");

@@ -148,11 +148,15 @@ export function readTime(reader: DerReader): Date {
   const short = tag === Tag.utcTime;
   const full = short ? `${Number(text.slice(0, 2)) < 50 ? "20" : "19"}${text}` : text;
   const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full);
-  if (match === null || (!short && tag !== Tag.generalizedTime)) {
-    throw new SyntaxError(`X.509: "${text}" is not a time`);
+  const [, year, month, day, hours, minutes, seconds] = match ?? [];
+  const date = new Date(`${year}-${month}-${day}T${hours}:${minutes}:${seconds}Z`);
+  // `Date` makes 1 March of 30 February.
+  const isTime = !Number.isNaN(date.getTime()) &&
+    date.toISOString().replaceAll(/\D/g, "").startsWith(full.slice(0, 14));
+  if (match === null || !isTime || (!short && tag !== Tag.generalizedTime)) {
+    throw new SyntaxError(`X.509: "${printed(text)}" is not a time`);
   }
-  const [, year, month, day, hours, minutes, seconds] = match;
-  return new Date(`${year}-${month}-${day}T${hours}:${minutes}:${seconds}Z`);
+  return date;
 }
 
 function escaped(value: string): string {

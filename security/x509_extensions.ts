@@ -1,10 +1,18 @@
 /**
- * Extensions of certificates and revocation lists, as far as authorization and revocation look at them.
+ * Extensions of certificates and revocation lists, as far as paths, authorization and revocation look at them.
  *
  * @module
  */
 
 import { DerReader, oidText, Tag } from "./der.ts";
+import {
+  DNS_NAME,
+  type GeneralName,
+  type NameConstraints,
+  readGeneralNames,
+  readNameConstraints,
+  URI,
+} from "./general_names.ts";
 
 /** What a certificate's extensions say. */
 export interface Extensions {
@@ -12,6 +20,8 @@ export interface Extensions {
   readonly uris: readonly string[];
   /** DNS names of the subject alternative names. */
   readonly dnsNames: readonly string[];
+  /** All subject alternative names. */
+  readonly names: readonly GeneralName[];
   /** Whether it is a CA's (basic constraints). */
   readonly isCa: boolean;
   /** How many CAs may stand between it and a certificate; nothing for any number. */
@@ -22,8 +32,8 @@ export interface Extensions {
   readonly signsCertificates: boolean;
   /** Whether it may sign revocation lists by its key usage; true without one. */
   readonly signsCrls: boolean;
-  /** Whether it bounds the names of those that it signs. */
-  readonly hasNameConstraints: boolean;
+  /** Which names those below it may have; nothing for any. */
+  readonly nameConstraints: NameConstraints | undefined;
   /** Critical extensions that the TLS layer does not know, dotted: it must refuse who has them. */
   readonly unknownCritical: readonly string[];
 }
@@ -48,9 +58,6 @@ const REVOCATION_LIST_POINTS = "2.5.29.31";
 
 /** `[3]`, constructed: a certificate's extensions. */
 const CERTIFICATE_EXTENSIONS = Tag.context | 3;
-/** `[2]` and `[6]` of GeneralName. */
-const DNS_NAME = 0x82;
-const URI = 0x86;
 /** Bits 5 and 6 of the key usage, from the left. */
 const KEY_CERT_SIGN = 0x04;
 const CRL_SIGN = 0x02;
@@ -59,24 +66,18 @@ const ascii = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Reads the rest of a certificate behind its public key. */
 export function readExtensions(rest: DerReader): Extensions {
-  const uris: string[] = [];
-  const dnsNames: string[] = [];
+  const names: GeneralName[] = [];
   const unknownCritical: string[] = [];
   let isCa = false;
   let pathLength: number | undefined;
   let usages: string[] | undefined;
-  let hasNameConstraints = false;
+  let nameConstraints: NameConstraints | undefined;
   let keyUsage = KEY_CERT_SIGN | CRL_SIGN;
   while (!rest.done && rest.peek() !== CERTIFICATE_EXTENSIONS) rest.next(); // unique identifiers
   const all = rest.done ? [] : extensionList(rest.enter(CERTIFICATE_EXTENSIONS).enter(Tag.sequence));
   for (const { oid, critical, value } of all) {
     if (oid === SUBJECT_ALT_NAME) {
-      const names = new DerReader(value).enter(Tag.sequence);
-      while (!names.done) {
-        const { tag, content } = names.next();
-        if (tag === URI) uris.push(ascii.decode(content));
-        if (tag === DNS_NAME) dnsNames.push(ascii.decode(content));
-      }
+      names.push(...readGeneralNames(new DerReader(value).enter(Tag.sequence)));
     } else if (oid === BASIC_CONSTRAINTS) {
       const constraints = new DerReader(value).enter(Tag.sequence);
       isCa = constraints.peek() === Tag.boolean && constraints.next().content[0] !== 0;
@@ -88,7 +89,7 @@ export function readExtensions(rest: DerReader): Extensions {
       usages = [];
       while (!all.done) usages.push(oidText(all.next(Tag.oid).content));
     } else if (oid === NAME_CONSTRAINTS) {
-      hasNameConstraints = true;
+      nameConstraints = readNameConstraints(value);
     } else if (critical && oid !== REVOCATION_LIST_POINTS) {
       unknownCritical.push(oid);
     }
@@ -96,16 +97,21 @@ export function readExtensions(rest: DerReader): Extensions {
   const signsCertificates = (keyUsage & KEY_CERT_SIGN) !== 0;
   const signsCrls = (keyUsage & CRL_SIGN) !== 0;
   return {
-    uris,
-    dnsNames,
+    uris: textsOf(names, URI),
+    dnsNames: textsOf(names, DNS_NAME),
+    names,
     isCa,
     pathLength,
     usages,
     signsCertificates,
     signsCrls,
-    hasNameConstraints,
+    nameConstraints,
     unknownCritical,
   };
+}
+
+function textsOf(names: readonly GeneralName[], kind: number): string[] {
+  return names.filter(({ tag }) => tag === kind).map(({ content }) => ascii.decode(content));
 }
 
 function smallInteger(content: Uint8Array): number {

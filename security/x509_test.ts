@@ -1,7 +1,8 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { X509Certificate } from "node:crypto";
+import { OddCa } from "../testing/odd_certificates.ts";
 import { expired, TestCa, type TestCertificateOptions } from "../testing/pki.ts";
-import { derOid, DerReader, oidText } from "./der.ts";
+import { der, derOid, DerReader, oidText, Tag } from "./der.ts";
 import { certificateName, fingerprint256, nameText, parseCertificate } from "./x509.ts";
 
 Deno.test("parseCertificate reads what node:crypto reads", async () => {
@@ -26,6 +27,25 @@ Deno.test("parseCertificate reads dates beyond 2050, where their form changes", 
   const { cert } = await ca.issue("x", { validTo });
   assertEquals(parseCertificate(cert).validTo, validTo);
   assertEquals(new Date(new X509Certificate(cert).validTo), validTo);
+});
+
+Deno.test("parseCertificate refuses a time that there is not, and prints it on one line", async () => {
+  const ca = await OddCa.make("ca");
+  for (
+    const text of [
+      "200230000000Z",
+      "201301000000Z",
+      "200101240000Z",
+      "200101000060Z",
+      "2001010000Z",
+      "2\n0101000000Z",
+    ]
+  ) {
+    const time = der(Tag.utcTime, new TextEncoder().encode(text));
+    const { cert } = await ca.issue({ validity: der(Tag.sequence, time, time) });
+    const error = assertThrows(() => parseCertificate(cert), SyntaxError);
+    assertMatch(error.message, /^X\.509: "[\dAZ\\]+" is not a time$/);
+  }
 });
 
 Deno.test("parseCertificate tells v1 from v3", async () => {

@@ -20,16 +20,18 @@ export interface Refusal {
 }
 
 /** Values that come one by one, and are waited for. */
-class Arrivals<T> {
+export class Arrivals<T> {
   readonly #values: T[] = [];
   readonly #waiting: ((value: T) => void)[] = [];
 
+  /** Another one. */
   add(value: T): void {
     const waiting = this.#waiting.shift();
     if (waiting === undefined) this.#values.push(value);
     else waiting(value);
   }
 
+  /** The next one. */
   next(): Promise<T> {
     const value = this.#values.shift();
     if (value !== undefined) return Promise.resolve(value);
