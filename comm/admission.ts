@@ -6,37 +6,7 @@
  * @module
  */
 
-/** Bounds on links that come in. Generous for clusters, small against what a process can bear. */
-export interface LinkLimits {
-  /** Time for TLS, and again for the first message, in milliseconds. @default {10_000} */
-  readonly handshakeTimeout?: number;
-  /** Links that are in their handshake at once, over all hosts; each costs a socket and a few KiB. @default {1024} */
-  readonly handshakes?: number;
-  /** As {@linkcode LinkLimits.handshakes}, from one host: so that it can't take all. @default {256} */
-  readonly handshakesPerHost?: number;
-  /** Links that are open at once, over all hosts. @default {8192} */
-  readonly links?: number;
-  /** Links that are open at once from one host. @default {4096} */
-  readonly linksPerHost?: number;
-  /** Bytes of one message after the handshake; the memory is taken as they come. @default {2^40} */
-  readonly messageBytes?: number;
-  /** New links per second from one host; four times as many may come at once. @default {500} */
-  readonly acceptsPerSecond?: number;
-}
-
-/** {@linkcode LinkLimits} with everything said. */
-export type FullLinkLimits = Required<LinkLimits>;
-
-/** What holds if nothing else is said. */
-export const DEFAULT_LINK_LIMITS: FullLinkLimits = {
-  handshakeTimeout: 10_000,
-  handshakes: 1024,
-  handshakesPerHost: 256,
-  links: 8192,
-  linksPerHost: 4096,
-  messageBytes: 2 ** 40,
-  acceptsPerSecond: 500,
-};
+import { DEFAULT_LINK_LIMITS, type FullLinkLimits, type LinkLimits } from "./limits.ts";
 
 /** Seconds of `acceptsPerSecond` that a host may have saved. */
 const BURST_SECONDS = 4;

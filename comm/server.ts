@@ -14,10 +14,11 @@ import { isRecord, type RawMessage } from "../messages/common.ts";
 import { errorReply } from "../protocol/remote_error.ts";
 import { type AccessGuard, type Refusal, REGISTRATION_REFUSALS } from "./access.ts";
 import { addressHost } from "./address.ts";
-import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./admission.ts";
+import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
 import { listen, type ListenOptions } from "./listen.ts";
+import { StallWatch } from "./stalled.ts";
 
 /** What a handler returns if nothing is to be written. */
 export const DONT_REPLY: unique symbol = Symbol("dont_reply");
@@ -49,8 +50,8 @@ export interface ServerOptions {
   readonly blockedHandlers?: readonly string[] | undefined;
   /** Who may use which operation. Default: everybody. */
   readonly access?: AccessGuard | undefined;
-  /** Comms at once, over all hosts and from one; more are dropped. */
-  readonly limits?: Pick<LinkLimits, "links" | "linksPerHost"> | undefined;
+  /** Comms at once, over all hosts and from one: more are dropped. And how long one may take nothing. */
+  readonly limits?: Pick<LinkLimits, "links" | "linksPerHost" | "stallTimeout"> | undefined;
 }
 
 /** Serves comms. It owns them, and everything that runs for them. */
@@ -62,6 +63,7 @@ export class Server implements AsyncDisposable {
   readonly #access: AccessGuard | undefined;
   readonly #maxComms: number;
   readonly #maxCommsPerHost: number;
+  readonly #stalls: StallWatch;
   readonly #commsOfHost = new Map<string, number>();
   readonly #logger: Logger;
   readonly #listeners: Listener[] = [];
@@ -76,8 +78,16 @@ export class Server implements AsyncDisposable {
     this.#streams = new Map(Object.entries(options.streams ?? {}));
     this.#blocked = new Set(options.blockedHandlers);
     this.#access = options.access;
-    this.#maxComms = options.limits?.links ?? DEFAULT_LINK_LIMITS.links;
-    this.#maxCommsPerHost = options.limits?.linksPerHost ?? DEFAULT_LINK_LIMITS.linksPerHost;
+    const limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
+    this.#maxComms = limits.links;
+    this.#maxCommsPerHost = limits.linksPerHost;
+    this.#stalls = new StallWatch(limits.stallTimeout, (comm, bytes) => {
+      this.#logger.warning(
+        `${this.#name} dropped the connection from ${comm.peerAddress}: ${bytes} bytes wait, of which it took none for ` +
+          `${limits.stallTimeout / 1000} s`,
+      );
+      comm.abort();
+    });
     this.#logger = getLogger("distributed.core");
     this.#tasks = new TaskGroup({
       onError: (error) => this.#logger.error(`${this.#name}: a connection failed: ${messageOf(error)}`),
@@ -124,6 +134,7 @@ export class Server implements AsyncDisposable {
   async #handleComm(comm: Comm): Promise<void> {
     const host = addressHost(comm.peerAddress);
     this.#comms.add(comm);
+    this.#stalls.add(comm);
     this.#commsOfHost.set(host, (this.#commsOfHost.get(host) ?? 0) + 1);
     try {
       while (await this.#handleOne(comm));
@@ -133,6 +144,7 @@ export class Server implements AsyncDisposable {
       if (!(error instanceof CommClosed)) throw error;
     } finally {
       this.#comms.delete(comm);
+      this.#stalls.delete(comm);
       const left = (this.#commsOfHost.get(host) ?? 1) - 1;
       if (left > 0) this.#commsOfHost.set(host, left);
       else this.#commsOfHost.delete(host);

@@ -7,6 +7,7 @@
 
 import { addressHost, formatAddress } from "../comm/address.ts";
 import { accessGuard, REGISTRATION_REFUSALS } from "../comm/access.ts";
+import { Backlogs } from "../comm/backlog.ts";
 import { BatchedSend } from "../comm/batched.ts";
 import { CommClosed, TimeoutError } from "../comm/errors.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
@@ -22,7 +23,12 @@ import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
 import { SCHEDULER_ACCESS } from "../messages/access.ts";
-import { parseClientStreamMessage, parseUpdateData, type UpdateData } from "../messages/client_scheduler.ts";
+import {
+  type ClientReport,
+  parseClientStreamMessage,
+  parseUpdateData,
+  type UpdateData,
+} from "../messages/client_scheduler.ts";
 import {
   type Address,
   checkAddress,
@@ -71,8 +77,6 @@ const UNKNOWN_ADDRESS =
 const DEFAULT_PORT = 8786;
 /** Milliseconds that goodbyes to peers may take. */
 const GOODBYE_MS = 2000;
-/** Bytes that may wait for a client to read on; one that lets more pile up does not read at all. */
-const CLIENT_BYTES_MAX = 2 ** 30;
 /** Milliseconds between looks at the idle time-out, as in Dask. */
 const IDLE_CHECK_MS = 250;
 
@@ -95,6 +99,7 @@ export class Scheduler implements AsyncDisposable {
   #pool: ConnectionPool;
   #listener: Listener | undefined;
   #clients = new Map<ClientId, BatchedSend>();
+  #backlogs: Backlogs;
   #workers = new Map<Address, BatchedSend>();
   #registrations = new Map<Address, RegisterWorker>();
   #started = Date.now() / 1000;
@@ -130,6 +135,7 @@ export class Scheduler implements AsyncDisposable {
     });
     this.#credentials = new Credentials(links.context);
     this.#links = links;
+    this.#backlogs = new Backlogs(settings.limits);
     this.#server = new Server({
       name: "Scheduler",
       limits: settings.limits,
@@ -179,12 +185,12 @@ export class Scheduler implements AsyncDisposable {
     if (schedulerFile !== undefined) SchedulerFile.check(schedulerFile);
     const settings = schedulerSettings(options, config);
     const { protocol } = settings;
-    const links = await linkOptions(security, "scheduler", config);
+    const links = { ...await linkOptions(security, "scheduler", config), limits: settings.limits };
     const scheduler = new Scheduler(settings, links);
     try {
       scheduler.#listener = await scheduler.#server.listen(
         protocol === "inproc" ? "inproc://" : formatAddress(protocol, host, port),
-        { ...links, limits: options.limits },
+        links,
       );
       if (schedulerFile !== undefined) {
         scheduler.#file = await SchedulerFile.write(schedulerFile, scheduler.identity());
@@ -293,7 +299,10 @@ export class Scheduler implements AsyncDisposable {
   #flush(): void {
     const { toWorker, toClient } = this.#state.takeOutbox();
     for (const [address, messages] of toWorker) sendAll(this.#workers.get(address), messages);
-    for (const [id, messages] of toClient) sendAll(this.#clients.get(id), messages);
+    for (const [id, messages] of toClient) {
+      const stream = this.#clients.get(id);
+      sendAll(stream, stream?.isBehind === true ? messages.map(withoutResult) : messages);
+    }
   }
 
   async #serveClient(request: RawMessage, comm: Comm): Promise<unknown> {
@@ -301,7 +310,7 @@ export class Scheduler implements AsyncDisposable {
     if (this.#clients.has(client)) {
       throw new MessageError(`Cannot register client "${client}": it is connected`);
     }
-    const stream = new BatchedSend(comm, { maxQueuedBytes: CLIENT_BYTES_MAX });
+    const stream = new BatchedSend(comm, { backlogs: this.#backlogs });
     this.#clients.set(client, stream);
     logger.info(`Receive client connection: ${client}`);
     try {
@@ -468,6 +477,13 @@ export class Scheduler implements AsyncDisposable {
       void this.close().catch(() => {});
     }
   }
+}
+
+/** A client that does not keep up can ask for results later. */
+function withoutResult(report: ClientReport): ClientReport {
+  if (report.op !== "key-in-memory" || report.result === undefined) return report;
+  const { result: _, ...rest } = report;
+  return rest;
 }
 
 function sendAll(stream: BatchedSend | undefined, messages: readonly unknown[]): void {
