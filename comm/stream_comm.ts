@@ -7,6 +7,7 @@
  * @module
  */
 
+import { pauseIfBusy } from "../internal/turns.ts";
 import type { Address } from "../messages/common.ts";
 import { encodeFrames, FrameReader } from "../protocol/frames.ts";
 import { decodeMessage, encodeMessage } from "../protocol/message.ts";
@@ -165,6 +166,8 @@ class StreamComm implements Comm {
     if (this.#reading) throw new TypeError(`Cannot read from "${this.peerAddress}": another read is pending`);
     this.#reading = true;
     try {
+      const pause = pauseIfBusy();
+      if (pause !== undefined) await pause;
       return decodeMessage(await this.#nextFrames(), this.#depth);
     } finally {
       this.#reading = false;
@@ -185,6 +188,8 @@ class StreamComm implements Comm {
         throw this.#fail(`Link to "${this.peerAddress}" was closed by the peer${where}`);
       }
       frames = this.#framesOf(chunk);
+      const pause = frames === undefined ? pauseIfBusy() : undefined;
+      if (pause !== undefined) await pause;
     }
     return frames;
   }
