@@ -10,8 +10,14 @@ import type { Security } from "../../mod.ts";
 
 const BATCH = Array.from({ length: 1000 }, () => ({ op: "report-key", key: "x" }));
 
-self.onmessage = async ({ data }: MessageEvent<{ address: string; security: Security | undefined }>) => {
-  const comm = await connect(data.address, await linkOptions(data.security, "client"));
+async function flood(address: string, security: Security | undefined): Promise<void> {
+  const comm = await connect(address, await linkOptions(security, "client"));
   await comm.write({ op: "flood", reply: false });
   while (!comm.closed) await comm.write(BATCH).catch(() => {});
-};
+}
+
+addEventListener("message", (event) => {
+  const { address, security } =
+    (event as MessageEvent<{ address: string; security: Security | undefined }>).data;
+  void flood(address, security);
+});
