@@ -9,6 +9,7 @@
 
 import { getLogger } from "../config/logging.ts";
 import { addressHost } from "./address.ts";
+import { hostGroup } from "./admission.ts";
 import type { Backlogs } from "./backlog.ts";
 import type { Comm } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
@@ -56,7 +57,7 @@ export class BatchedSend implements AsyncDisposable {
     this.comm = comm;
     this.#maxQueued = options.maxQueued ?? QUEUED_MAX;
     this.#backlogs = options.backlogs;
-    this.#host = addressHost(comm.peerAddress);
+    this.#host = hostGroup(addressHost(comm.peerAddress));
     this.#onError = options.onError;
   }
 

@@ -390,6 +390,20 @@ Deno.test("listen holds peers to the limits that it was given", async () => {
   await watch.stillServes();
 });
 
+Deno.test("listen over TLS keeps out a host that opens too many links, and counts how often", async () => {
+  const { server } = await tlsSides();
+  const { context } = server;
+  await using watch = await watched("tls", { limits: { handshakesPerHost: 2 } });
+  const { host, port = 0 } = parseAddress(watch.address);
+  const open = () => Deno.connect({ hostname: host, port });
+  using _first = await open();
+  using _second = await open();
+  const before = context?.refusals.keptOut ?? 0;
+  using third = await open();
+  assertEquals(await third.read(new Uint8Array(10)).catch(() => null), null);
+  assertEquals([context?.refusals.keptOut, watch.refusals], [before + 1, []]);
+});
+
 Deno.test("Listener closes once, keeps accepted comms, and drops handshakes that wait", async () => {
   const watch = await watched("tcp");
   const comm = await connect(watch.address);

@@ -14,6 +14,7 @@ import { isRecord, type RawMessage } from "../messages/common.ts";
 import { errorReply } from "../protocol/remote_error.ts";
 import { type AccessGuard, type Refusal, REGISTRATION_REFUSALS } from "./access.ts";
 import { addressHost } from "./address.ts";
+import { hostGroup } from "./admission.ts";
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
@@ -118,7 +119,7 @@ export class Server implements AsyncDisposable {
 
   /** Takes over a comm and answers its requests until it ends. */
   serve(comm: Comm): void {
-    const host = addressHost(comm.peerAddress);
+    const host = hostGroup(addressHost(comm.peerAddress));
     const ofHost = this.#commsOfHost.get(host) ?? 0;
     if (this.#comms.size >= this.#maxComms || ofHost >= this.#maxCommsPerHost) {
       this.#logger.warning(
@@ -132,7 +133,7 @@ export class Server implements AsyncDisposable {
   }
 
   async #handleComm(comm: Comm): Promise<void> {
-    const host = addressHost(comm.peerAddress);
+    const host = hostGroup(addressHost(comm.peerAddress));
     this.#comms.add(comm);
     this.#stalls.add(comm);
     this.#commsOfHost.set(host, (this.#commsOfHost.get(host) ?? 0) + 1);

@@ -209,6 +209,7 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
   server.on("connection", (raw: Socket) => {
     raw.on("error", () => {}); // `tlsClientError` tells it
     if (options.admit?.(raw.remoteAddress ?? "unknown") === false) {
+      context.refusals.keptOut++;
       dropped.add(raw);
       raw.destroy();
       return;
