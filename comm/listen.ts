@@ -17,11 +17,13 @@ import { contactHost } from "./host.ts";
 import { listenInproc } from "./inproc.ts";
 import type { FullLinkLimits } from "./limits.ts";
 import { checkLink, type LinkOptions } from "./link_options.ts";
+import { PeerLog } from "./peer_log.ts";
 import { openStreamComm } from "./stream_comm.ts";
 import { listenTcp } from "./tcp.ts";
 import { tlsTransport } from "./tls.ts";
 
 const logger = getLogger("distributed.comm");
+const peers = PeerLog.warnings(logger);
 
 /** How to listen. */
 export interface ListenOptions extends LinkOptions {
@@ -76,14 +78,15 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
   const handshakeTimeoutMs = limits.handshakeTimeout;
   const refuse = (reason: unknown, peer: string) => {
     admission.refused(addressHost(peer), performance.now());
-    logger.warning(`Refused a connection from ${peer} on ${scheme}://${hostname}: ${messageOf(reason)}`);
+    peers.about(peer, `Refused a connection from ${peer} on ${scheme}://${hostname}: ${messageOf(reason)}`);
     options.onRefused?.(reason, peer);
   };
   const admit = (peerHost: string): boolean => {
     const now = performance.now();
     if (admission.admit(peerHost, now)) return true;
     if (admission.isNews(peerHost, now)) {
-      logger.warning(
+      peers.write(
+        peerHost,
         `Keeping out ${peerHost} on ${scheme}://${hostname}: it opens links too fast, was refused too often, ` +
           `or too many peers are in their handshake`,
       );

@@ -19,6 +19,7 @@ import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
 import { listen, type ListenOptions } from "./listen.ts";
+import { PeerLog } from "./peer_log.ts";
 import { StallWatch } from "./stalled.ts";
 
 /** What a handler returns if nothing is to be written. */
@@ -67,6 +68,7 @@ export class Server implements AsyncDisposable {
   readonly #stalls: StallWatch;
   readonly #commsOfHost = new Map<string, number>();
   readonly #logger: Logger;
+  readonly #peers: PeerLog;
   readonly #listeners: Listener[] = [];
   readonly #comms = new Set<Comm>();
   readonly #tasks: TaskGroup;
@@ -83,13 +85,15 @@ export class Server implements AsyncDisposable {
     this.#maxComms = limits.links;
     this.#maxCommsPerHost = limits.linksPerHost;
     this.#stalls = new StallWatch(limits.stallTimeout, (comm, bytes) => {
-      this.#logger.warning(
+      this.#peers.about(
+        comm.peerAddress,
         `${this.#name} dropped the connection from ${comm.peerAddress}: ${bytes} bytes wait, of which it took none for ` +
           `${limits.stallTimeout / 1000} s`,
       );
       comm.abort();
     });
     this.#logger = getLogger("distributed.core");
+    this.#peers = PeerLog.warnings(this.#logger);
     this.#tasks = new TaskGroup({
       onError: (error) => this.#logger.error(`${this.#name}: a connection failed: ${messageOf(error)}`),
     });
@@ -122,7 +126,8 @@ export class Server implements AsyncDisposable {
     const host = hostGroup(addressHost(comm.peerAddress));
     const ofHost = this.#commsOfHost.get(host) ?? 0;
     if (this.#comms.size >= this.#maxComms || ofHost >= this.#maxCommsPerHost) {
-      this.#logger.warning(
+      this.#peers.about(
+        comm.peerAddress,
         `${this.#name} dropped a connection from ${comm.peerAddress}: ${this.#comms.size} are open, ` +
           `${ofHost} of them from its host`,
       );
@@ -164,7 +169,8 @@ export class Server implements AsyncDisposable {
       return true;
     }
     if (!isRecord(request) || !Object.hasOwn(request, "op")) {
-      this.#logger.warning(
+      this.#peers.about(
+        comm.peerAddress,
         `${this.#name} dropped the connection from ${comm.peerAddress}: not a request with "op"`,
       );
       comm.abort();
@@ -201,7 +207,8 @@ export class Server implements AsyncDisposable {
       return DONT_REPLY;
     } catch (error) {
       if (error instanceof CommClosed && comm.closed) throw error;
-      this.#logger.warning(
+      this.#peers.about(
+        comm.peerAddress,
         `${this.#name} failed to handle "${String(op)}" of ${comm.peerAddress}: ${messageOf(error)}`,
       );
       return await registrationFailed(request, comm, messageOf(error)) ?? errorReply(error);
@@ -210,7 +217,10 @@ export class Server implements AsyncDisposable {
 
   /** Dask answers nil, which its peers know; ours are told. */
   #unknown(what: string, comm: Comm): unknown {
-    this.#logger.warning(`${this.#name} has no handler ${what}, which ${comm.peerAddress} asked for`);
+    this.#peers.about(
+      comm.peerAddress,
+      `${this.#name} has no handler ${what}, which ${comm.peerAddress} asked for`,
+    );
     if (comm.peerInfo.javascript === undefined) return null;
     return errorReply(new Error(`Unknown operation ${what} for a ${this.#name}`));
   }

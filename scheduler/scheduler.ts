@@ -14,6 +14,7 @@ import type { Comm, Listener } from "../comm/comm.ts";
 import { isLoopback, resolveAddress } from "../comm/host.ts";
 import { linksOf } from "../comm/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
+import { PeerLog } from "../comm/peer_log.ts";
 import { ConnectionPool } from "../comm/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { plainTextWarning } from "../comm/settings.ts";
@@ -68,6 +69,7 @@ import { SchedulerState } from "./state/scheduler_state.ts";
 export type { SchedulerOptions } from "./options.ts";
 
 const logger = getLogger("distributed.scheduler");
+const peers = PeerLog.warnings(logger);
 
 const UNKNOWN_ADDRESS =
   "The address above is for this machine only: its other addresses are not known without " +
@@ -343,7 +345,7 @@ export class Scheduler implements AsyncDisposable {
       ? "this scheduler places tasks of TypeScript clients, which workers of Python can't run"
       : contactRefusal(address, this.#links) ?? this.#refusal(address, registration.name);
     if (refusal !== undefined) {
-      logger.warning(`Refused worker ${address}: ${refusal}`);
+      peers.about(comm.peerAddress, `Refused worker ${address}: ${refusal}`);
       await comm.write({ status: "error", message: refusal, time: Date.now() / 1000 });
       return DONT_REPLY;
     }
