@@ -25,7 +25,7 @@ export type { ScatterOptions } from "./client/scatter.ts";
 export type { FutureStatus } from "./client/state/client_state.ts";
 export type { TaskOptions } from "./client/task_options.ts";
 export type { Opaque, Resolved, Submitter, TaskArgs, Unresolved } from "./client/types.ts";
-export type { LinkLimits } from "./comm/admission.ts";
+export type { LinkLimits } from "./comm/limits.ts";
 export type { PeerCertificate, TlsInfo } from "./comm/comm.ts";
 export type { ClientAccess, Grant } from "./internal/access.ts";
 export {

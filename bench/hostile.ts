@@ -1,92 +1,55 @@
 /**
  * What hostile peers cost honest ones: a scheduler and two workers as processes work through map+gather over TLS,
- * undisturbed and under attack, and the processor time of both sides is shown.
+ * undisturbed, under each attack, and beside a process that uses as much of the processor as the attackers did but
+ * leaves the cluster alone. Attacks and controls take turns, round by round; numbers are medians.
  *
- * `deno task bench:hostile [--seconds N]`
+ * `deno task bench:hostile [--seconds N] [--rounds N] [--write]`
  *
  * @module
  */
 
-import { connect as connectTls } from "node:tls";
 import { parseFlags, wholeNumber } from "../cli/flags.ts";
-import { Client, Security } from "../mod.ts";
-import { startRole } from "../testing/processes.ts";
+import { setLogLevel } from "../config/logging.ts";
+import type { Client } from "../mod.ts";
+import { TestCa } from "../testing/pki.ts";
+import { ProcessCluster } from "../testing/process_cluster.ts";
+import { runToEnd } from "../testing/processes.ts";
+import type { Attacked } from "./attackers.ts";
+import { machine, quantile, replaceSection, today } from "./report.ts";
 
 const TASKS = 1000;
+/** Seconds until the compiler has settled. */
+const WARM_UP = 8;
+
+/** Attacks, by their name in `attackers.ts`. */
+const ATTACKS: readonly (readonly [name: string, title: string])[] = [
+  ["half-open", "1,000 half-open links"],
+  ["slow-loris", "slow-loris on 1,000 links"],
+  ["refused", "refused handshakes"],
+  ["flood", "as many handshakes as go"],
+];
+
+/** What was seen in some seconds of honest work. */
+interface Seen {
+  /** Tasks per second. */
+  readonly rate: number;
+  /** Cores that the scheduler used. */
+  readonly scheduler: number;
+  /** Cores that the attackers, or who stood in for them, used. */
+  readonly others: number;
+  /** Links per second that were opened, refused in TLS, and kept out, the last two as the scheduler tells. */
+  readonly attempts: number;
+  readonly refused: number;
+  readonly keptOut: number;
+  /** Links that attackers held open, on average. */
+  readonly open: number;
+}
 
 function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }
 
-/** Attackers that run until they are stopped; each returns what it did. */
-type Attack = (hostname: string, port: number, signal: AbortSignal) => Promise<number>;
-
-/** Opens links and never says anything. */
-async function halfOpen(hostname: string, port: number, signal: AbortSignal): Promise<number> {
-  const links = await Promise.all(
-    Array.from({ length: 1000 }, () => Deno.connect({ hostname, port }).catch(() => undefined)),
-  );
-  const open = links.filter((link) => link !== undefined);
-  await ended(signal);
-  for (const link of open) link.close();
-  return open.length;
-}
-
-/** Shows no certificate, a hundred times a second. */
-async function refusedHandshakes(hostname: string, port: number, signal: AbortSignal): Promise<number> {
-  let count = 0;
-  while (!signal.aborted) {
-    const socket = connectTls({ host: hostname, port, rejectUnauthorized: false });
-    socket.on("error", () => {});
-    count++;
-    await pause(10);
-    socket.destroy();
-  }
-  return count;
-}
-
-/** Sends a handshake byte by byte. */
-async function slowLoris(hostname: string, port: number, signal: AbortSignal): Promise<number> {
-  const links = await Promise.all(
-    Array.from({ length: 200 }, () => Deno.connect({ hostname, port }).catch(() => undefined)),
-  );
-  let sent = 0;
-  for (let i = 0; !signal.aborted; i++) {
-    for (const link of links) {
-      if (link !== undefined) {
-        sent += await link.write(Uint8Array.of([22, 3, 1, 2, 0][i % 5] ?? 0)).catch(() => 0);
-      }
-    }
-    await pause(500);
-  }
-  for (const link of links) {
-    try {
-      link?.close();
-    } catch {
-      // The scheduler was faster.
-    }
-  }
-  return sent;
-}
-
-const ATTACKS: Readonly<Record<string, Attack>> = {
-  "nobody": (_hostname, _port, signal) => ended(signal).then(() => 0),
-  "1,000 half-open links": halfOpen,
-  "100 refused handshakes per second": refusedHandshakes,
-  "slow-loris on 200 links": slowLoris,
-};
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function ended(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) {
-    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-  }
-}
-
-/** Tasks per second of an honest client for `seconds`. */
+/** Tasks of an honest client in `seconds`. */
 async function honestWork(client: Client, seconds: number): Promise<number> {
   const start = performance.now();
   let done = 0;
@@ -99,64 +62,140 @@ async function honestWork(client: Client, seconds: number): Promise<number> {
   return done / ((performance.now() - start) / 1000);
 }
 
-/** Attackers run in a process of their own, so that their work is told from the victims'. */
-async function attackProcess(): Promise<void> {
-  const [, name = "", hostname = "", port = "", seconds = "1"] = Deno.args;
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), Number(seconds) * 1000);
-  const count = await ATTACKS[name]?.(hostname, Number(port), controller.signal);
-  clearTimeout(timer);
-  const { user, system } = (await import("node:process")).cpuUsage();
-  print(JSON.stringify({ count, cpu: (user + system) / 1e6 }));
+/** Seconds of processor time that a process has used; nothing where the system does not tell. */
+function cpuOf(pid: number): number {
+  if (Deno.build.os !== "linux") return NaN;
+  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+class Bench {
+  readonly #cluster: ProcessCluster;
+  readonly #seconds: number;
+
+  constructor(cluster: ProcessCluster, seconds: number) {
+    this.#cluster = cluster;
+    this.#seconds = seconds;
+  }
+
+  /** Honest work while `attackers.ts` does `name`; nothing: undisturbed. */
+  async during(name: string | undefined, rest = ""): Promise<Seen> {
+    const { client, address, scheduler } = this.#cluster;
+    const { hostname, port } = new URL(address.replace("tls:", "https:"));
+    const seconds = this.#seconds;
+    const before = await this.#told();
+    const cpu = cpuOf(scheduler.pid);
+    const started = performance.now();
+    const program = new URL("attackers.ts", import.meta.url).href;
+    const attackers = name === undefined ? undefined : runToEnd({
+      command: [
+        Deno.execPath(),
+        ...["run", "-A", program, name, hostname, port, String(seconds), rest],
+      ],
+    });
+    const rate = await honestWork(client, seconds);
+    const elapsed = (performance.now() - started) / 1000;
+    const used = (cpuOf(scheduler.pid) - cpu) / elapsed;
+    const after = await this.#told();
+    const { code = 0, stdout = "", stderr = "" } = await attackers ?? {};
+    if (code !== 0) throw new Error(`The attackers ended with ${code}: ${stderr}`);
+    const { attempts = 0, open = 0, cpu: others = 0 } = stdout === "" ? {} : JSON.parse(stdout) as Attacked;
+    return {
+      rate,
+      scheduler: used,
+      others: others / seconds,
+      attempts: attempts / seconds,
+      refused: (after.refused - before.refused) / elapsed,
+      keptOut: (after.keptOut - before.keptOut) / elapsed,
+      open,
+    };
+  }
+
+  async #told(): Promise<{ refused: number; keptOut: number }> {
+    const { security } = await this.#cluster.client.schedulerInfo();
+    return { refused: security?.refused.handshake ?? 0, keptOut: security?.refused.kept_out ?? 0 };
+  }
+}
+
+/** The median of each number. */
+function median(all: readonly Seen[]): Seen {
+  const of = (field: keyof Seen) => quantile(all.map((seen) => seen[field]));
+  return {
+    rate: of("rate"),
+    scheduler: of("scheduler"),
+    others: of("others"),
+    attempts: of("attempts"),
+    refused: of("refused"),
+    keptOut: of("keptOut"),
+    open: of("open"),
+  };
+}
+
+function row(title: string, seen: Seen, control: Seen | undefined, undisturbed: number): string {
+  const share = (rate: number, of: number) => `${(100 * rate / of).toFixed(0)} %`;
+  const number = (value: number) => value < 0.5 ? "" : value.toFixed(0);
+  const cells = [
+    title,
+    seen.rate.toFixed(0),
+    share(seen.rate, undisturbed),
+    control === undefined ? "" : share(control.rate, undisturbed),
+    control === undefined ? "" : share(seen.rate, control.rate),
+    seen.others === 0 ? "" : seen.others.toFixed(2),
+    seen.scheduler.toFixed(2),
+    number(seen.attempts),
+    number(seen.refused),
+    number(seen.keptOut),
+    number(seen.open),
+  ];
+  return `| ${cells.join(" | ")} |`;
 }
 
 async function main(): Promise<void> {
-  const { text } = parseFlags(Deno.args, {
-    seconds: { type: "string", value: "N", help: "Seconds per attack [8]" },
+  const { text, on } = parseFlags(Deno.args, {
+    seconds: { type: "string", value: "N", help: "Seconds per attack and per control [8]" },
+    rounds: { type: "string", value: "N", help: "Rounds, of which the median counts [3]" },
+    write: { type: "boolean", help: "Put the table into docs/performance.md" },
   });
   const seconds = wholeNumber("seconds", text["seconds"] ?? "8", 1, 3600);
-  const security = await Security.temporary();
-  const folder = await Deno.makeTempDir();
-  await using stack = new AsyncDisposableStack();
-  stack.defer(() => Deno.remove(folder, { recursive: true }));
-  const flags = async (role: string, cert: string | undefined, key: string | undefined) => {
-    await Deno.writeTextFile(`${folder}/ca.pem`, security.tlsCaFile ?? "");
-    await Deno.writeTextFile(`${folder}/${role}.pem`, `${cert ?? ""}${key ?? ""}`);
-    return ["--tls-ca-file", `${folder}/ca.pem`, "--tls-cert", `${folder}/${role}.pem`];
-  };
-  const schedulerFlags = await flags("scheduler", security.tlsSchedulerCert, security.tlsSchedulerKey);
-  const workerFlags = await flags("worker", security.tlsWorkerCert, security.tlsWorkerKey);
-  const scheduler = stack.use(
-    startRole("scheduler.ts", ["--host", "127.0.0.1", "--port", "0", ...schedulerFlags]),
-  );
-  const [, address = ""] = await scheduler.line(/Scheduler at:\s+(tls:\S+)/);
-  for (let i = 0; i < 2; i++) {
-    const worker = stack.use(startRole("worker.ts", [address, "--nthreads", "1", ...workerFlags]));
-    await worker.line(/Registered to/);
+  const rounds = wholeNumber("rounds", text["rounds"] ?? "3", 1, 1000);
+  setLogLevel("distributed", "error");
+  await using cluster = await ProcessCluster.start(2);
+  const { folder } = cluster.certificates;
+  const stranger = await (await TestCa.make("another-ca")).issue("stranger");
+  await Deno.writeTextFile(`${folder}/stranger.pem`, stranger.cert);
+  await Deno.writeTextFile(`${folder}/stranger.key`, stranger.key);
+  const [load = 0] = Deno.loadavg();
+  await honestWork(cluster.client, WARM_UP);
+  const bench = new Bench(cluster, seconds);
+  const undisturbed: Seen[] = [];
+  const attacks = new Map<string, Seen[]>(ATTACKS.map(([name]) => [name, []]));
+  const controls = new Map<string, Seen[]>(ATTACKS.map(([name]) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    undisturbed.push(await bench.during(undefined));
+    for (const [name] of ATTACKS) {
+      const seen = await bench.during(name, folder);
+      attacks.get(name)?.push(seen);
+      const cores = Math.min(seen.others, 1); // attackers are one thread
+      controls.get(name)?.push(await bench.during("spin", cores.toFixed(3)));
+    }
   }
-  const client = stack.use(await Client.connect(address, { security }));
-  await client.waitForWorkers(2);
-  await honestWork(client, 8); // until the compiler has settled
-  const { hostname, port } = new URL(address.replace("tls:", "https:"));
-  let undisturbed = 0;
-  for (const name of Object.keys(ATTACKS)) {
-    const attacker = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", import.meta.url, "attack", name, hostname, port, String(seconds)],
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const rate = await honestWork(client, seconds);
-    const { stdout } = await attacker.output();
-    const { count, cpu } = JSON.parse(new TextDecoder().decode(stdout)) as { count: number; cpu: number };
-    if (name === "nobody") undisturbed = rate;
-    print(
-      `${name.padEnd(36)} ${rate.toFixed(0).padStart(7)} tasks/s, ${
-        (100 * rate / undisturbed).toFixed(0).padStart(3)
-      } %` +
-        `   attackers: ${count} actions, ${(cpu / seconds).toFixed(2)} cores`,
-    );
+  const base = median(undisturbed);
+  const lines = [
+    "| attack | tasks/s | of undisturbed | the same CPU, no attack | attack itself | attackers' cores | " +
+    "scheduler's cores | attempts/s | refused in TLS/s | kept out/s | open links |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    row("nobody", base, undefined, base.rate),
+    ...ATTACKS.map(([name, title]) =>
+      row(title, median(attacks.get(name) ?? []), median(controls.get(name) ?? []), base.rate)
+    ),
+  ];
+  const facts = `${await machine()}; ${today()}. Medians of ${rounds} rounds of ${seconds} s; ` +
+    `load before: ${load.toFixed(2)}.`;
+  const table = `${facts}\n\n${lines.join("\n")}`;
+  print(table);
+  if (on["write"] === true) {
+    await replaceSection(new URL("../docs/performance.md", import.meta.url), "hostile", table);
   }
 }
 
-if (Deno.args[0] === "attack") await attackProcess();
-else await main();
+await main();

@@ -1,5 +1,5 @@
 /**
- * V8's inspector in another process: heap after a collection, live objects of a class, CPU profiles. The process
+ * V8's inspector in another process: heap after a collection, live objects of a class, CPU profiles, coverage. The process
  * is started with `--inspect`, and nothing in it is written for being looked at.
  *
  * @module
@@ -9,6 +9,9 @@ import type { TestProcess } from "../testing/processes.ts";
 
 /** Flag of `deno run` that a process is inspected with, on any free port. */
 export const inspectFlag = "--inspect=127.0.0.1:0";
+
+/** The same for a process that runs nothing before the inspector is there. */
+export const waitFlag = "--inspect-wait=127.0.0.1:0";
 
 /** One function in a profile. */
 export interface HotSpot {
@@ -110,6 +113,24 @@ export class Inspector implements Disposable {
       spent.set(where, (spent.get(where) ?? 0) + (profile.timeDeltas[i] ?? 0) / 1000);
     });
     return Array.from(spent, ([where, ms]) => ({ where, ms })).sort((a, b) => b.ms - a.ms);
+  }
+
+  /** Begins to note which code is run, in a process that waits for it ({@linkcode waitFlag}). */
+  async startCoverage(): Promise<void> {
+    await this.#call("Profiler.enable");
+    await this.#call("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+    await this.#call("Runtime.runIfWaitingForDebugger");
+  }
+
+  /** Writes which code was run to `folder`, for `deno coverage`, as `deno run --coverage` does. */
+  async writeCoverage(folder: string): Promise<void> {
+    const { result } = await this.#call("Profiler.takePreciseCoverage") as {
+      result: readonly { readonly url: string }[];
+    };
+    for (const script of result) {
+      if (!script.url.startsWith("file:")) continue;
+      await Deno.writeTextFile(`${folder}/${crypto.randomUUID()}.json`, JSON.stringify(script));
+    }
   }
 
   [Symbol.dispose](): void {

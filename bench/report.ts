@@ -144,24 +144,27 @@ export async function replaceSection(file: URL, name: string, text: string): Pro
   await Deno.writeTextFile(file, `${old.slice(0, from + begin.length)}\n${text}\n${old.slice(to)}`);
 }
 
-/** Where it was measured, and with which Deno. */
+/** Where and with what it was measured. */
+export async function circumstances(python: string): Promise<string> {
+  const output = await new Deno.Command(python, {
+    args: ["-c", "import sys, distributed; print(sys.version.split()[0], distributed.__version__)"],
+  }).output();
+  const [pythonVersion, dask] = new TextDecoder().decode(output.stdout).trim().split(" ");
+  return `${await machine()}; Python ${pythonVersion}, distributed ${dask}; ${today()}.`;
+}
+
+/** The machine, and this Deno. */
 export async function machine(): Promise<string> {
   const cpu = await Deno.readTextFile("/proc/cpuinfo").then(
     (text) => text.match(/^model name\s*:\s*(.*)$/m)?.[1],
     () => undefined,
   );
   const gib = (Deno.systemMemoryInfo().total / 2 ** 30).toFixed(0);
-  return `${navigator.hardwareConcurrency} cores (${
-    cpu ?? Deno.build.arch
-  }), ${gib} GiB, ${Deno.build.os}; ` +
-    `Deno ${Deno.version.deno} (V8 ${Deno.version.v8}); ${new Date().toISOString().slice(0, 10)}`;
+  const hardware = `${navigator.hardwareConcurrency} cores (${cpu ?? Deno.build.arch}), ${gib} GiB`;
+  return `${hardware}, ${Deno.build.os}; Deno ${Deno.version.deno} (V8 ${Deno.version.v8})`;
 }
 
-/** As {@linkcode machine}, and with which Python. */
-export async function circumstances(python: string): Promise<string> {
-  const output = await new Deno.Command(python, {
-    args: ["-c", "import sys, distributed; print(sys.version.split()[0], distributed.__version__)"],
-  }).output();
-  const [pythonVersion, dask] = new TextDecoder().decode(output.stdout).trim().split(" ");
-  return `${await machine()}; Python ${pythonVersion}, distributed ${dask}.`;
+/** The date. */
+export function today(): string {
+  return new Date().toISOString().slice(0, 10);
 }

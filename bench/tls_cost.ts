@@ -10,7 +10,7 @@
 import { parseFlags, wholeNumber } from "../cli/flags.ts";
 import { say } from "../tools/run.ts";
 import { type Certificates, makeCertificates, type Protocol, startCluster } from "./clusters.ts";
-import { machine, quantile, replaceSection } from "./report.ts";
+import { machine, quantile, replaceSection, today } from "./report.ts";
 
 /** Rounds of a new cluster that don't count: until the compiler has settled. */
 const WARM_UP = 3;
@@ -89,7 +89,8 @@ const rows = [
   ),
   `| TLS costs, round by round | ${[0.25, 0.5, 0.75].map(cost).join(" | ")} |`,
 ];
-const facts = `${await machine()}; ${clusters} pairs of clusters, ${rounds} rounds in turn; load before: ` +
+const facts =
+  `${await machine()}; ${today()}. ${clusters} pairs of clusters, ${rounds} rounds in turn; load before: ` +
   `${loadBefore.toFixed(2)}.`;
 const result = `${facts}\n\n${rows.join("\n")}`;
 say(`\n${result}`);

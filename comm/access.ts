@@ -10,8 +10,9 @@ import { getLogger } from "../config/logging.ts";
 import { type AccessTable, mayUse } from "../messages/access.ts";
 import type { TlsContext } from "../security/context.ts";
 import type { Comm } from "./comm.ts";
+import { PeerLog } from "./peer_log.ts";
 
-const logger = getLogger("distributed.comm");
+const peers = PeerLog.warnings(getLogger("distributed.comm"));
 
 /** First messages of streams that are refused, as Dask's peers read them. */
 export const REGISTRATION_REFUSALS: Readonly<Record<string, (text: string) => unknown>> = {
@@ -53,7 +54,7 @@ export function accessGuard(options: AccessGuardOptions): AccessGuard {
     if (peer?.grant === undefined || mayUse(table, op, peer.grant)) return undefined;
     if (context !== undefined) context.refusals.operation++;
     const reason = `by "authorization" the certificate "${peer.name}" is ${grantText(peer.grant)}`;
-    logger.warning(`Refused "${op}" of ${comm.peerAddress}: ${reason}`);
+    peers.about(comm.peerAddress, `Refused "${op}" of ${comm.peerAddress}: ${reason}`);
     const text = `The ${role} refuses "${op}": ${reason}`;
     const answer = Object.hasOwn(answers, op) ? answers[op] : undefined;
     return answer === undefined ? { text } : { text, answer: answer(text) };

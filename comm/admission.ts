@@ -1,42 +1,13 @@
 /**
  * Who may open a link now: bounds on what peers cost before they have proved anything. Pure: times are given.
  *
- * Counts are per host, so that one that misbehaves does not shut others out.
+ * Counts are per host, so that one that misbehaves does not shut others out. For IPv6 that is a network of 64 bits, which
+ * is what one host is given, and whose addresses it may change at will.
  *
  * @module
  */
 
-/** Bounds on links that come in. Generous for clusters, small against what a process can bear. */
-export interface LinkLimits {
-  /** Time for TLS, and again for the first message, in milliseconds. @default {10_000} */
-  readonly handshakeTimeout?: number;
-  /** Links that are in their handshake at once, over all hosts; each costs a socket and a few KiB. @default {1024} */
-  readonly handshakes?: number;
-  /** As {@linkcode LinkLimits.handshakes}, from one host: so that it can't take all. @default {256} */
-  readonly handshakesPerHost?: number;
-  /** Links that are open at once, over all hosts. @default {8192} */
-  readonly links?: number;
-  /** Links that are open at once from one host. @default {4096} */
-  readonly linksPerHost?: number;
-  /** Bytes of one message after the handshake; the memory is taken as they come. @default {2^40} */
-  readonly messageBytes?: number;
-  /** New links per second from one host; four times as many may come at once. @default {500} */
-  readonly acceptsPerSecond?: number;
-}
-
-/** {@linkcode LinkLimits} with everything said. */
-export type FullLinkLimits = Required<LinkLimits>;
-
-/** What holds if nothing else is said. */
-export const DEFAULT_LINK_LIMITS: FullLinkLimits = {
-  handshakeTimeout: 10_000,
-  handshakes: 1024,
-  handshakesPerHost: 256,
-  links: 8192,
-  linksPerHost: 4096,
-  messageBytes: 2 ** 40,
-  acceptsPerSecond: 500,
-};
+import { DEFAULT_LINK_LIMITS, type FullLinkLimits, type LinkLimits } from "./limits.ts";
 
 /** Seconds of `acceptsPerSecond` that a host may have saved. */
 const BURST_SECONDS = 4;
@@ -90,7 +61,7 @@ export class Admission {
 
   /** A handshake of `host` ended. */
   settled(host: string): void {
-    const entry = this.#hosts.get(host);
+    const entry = this.#hosts.get(hostGroup(host));
     if (entry === undefined || entry.pending === 0) return;
     entry.pending--;
     this.#pending--;
@@ -110,7 +81,8 @@ export class Admission {
     entry.tokens = Math.max(entry.tokens - REFUSAL_COST, -this.#burst);
   }
 
-  #entry(host: string, now: number): Host {
+  #entry(address: string, now: number): Host {
+    const host = hostGroup(address);
     const known = this.#hosts.get(host);
     if (known !== undefined) {
       const gained = Math.max(0, now - known.at) / 1000 * this.limits.acceptsPerSecond;
@@ -131,4 +103,18 @@ export class Admission {
       if (this.#hosts.size < HOSTS_MAX / 2) return;
     }
   }
+}
+
+/** What counts as one host: an IPv4 address or a name as it is, an IPv6 address by its network. */
+export function hostGroup(host: string): string {
+  if (!host.includes(":")) return host;
+  const [, mapped] = /^::ffff:([\d.]+)$/i.exec(host) ?? [];
+  if (mapped !== undefined) return mapped;
+  const [address = ""] = host.split("%", 1);
+  const [left = "", right] = address.toLowerCase().split("::");
+  const head = left === "" ? [] : left.split(":");
+  const tail = right === undefined || right === "" ? [] : right.split(":");
+  const zeros = new Array<string>(Math.max(0, 8 - head.length - tail.length)).fill("0");
+  const network = [...head, ...zeros, ...tail].slice(0, 4).map((part) => part.replace(/^0+(?=.)/, ""));
+  return `${network.join(":")}::/64`;
 }

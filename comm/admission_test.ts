@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Admission } from "./admission.ts";
+import { Admission, hostGroup } from "./admission.ts";
 
 Deno.test("Admission bounds the handshakes that are under way, over all hosts and from one", () => {
   const admission = new Admission({ handshakes: 3, handshakesPerHost: 2 });
@@ -45,6 +45,35 @@ Deno.test("Admission tells once that a host is kept out, and again after it was 
   assertEquals([admission.isNews("a", 0), admission.isNews("a", 0)], [true, false]);
   assertEquals(admission.admit("a", 5000), true);
   assertEquals(admission.isNews("a", 5000), true);
+});
+
+Deno.test("Admission takes the addresses of one IPv6 network for one host, and mapped IPv4 for IPv4", () => {
+  const admission = new Admission({ handshakesPerHost: 2 });
+  const admitted = (hosts: string[]) => hosts.map((host) => admission.admit(host, 0));
+  assertEquals(admitted(["2001:db8:0:1::1", "2001:db8::1:ffff:0:0:7", "2001:db8:0:1::", "2001:db8:0:2::1"]), [
+    true,
+    true,
+    false,
+    true,
+  ]);
+  assertEquals(admitted(["fe80::1%eth0", "fe80::2%eth0", "fe80::3"]), [true, true, false]);
+  assertEquals(admitted(["::ffff:10.0.0.1", "10.0.0.1", "::FFFF:10.0.0.1", "::ffff:10.0.0.2"]), [
+    true,
+    true,
+    false,
+    true,
+  ]);
+  admission.settled("2001:db8:0:1:9::");
+  assertEquals(admission.admit("2001:db8:0:1::5", 0), true);
+});
+
+Deno.test("hostGroup leaves names and IPv4 as they are", () => {
+  assertEquals(["10.0.0.1", "worker-1", "", "::1"].map(hostGroup), [
+    "10.0.0.1",
+    "worker-1",
+    "",
+    "0:0:0:0::/64",
+  ]);
 });
 
 Deno.test("Admission forgets hosts rather than growing for ever", () => {

@@ -2,27 +2,31 @@
  * A stream of messages, many per write. Source: `distributed/batched.py`. Dask waits some milliseconds between
  * writes; here a batch leaves at the end of the turn, and what comes while it is written is the next one.
  *
+ * While a peer is slow, messages wait as the bytes that they become, so that what waits can be counted.
+ *
  * @module
  */
 
 import { getLogger } from "../config/logging.ts";
-import { Pickled, Serialized } from "../protocol/serialized.ts";
+import { addressHost } from "./address.ts";
+import { hostGroup } from "./admission.ts";
+import type { Backlogs } from "./backlog.ts";
 import type { Comm } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
 
 const logger = getLogger("distributed.comm");
 
-/** Bytes that a message takes besides what its fields hold, roughly. */
-const MESSAGE_BYTES = 100;
 /** A peer that lets so many messages pile up does not read at all. */
 const QUEUED_MAX = 1 << 24;
+/** Messages that wait as they are while a batch is written; as many make a batch that waits as bytes. */
+const BATCH_MESSAGES = 256;
 
 /** Bounds and notices of a {@linkcode BatchedSend}. */
 export interface BatchedSendOptions {
   /** Messages that may wait; with one more the comm is aborted. Default 2^24. */
   readonly maxQueued?: number | undefined;
-  /** Bytes, roughly, that may wait while a batch is written; with more the comm is aborted. Default: no limit. */
-  readonly maxQueuedBytes?: number | undefined;
+  /** Counts what waits, and drops this stream if that is too much. Default: no limit. */
+  readonly backlogs?: Backlogs | undefined;
   /** The comm was aborted because a batch could not be sent. Called once. Must not throw. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
@@ -32,14 +36,17 @@ export class BatchedSend implements AsyncDisposable {
   /** Where the messages go. */
   readonly comm: Comm;
   readonly #maxQueued: number;
-  readonly #maxQueuedBytes: number;
+  readonly #backlogs: Backlogs | undefined;
+  readonly #host: string;
   readonly #onError: ((error: unknown) => void) | undefined;
-  /** Of what came since the batch that is being written, if there is a limit. */
-  #waitingBytes = 0;
   #queue: unknown[] = [];
   #scheduled = false;
-  /** The loop that writes; it ends when the queue is empty. */
-  #flushing: Promise<void> | undefined = undefined;
+  /** Bytes of the batches that are being written, in order. */
+  #writing: number[] = [];
+  /** Bytes of all of them but the first. */
+  #behind = 0;
+  /** Resolved when nothing is written or waits. */
+  #idle: PromiseWithResolvers<void> | undefined = undefined;
   #failure: unknown = undefined;
   #failed = false;
   #closing: Promise<void> | undefined = undefined;
@@ -49,7 +56,8 @@ export class BatchedSend implements AsyncDisposable {
   constructor(comm: Comm, options: BatchedSendOptions = {}) {
     this.comm = comm;
     this.#maxQueued = options.maxQueued ?? QUEUED_MAX;
-    this.#maxQueuedBytes = options.maxQueuedBytes ?? Infinity;
+    this.#backlogs = options.backlogs;
+    this.#host = hostGroup(addressHost(comm.peerAddress));
     this.#onError = options.onError;
   }
 
@@ -58,21 +66,24 @@ export class BatchedSend implements AsyncDisposable {
     return this.#failed || this.#closing !== undefined || this.comm.closed;
   }
 
-  /** Messages that wait for their write to begin. */
+  /** Messages that wait and are no bytes yet. */
   get queuedMessages(): number {
     return this.#queue.length;
   }
 
-  /** Batches that were written. */
-  get batches(): number {
-    return this.#batches;
+  /** Whether so much waits for the peer to read on that what can be left out should be. */
+  get isBehind(): boolean { // hot: per batch
+    return this.#backlogs?.isMuch(this.#behind) ?? false;
   }
 
-  /** Bytes of strings, binaries and payloads in what waits: a lower bound, counted when asked. */
-  queuedBytes(): number {
-    let bytes = 0;
-    for (let i = 0; i < this.#queue.length; i++) bytes += weight(this.#queue[i]);
-    return bytes;
+  /** Bytes that the transport has not taken. */
+  get queuedBytes(): number {
+    return this.comm.queuedBytes ?? 0;
+  }
+
+  /** Batches that were written, or are. */
+  get batches(): number {
+    return this.#batches;
   }
 
   /**
@@ -82,50 +93,64 @@ export class BatchedSend implements AsyncDisposable {
    */
   send(message: unknown): void { // hot: per message
     if (this.closed) throw this.#closedError();
-    if (this.#queue.length >= this.#maxQueued) throw this.#overflow();
+    if (this.#queue.length >= this.#maxQueued) {
+      throw this.drop(`the peer does not read, and ${this.#queue.length} messages wait`);
+    }
     this.#queue.push(message);
-    if (this.#flushing !== undefined) return this.#addWaiting(message);
-    if (this.#scheduled) return;
+    if (this.#scheduled || (this.#writing.length > 0 && !this.#mayWriteOn)) return;
     this.#scheduled = true;
     queueMicrotask(this.#flush);
   }
 
-  #addWaiting(message: unknown): void {
-    if (this.#maxQueuedBytes === Infinity) return;
-    this.#waitingBytes += MESSAGE_BYTES + weight(message);
-    if (this.#waitingBytes > this.#maxQueuedBytes) throw this.#overflow();
+  /** Whether a batch may be made although another one is being written. */
+  get #mayWriteOn(): boolean {
+    return this.#queue.length >= BATCH_MESSAGES && this.comm.queuedBytes !== undefined;
   }
 
   readonly #flush = (): void => {
     this.#scheduled = false;
-    if (this.#queue.length > 0 && this.#flushing === undefined && !this.#failed) {
-      this.#flushing = this.#writeAll();
-    }
+    if (this.#queue.length > 0 && !this.#failed) this.#writeBatch();
   };
 
-  async #writeAll(): Promise<void> {
-    try {
-      while (this.#queue.length > 0 && !this.#failed) {
-        const batch = this.#queue;
-        this.#queue = [];
-        this.#waitingBytes = 0;
-        this.#batches++;
-        await this.comm.write(batch);
-      }
-    } catch (error) {
-      this.#fail(error);
-    } finally {
-      this.#flushing = undefined;
-    }
+  #writeBatch(): void {
+    const { comm } = this;
+    const before = comm.queuedBytes ?? 0;
+    const written = comm.write(this.#takeQueue());
+    const bytes = (comm.queuedBytes ?? 0) - before;
+    if (this.#writing.push(bytes) > 1) this.#behind += bytes;
+    this.#batches++;
+    written.then(this.#onWritten, this.#fail);
+    if (!this.#failed) this.#backlogs?.update(this.#host, this, this.queuedBytes, this.#behind);
   }
 
-  #fail(error: unknown): void {
+  #takeQueue(): unknown[] {
+    const queue = this.#queue;
+    this.#queue = [];
+    return queue;
+  }
+
+  readonly #onWritten = (): void => {
+    this.#writing.shift();
+    this.#behind -= this.#writing[0] ?? 0;
+    if (this.#failed || this.#writing.length > 0) return;
+    if (this.#queue.length > 0) return this.#writeBatch();
+    this.#backlogs?.update(this.#host, this, 0, 0);
+    this.#idle?.resolve();
+  };
+
+  readonly #fail = (error: unknown): void => {
     if (this.#failed) return;
+    this.#end(error);
+    this.comm.abort();
+    this.#onError?.(error);
+  };
+
+  #end(error: unknown): void {
     this.#failed = true;
     this.#failure = error;
     this.#queue = [];
-    this.comm.abort();
-    this.#onError?.(error);
+    this.#backlogs?.update(this.#host, this, 0, 0);
+    this.#idle?.resolve();
   }
 
   #closedError(): CommClosed {
@@ -137,12 +162,10 @@ export class BatchedSend implements AsyncDisposable {
     });
   }
 
-  #overflow(): CommClosed {
+  /** Ends the stream at once because of its peer, and says so in the log. */
+  drop(reason: string): CommClosed {
     const { peerAddress } = this.comm;
-    const error = new CommClosed(
-      peerAddress,
-      `Stream to "${peerAddress}" dropped: the peer does not read, and ${this.#queue.length} messages wait`,
-    );
+    const error = new CommClosed(peerAddress, `Stream to "${peerAddress}" dropped: ${reason}`);
     logger.warning(error.message);
     this.#fail(error);
     return error;
@@ -170,8 +193,11 @@ export class BatchedSend implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#flush();
-    await this.#flushing;
+    if (this.#writing.length === 0) this.#flush();
+    if (this.#writing.length > 0 && !this.#failed) {
+      this.#idle = Promise.withResolvers();
+      await this.#idle.promise;
+    }
     await this.comm.close();
   }
 
@@ -179,9 +205,7 @@ export class BatchedSend implements AsyncDisposable {
   abort(): void {
     if (!this.#failed) {
       const { peerAddress } = this.comm;
-      this.#failed = true;
-      this.#failure = new CommClosed(peerAddress, `Stream to "${peerAddress}" was aborted by this side`);
-      this.#queue = [];
+      this.#end(new CommClosed(peerAddress, `Stream to "${peerAddress}" was aborted by this side`));
     }
     this.comm.abort();
   }
@@ -190,20 +214,4 @@ export class BatchedSend implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function weight(value: unknown): number {
-  if (typeof value === "string") return value.length;
-  if (typeof value !== "object" || value === null) return 0;
-  if (value instanceof Uint8Array) return value.byteLength;
-  if (value instanceof Serialized) return value.nbytes;
-  let bytes = 0;
-  if (value instanceof Pickled || Array.isArray(value)) {
-    const items: readonly unknown[] = value instanceof Pickled ? value.frames : value;
-    for (let i = 0; i < items.length; i++) bytes += weight(items[i]);
-    return bytes;
-  }
-  const record = value as Readonly<Record<string, unknown>>;
-  for (const field in record) bytes += weight(record[field]);
-  return bytes;
 }

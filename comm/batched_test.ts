@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Serialized } from "../protocol/serialized.ts";
 import { LinkPair } from "../testing/links.ts";
+import { Backlogs } from "./backlog.ts";
 import { BatchedSend } from "./batched.ts";
 import { CommClosed } from "./errors.ts";
 
@@ -45,16 +45,20 @@ Deno.test("BatchedSend collects what comes while a batch is written", async () =
   assertEquals(stream.batches, 2);
 });
 
-Deno.test("BatchedSend tells how much waits", async () => {
-  await using pair = await LinkPair.make("inproc");
-  const stream = new BatchedSend(pair.client);
-  assertEquals(stream.queuedBytes(), 0);
-  stream.send({ op: "1234", data: new Uint8Array(100), list: ["12", { text: "123" }] });
-  stream.send({ op: "12", payload: new Serialized({}, [new Uint8Array(50)]), nothing: null });
-  assertEquals(stream.queuedBytes(), 4 + 100 + 2 + 3 + 2 + 50);
-  await stream.close();
-  assertEquals(stream.queuedBytes(), 0);
-});
+for (const scheme of ["tcp", "tls"] as const) {
+  Deno.test(`BatchedSend over ${scheme} tells how many bytes wait`, async () => {
+    await using pair = await LinkPair.make(scheme);
+    const stream = new BatchedSend(pair.client);
+    assertEquals(stream.queuedBytes, 0);
+    const size = 32 * 2 ** 20; // more than the sockets hold
+    stream.send({ op: "big", data: new Uint8Array(size) });
+    await Promise.resolve();
+    assert(stream.queuedBytes > size - 1);
+    await pair.server.read();
+    await stream.close();
+    assertEquals(stream.queuedBytes, 0);
+  });
+}
 
 Deno.test("BatchedSend close writes what waits, then closes the comm", async () => {
   await using pair = await LinkPair.make("tls");
@@ -142,19 +146,42 @@ for (const scheme of ["tcp", "tls"] as const) {
   });
 }
 
-Deno.test("BatchedSend drops a peer that does not read when too many bytes wait", async () => {
-  await using pair = await LinkPair.make("tcp");
-  const errors: unknown[] = [];
-  const stream = new BatchedSend(pair.client, {
-    maxQueuedBytes: 100_000,
-    onError: (error) => void errors.push(error),
+for (const scheme of ["tcp", "tls"] as const) {
+  Deno.test(`BatchedSend over ${scheme} drops a peer that does not read when too many bytes wait`, async () => {
+    await using pair = await LinkPair.make(scheme);
+    const errors: unknown[] = [];
+    const stream = new BatchedSend(pair.client, {
+      backlogs: new Backlogs({ queuedBytes: 1_000_000, queuedBytesPerHost: 2 ** 30 }),
+      onError: (error) => void errors.push(error),
+    });
+    stream.send({ op: "big", data: new Uint8Array(32 * 2 ** 20) }); // more than the sockets hold
+    await Promise.resolve(); // it is being written, and does not count
+    let sent = 0;
+    while (!stream.closed) {
+      stream.send({ op: "n", data: new Uint8Array(4000) });
+      sent++;
+      await Promise.resolve();
+    }
+    assert(sent * 4000 > 1_000_000 && sent * 4000 < 4_000_000, `${sent} messages`);
+    assertThrows(() => stream.send({ op: "n" }), CommClosed, "does not read");
+    assertEquals([errors.length, pair.client.closed, stream.queuedMessages], [1, true, 0]);
+    await stream.close();
   });
-  stream.send({ op: "big", data: new Uint8Array(32 * 2 ** 20) }); // more than the sockets hold
-  await Promise.resolve(); // it is being written
-  const message = { op: "n", data: new Uint8Array(40_000) };
-  stream.send(message);
-  stream.send(message);
-  assertThrows(() => stream.send(message), CommClosed, "does not read");
-  assertEquals([errors.length, stream.closed, pair.client.closed, stream.queuedMessages], [1, true, true, 0]);
+}
+
+Deno.test("BatchedSend says that its peer does not keep up before it drops it, until it has", async () => {
+  await using pair = await LinkPair.make("tcp");
+  const stream = new BatchedSend(pair.client, {
+    backlogs: new Backlogs({ queuedBytes: 4_000_000, queuedBytesPerHost: 2 ** 30 }),
+  });
+  stream.send({ op: "big", data: new Uint8Array(32 * 2 ** 20) });
+  let sent = 1;
+  for (; !stream.isBehind; sent++) {
+    await Promise.resolve();
+    stream.send({ op: "n", data: new Uint8Array(4000) });
+  }
+  for (let read = 0; read < sent;) read += (await pair.server.read() as unknown[]).length;
+  assertEquals([stream.isBehind, stream.closed], [false, false]);
+  pair.server.abort();
   await stream.close();
 });

@@ -29,6 +29,8 @@ export interface ByteStream {
   readonly remoteAddr: SocketAddress;
   /** TLS facts; absent on a plain socket. */
   readonly tls?: TlsInfo;
+  /** Bytes of writes that the operating system has taken, or a buffer that is bounded. */
+  readonly sentBytes: number;
   /**
    * Next bytes, at least one; `null` when the peer ended its side. One call at a time.
    *

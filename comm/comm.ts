@@ -69,6 +69,10 @@ export interface Comm extends AsyncDisposable {
   readonly tls?: TlsInfo;
   /** Whether this end can't be used any more. */
   readonly closed: boolean;
+  /** Bytes that were written here and that the transport has not taken yet; absent where messages become no bytes. */
+  readonly queuedBytes?: number;
+  /** Bytes that the transport has taken; absent as {@linkcode Comm.queuedBytes}. */
+  readonly sentBytes?: number;
   /**
    * Next message. One reader at a time.
    *

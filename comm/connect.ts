@@ -67,6 +67,7 @@ async function dialOnce(
     peerAddress,
     compression: options.compression ?? null,
     handshake: options.handshake,
+    limits: options.limits,
     signal,
   });
 }

@@ -8,6 +8,7 @@ import type { TlsContext } from "../security/context.ts";
 import { SecurityError } from "../security/errors.ts";
 import type { ParsedAddress } from "./address.ts";
 import type { HandshakeInfo } from "./comm.ts";
+import type { LinkLimits } from "./limits.ts";
 
 /** How links are made, by either side. */
 export interface LinkOptions {
@@ -21,6 +22,8 @@ export interface LinkOptions {
   readonly compression?: string | null | undefined;
   /** A dial gives up after that long: milliseconds, or text such as `"30s"`, the default. */
   readonly timeout?: number | string | undefined;
+  /** What peers may cost. */
+  readonly limits?: LinkLimits | undefined;
   /** Replaces fields of what this side says first. */
   readonly handshake?: Partial<HandshakeInfo> | undefined;
 }

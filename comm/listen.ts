@@ -6,22 +6,24 @@
 
 import { getLogger } from "../config/logging.ts";
 import { TaskGroup } from "../internal/task_group.ts";
-import { parseTimedelta } from "../internal/units.ts";
 import type { Address } from "../messages/common.ts";
 import { SecurityError } from "../security/errors.ts";
 import { addressHost, formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
-import { Admission, type LinkLimits } from "./admission.ts";
+import { Admission } from "./admission.ts";
 import type { ByteStream, SocketAddress } from "./byte_stream.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { AddressError, messageOf, TimeoutError } from "./errors.ts";
 import { contactHost } from "./host.ts";
 import { listenInproc } from "./inproc.ts";
+import type { FullLinkLimits } from "./limits.ts";
 import { checkLink, type LinkOptions } from "./link_options.ts";
+import { PeerLog } from "./peer_log.ts";
 import { openStreamComm } from "./stream_comm.ts";
 import { listenTcp } from "./tcp.ts";
 import { tlsTransport } from "./tls.ts";
 
 const logger = getLogger("distributed.comm");
+const peers = PeerLog.warnings(logger);
 
 /** How to listen. */
 export interface ListenOptions extends LinkOptions {
@@ -29,10 +31,6 @@ export interface ListenOptions extends LinkOptions {
   readonly onComm: (comm: Comm) => void;
   /** Told of a peer that did not become a comm, beside the log. */
   readonly onRefused?: ((reason: unknown, peer: string) => void) | undefined;
-  /** What peers may cost before they have proved anything. */
-  readonly limits?: LinkLimits | undefined;
-  /** `handshakeTimeout` of {@linkcode ListenOptions.limits}: milliseconds, or text such as `"10s"`. */
-  readonly handshakeTimeout?: number | string | undefined;
   /** Host of the contact address if this listens on all interfaces. Default: see {@linkcode contactHost}. */
   readonly contactHost?: string | undefined;
   /** Closes the listener when aborted. */
@@ -76,19 +74,19 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
   const handshakes = new TaskGroup();
   const hostname = host === "" ? "0.0.0.0" : host;
   const admission = new Admission(options.limits);
-  const handshakeTimeoutMs = options.handshakeTimeout === undefined
-    ? admission.limits.handshakeTimeout
-    : parseTimedelta(options.handshakeTimeout, "ms") * 1000;
+  const { limits } = admission;
+  const handshakeTimeoutMs = limits.handshakeTimeout;
   const refuse = (reason: unknown, peer: string) => {
     admission.refused(addressHost(peer), performance.now());
-    logger.warning(`Refused a connection from ${peer} on ${scheme}://${hostname}: ${messageOf(reason)}`);
+    peers.about(peer, `Refused a connection from ${peer} on ${scheme}://${hostname}: ${messageOf(reason)}`);
     options.onRefused?.(reason, peer);
   };
   const admit = (peerHost: string): boolean => {
     const now = performance.now();
     if (admission.admit(peerHost, now)) return true;
     if (admission.isNews(peerHost, now)) {
-      logger.warning(
+      peers.write(
+        peerHost,
         `Keeping out ${peerHost} on ${scheme}://${hostname}: it opens links too fast, was refused too often, ` +
           `or too many peers are in their handshake`,
       );
@@ -98,7 +96,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
   const onConnection = (stream: ByteStream) => {
     const peerHost = stream.remoteAddr.hostname;
     const started = handshakes.add(async (ended) => {
-      await greet(stream, scheme, handshakeTimeoutMs, options, ended, refuse);
+      await greet(stream, scheme, { ...options, limits }, ended, refuse);
       admission.settled(peerHost);
     });
     if (!started) stream.abort();
@@ -153,14 +151,14 @@ function systemCode(error: unknown): unknown {
 async function greet(
   stream: ByteStream,
   scheme: Scheme,
-  timeoutMs: number,
-  options: ListenOptions,
+  options: ListenOptions & { readonly limits: FullLinkLimits },
   ended: AbortSignal,
   refuse: (reason: unknown, peer: string) => void,
 ): Promise<void> {
   const { localAddr, remoteAddr } = stream;
   const peerAddress = formatAddress(scheme, remoteAddr.hostname, remoteAddr.port);
   const late = new AbortController();
+  const timeoutMs = options.limits.handshakeTimeout;
   const timer = setTimeout(
     () => late.abort(new TimeoutError(`no handshake message within ${timeoutMs / 1000} s`)),
     timeoutMs,
@@ -172,7 +170,7 @@ async function greet(
       peerAddress,
       compression: options.compression ?? null,
       handshake: options.handshake,
-      messageBytes: options.limits?.messageBytes,
+      limits: options.limits,
       signal: AbortSignal.any([late.signal, ended]),
     });
   } catch (error) {

@@ -5,6 +5,7 @@ import { SecurityError } from "../security/errors.ts";
 import { Security } from "../security/security.ts";
 import { encodeFrames } from "../protocol/frames.ts";
 import { encodeMessage, MsgpackError } from "../protocol/message.ts";
+import { Serialized } from "../protocol/serialized.ts";
 import { PYTHON_HANDSHAKE, RawPeer, SCHEMES, sidesOf, tlsSides } from "../testing/links.ts";
 import { LogWatch } from "../testing/logs.ts";
 import { tlsTransport } from "./tls.ts";
@@ -131,7 +132,7 @@ Deno.test("listen speaks first, as Dask's does", async () => {
 });
 
 Deno.test("listen drops a peer that sends no handshake in time, and one that stops in the middle", async () => {
-  await using watch = await watched("tcp", { handshakeTimeout: 50 });
+  await using watch = await watched("tcp", { limits: { handshakeTimeout: 50 } });
   using silent = await RawPeer.dial(watch.address);
   using half = await RawPeer.dial(watch.address);
   await half.send(bytes(32, 0, 0, 0));
@@ -145,7 +146,7 @@ Deno.test("listen drops a peer that sends no handshake in time, and one that sto
 });
 
 Deno.test("listen over TLS drops silent peers in time and serves others meanwhile", async () => {
-  await using watch = await watched("tls", { handshakeTimeout: 100 });
+  await using watch = await watched("tls", { limits: { handshakeTimeout: 100 } });
   const { host, port = 0 } = parseAddress(watch.address);
   const silent = await Deno.connect({ hostname: host, port });
   await watch.stillServes();
@@ -372,6 +373,52 @@ Deno.test("deep nesting is refused message by message", async () => {
   await assertRejects(() => watch.comms[0]?.read() ?? Promise.resolve(), MsgpackError, "deep");
   await peer.write("next");
   assertEquals(await watch.comms[0]?.read(), "next");
+});
+
+Deno.test("listen holds peers to the limits that it was given", async () => {
+  await using watch = await watched("tcp", {
+    limits: { messageDepth: 16, messageFrames: 20, messageBytes: 70_000 },
+  });
+  const nested = (depth: number): unknown => depth === 0 ? 1 : [nested(depth - 1)];
+  using deep = await RawPeer.greet(watch.address);
+  await deep.write(nested(17));
+  await assertRejects(() => watch.comms[0]?.read() ?? Promise.resolve(), MsgpackError, "deeper than 16");
+  await deep.write(nested(16));
+  assertEquals(await watch.comms[0]?.read(), nested(16));
+
+  const payloads = (count: number) => Array.from({ length: count }, () => new Serialized({}, []));
+  using many = await RawPeer.greet(watch.address);
+  await many.write(payloads(19));
+  assertEquals((await watch.comms[1]?.read() as unknown[]).length, 19);
+  await many.write(payloads(20));
+  await assertRejects(
+    () => watch.comms[1]?.read() ?? Promise.resolve(),
+    CommClosed,
+    "at most 20 are allowed",
+  );
+
+  using large = await RawPeer.greet(watch.address);
+  await large.write("x".repeat(70_000));
+  await assertRejects(
+    () => watch.comms[2]?.read() ?? Promise.resolve(),
+    CommClosed,
+    "at most 70000 are allowed",
+  );
+  await watch.stillServes();
+});
+
+Deno.test("listen over TLS keeps out a host that opens too many links, and counts how often", async () => {
+  const { server } = await tlsSides();
+  const { context } = server;
+  await using watch = await watched("tls", { limits: { handshakesPerHost: 2 } });
+  const { host, port = 0 } = parseAddress(watch.address);
+  const open = () => Deno.connect({ hostname: host, port });
+  using _first = await open();
+  using _second = await open();
+  const before = context?.refusals.keptOut ?? 0;
+  using third = await open();
+  assertEquals(await third.read(new Uint8Array(10)).catch(() => null), null);
+  assertEquals([context?.refusals.keptOut, watch.refusals], [before + 1, []]);
 });
 
 Deno.test("Listener closes once, keeps accepted comms, and drops handshakes that wait", async () => {

@@ -16,6 +16,7 @@ import {
   Security,
   type TlsRole,
 } from "../security/security.ts";
+import { linkLimits } from "./limits.ts";
 import type { LinkOptions } from "./link_options.ts";
 
 /** A key that belongs to a certificate does not belong to another one. */
@@ -46,6 +47,7 @@ export async function linkOptions(
     requireEncryption: requiresEncryption(checked),
     compression: compressionOf(config),
     timeout: config.milliseconds("distributed.comm.timeouts.connect"),
+    limits: linkLimits(config),
   };
 }
 

@@ -14,10 +14,13 @@ import { isRecord, type RawMessage } from "../messages/common.ts";
 import { errorReply } from "../protocol/remote_error.ts";
 import { type AccessGuard, type Refusal, REGISTRATION_REFUSALS } from "./access.ts";
 import { addressHost } from "./address.ts";
-import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./admission.ts";
+import { hostGroup } from "./admission.ts";
+import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
 import { listen, type ListenOptions } from "./listen.ts";
+import { PeerLog } from "./peer_log.ts";
+import { StallWatch } from "./stalled.ts";
 
 /** What a handler returns if nothing is to be written. */
 export const DONT_REPLY: unique symbol = Symbol("dont_reply");
@@ -49,8 +52,8 @@ export interface ServerOptions {
   readonly blockedHandlers?: readonly string[] | undefined;
   /** Who may use which operation. Default: everybody. */
   readonly access?: AccessGuard | undefined;
-  /** Comms at once, over all hosts and from one; more are dropped. */
-  readonly limits?: Pick<LinkLimits, "links" | "linksPerHost"> | undefined;
+  /** Comms at once, over all hosts and from one: more are dropped. And how long one may take nothing. */
+  readonly limits?: Pick<LinkLimits, "links" | "linksPerHost" | "stallTimeout"> | undefined;
 }
 
 /** Serves comms. It owns them, and everything that runs for them. */
@@ -62,8 +65,10 @@ export class Server implements AsyncDisposable {
   readonly #access: AccessGuard | undefined;
   readonly #maxComms: number;
   readonly #maxCommsPerHost: number;
+  readonly #stalls: StallWatch;
   readonly #commsOfHost = new Map<string, number>();
   readonly #logger: Logger;
+  readonly #peers: PeerLog;
   readonly #listeners: Listener[] = [];
   readonly #comms = new Set<Comm>();
   readonly #tasks: TaskGroup;
@@ -76,9 +81,19 @@ export class Server implements AsyncDisposable {
     this.#streams = new Map(Object.entries(options.streams ?? {}));
     this.#blocked = new Set(options.blockedHandlers);
     this.#access = options.access;
-    this.#maxComms = options.limits?.links ?? DEFAULT_LINK_LIMITS.links;
-    this.#maxCommsPerHost = options.limits?.linksPerHost ?? DEFAULT_LINK_LIMITS.linksPerHost;
+    const limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
+    this.#maxComms = limits.links;
+    this.#maxCommsPerHost = limits.linksPerHost;
+    this.#stalls = new StallWatch(limits.stallTimeout, (comm, bytes) => {
+      this.#peers.about(
+        comm.peerAddress,
+        `${this.#name} dropped the connection from ${comm.peerAddress}: ${bytes} bytes wait, of which it took none for ` +
+          `${limits.stallTimeout / 1000} s`,
+      );
+      comm.abort();
+    });
     this.#logger = getLogger("distributed.core");
+    this.#peers = PeerLog.warnings(this.#logger);
     this.#tasks = new TaskGroup({
       onError: (error) => this.#logger.error(`${this.#name}: a connection failed: ${messageOf(error)}`),
     });
@@ -108,10 +123,11 @@ export class Server implements AsyncDisposable {
 
   /** Takes over a comm and answers its requests until it ends. */
   serve(comm: Comm): void {
-    const host = addressHost(comm.peerAddress);
+    const host = hostGroup(addressHost(comm.peerAddress));
     const ofHost = this.#commsOfHost.get(host) ?? 0;
     if (this.#comms.size >= this.#maxComms || ofHost >= this.#maxCommsPerHost) {
-      this.#logger.warning(
+      this.#peers.about(
+        comm.peerAddress,
         `${this.#name} dropped a connection from ${comm.peerAddress}: ${this.#comms.size} are open, ` +
           `${ofHost} of them from its host`,
       );
@@ -122,8 +138,9 @@ export class Server implements AsyncDisposable {
   }
 
   async #handleComm(comm: Comm): Promise<void> {
-    const host = addressHost(comm.peerAddress);
+    const host = hostGroup(addressHost(comm.peerAddress));
     this.#comms.add(comm);
+    this.#stalls.add(comm);
     this.#commsOfHost.set(host, (this.#commsOfHost.get(host) ?? 0) + 1);
     try {
       while (await this.#handleOne(comm));
@@ -133,6 +150,7 @@ export class Server implements AsyncDisposable {
       if (!(error instanceof CommClosed)) throw error;
     } finally {
       this.#comms.delete(comm);
+      this.#stalls.delete(comm);
       const left = (this.#commsOfHost.get(host) ?? 1) - 1;
       if (left > 0) this.#commsOfHost.set(host, left);
       else this.#commsOfHost.delete(host);
@@ -151,7 +169,8 @@ export class Server implements AsyncDisposable {
       return true;
     }
     if (!isRecord(request) || !Object.hasOwn(request, "op")) {
-      this.#logger.warning(
+      this.#peers.about(
+        comm.peerAddress,
         `${this.#name} dropped the connection from ${comm.peerAddress}: not a request with "op"`,
       );
       comm.abort();
@@ -188,7 +207,8 @@ export class Server implements AsyncDisposable {
       return DONT_REPLY;
     } catch (error) {
       if (error instanceof CommClosed && comm.closed) throw error;
-      this.#logger.warning(
+      this.#peers.about(
+        comm.peerAddress,
         `${this.#name} failed to handle "${String(op)}" of ${comm.peerAddress}: ${messageOf(error)}`,
       );
       return await registrationFailed(request, comm, messageOf(error)) ?? errorReply(error);
@@ -197,7 +217,10 @@ export class Server implements AsyncDisposable {
 
   /** Dask answers nil, which its peers know; ours are told. */
   #unknown(what: string, comm: Comm): unknown {
-    this.#logger.warning(`${this.#name} has no handler ${what}, which ${comm.peerAddress} asked for`);
+    this.#peers.about(
+      comm.peerAddress,
+      `${this.#name} has no handler ${what}, which ${comm.peerAddress} asked for`,
+    );
     if (comm.peerInfo.javascript === undefined) return null;
     return errorReply(new Error(`Unknown operation ${what} for a ${this.#name}`));
   }

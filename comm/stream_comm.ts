@@ -7,8 +7,9 @@
  * @module
  */
 
+import { pauseIfBusy } from "../internal/turns.ts";
 import type { Address } from "../messages/common.ts";
-import { defaultLimits, encodeFrames, FrameReader, tightLimits } from "../protocol/frames.ts";
+import { encodeFrames, FrameReader } from "../protocol/frames.ts";
 import { decodeMessage, encodeMessage } from "../protocol/message.ts";
 import { TlsRefusedError } from "../security/errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
@@ -22,11 +23,12 @@ import {
   parseHandshake,
   SpeaksTlsError,
 } from "./handshake.ts";
+import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits.ts";
 
 /** What to say, and who the ends are. */
 export interface StreamCommOptions {
-  /** Most bytes of one message from the peer. Default: as `protocol/frames.ts` says. */
-  readonly messageBytes?: number | undefined;
+  /** What the peer may send. */
+  readonly limits?: LinkLimits | undefined;
   /** This end. */
   readonly localAddress: Address;
   /** The other end. */
@@ -52,7 +54,11 @@ export async function openStreamComm(stream: ByteStream, options: StreamCommOpti
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
     signal?.throwIfAborted();
-    const reader = new FrameReader(tightLimits);
+    const limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
+    const reader = new FrameReader({
+      maxFrames: limits.handshakeFrames,
+      maxMessageBytes: limits.handshakeBytes,
+    });
     const [first, written] = await Promise.allSettled([
       readFirst(stream, reader),
       stream.write(encodeFrames(encodeMessage(local, { compression: null }))),
@@ -62,10 +68,9 @@ export async function openStreamComm(stream: ByteStream, options: StreamCommOpti
     if (first.status === "rejected") throw first.reason;
     if (written.status === "rejected") throw closedEarly(stream, messageOf(written.reason), written.reason);
     const remote = parseHandshake(first.value);
-    reader.limits = options.messageBytes === undefined
-      ? defaultLimits
-      : { ...defaultLimits, maxMessageBytes: options.messageBytes };
-    return new StreamComm(stream, reader, options, remote, negotiate(local, remote).compression);
+    reader.limits = { maxFrames: limits.messageFrames, maxMessageBytes: limits.messageBytes };
+    const { compression: negotiated } = negotiate(local, remote);
+    return new StreamComm(stream, reader, options, remote, negotiated, limits.messageDepth);
   } catch (error) {
     stream.abort();
     throw signal?.aborted === true ? signal.reason : error;
@@ -118,7 +123,10 @@ class StreamComm implements Comm {
   readonly #stream: ByteStream;
   readonly #reader: FrameReader;
   readonly #options: { readonly compression: string | null };
+  readonly #depth: number;
   #reading = false;
+  /** Bytes that the stream was given so far, also before. */
+  #givenBytes: number;
   #ended: CommClosed | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
 
@@ -128,18 +136,29 @@ class StreamComm implements Comm {
     ends: { readonly localAddress: Address; readonly peerAddress: Address },
     peerInfo: HandshakeInfo,
     compression: string | null,
+    depth: number,
   ) {
     this.localAddress = ends.localAddress;
     this.peerAddress = ends.peerAddress;
     this.peerInfo = peerInfo;
     if (stream.tls !== undefined) this.tls = stream.tls;
     this.#stream = stream;
+    this.#givenBytes = stream.sentBytes;
     this.#reader = reader;
     this.#options = { compression };
+    this.#depth = depth;
   }
 
   get closed(): boolean {
     return this.#ended !== undefined;
+  }
+
+  get sentBytes(): number {
+    return this.#stream.sentBytes;
+  }
+
+  get queuedBytes(): number {
+    return this.#givenBytes - this.#stream.sentBytes;
   }
 
   async read(): Promise<unknown> {
@@ -147,7 +166,9 @@ class StreamComm implements Comm {
     if (this.#reading) throw new TypeError(`Cannot read from "${this.peerAddress}": another read is pending`);
     this.#reading = true;
     try {
-      return decodeMessage(await this.#nextFrames());
+      const pause = pauseIfBusy();
+      if (pause !== undefined) await pause;
+      return decodeMessage(await this.#nextFrames(), this.#depth);
     } finally {
       this.#reading = false;
     }
@@ -167,6 +188,8 @@ class StreamComm implements Comm {
         throw this.#fail(`Link to "${this.peerAddress}" was closed by the peer${where}`);
       }
       frames = this.#framesOf(chunk);
+      const pause = frames === undefined ? pauseIfBusy() : undefined;
+      if (pause !== undefined) await pause;
     }
     return frames;
   }
@@ -180,10 +203,18 @@ class StreamComm implements Comm {
     }
   }
 
-  async write(message: unknown): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
-    // Nothing was sent if this throws: the link stays.
-    const chunks = encodeFrames(encodeMessage(message, this.#options));
+  /** Does not hold on to the message: only its bytes wait. */
+  write(message: unknown): Promise<void> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    try {
+      return this.#send(encodeFrames(encodeMessage(message, this.#options)));
+    } catch (error) {
+      return Promise.reject(error); // nothing was sent: the link stays
+    }
+  }
+
+  async #send(chunks: readonly Uint8Array[]): Promise<void> {
+    for (let i = 0; i < chunks.length; i++) this.#givenBytes += chunks[i]?.byteLength ?? 0;
     try {
       await this.#stream.write(chunks);
     } catch (error) {

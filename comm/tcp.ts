@@ -118,6 +118,7 @@ export function acceptAll<T>(
 class TcpStream implements ByteStream {
   readonly localAddr: SocketAddress;
   readonly remoteAddr: SocketAddress;
+  sentBytes = 0;
   readonly #conn: Deno.TcpConn;
   #buffer = new Uint8Array(READ_BYTES_MIN);
   #reading: Promise<number | null> | undefined = undefined;
@@ -178,7 +179,11 @@ class TcpStream implements ByteStream {
     try {
       for (let i = 0; i < chunks.length; i++) {
         let rest = chunks[i] as Uint8Array;
-        while (rest.length > 0) rest = rest.subarray(await this.#conn.write(rest));
+        while (rest.length > 0) {
+          const count = await this.#conn.write(rest);
+          this.sentBytes += count;
+          rest = rest.subarray(count);
+        }
       }
     } catch (error) {
       throw this.#dropped ?? this.#fail(error);

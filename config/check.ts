@@ -10,45 +10,61 @@ import { DEFAULTS, FREE_SECTIONS, OUTER_SECTIONS, UNUSED } from "./defaults.ts";
 import { ConfigError } from "./errors.ts";
 import { type ConfigSection, isSection, leaves, plainPath } from "./tree.ts";
 
-const TLS = "distributed.comm.tls";
 const KNOWN: readonly string[] = leaves(DEFAULTS).map(([path]) => plainPath(path));
 /** `authorization` is a list of rules, or a section that has them. */
-const TLS_KNOWN: readonly string[] = [
-  ...KNOWN.filter((path) => path.startsWith(`${TLS}.`)),
-  `${TLS}.authorization.rules`,
-];
+const RULES = "distributed.comm.tls.authorization.rules";
+/** With a misspelt name there, links would be open to all, or peers could take what they like. */
+const STRICT: readonly (readonly [section: string, known: readonly string[]])[] = [
+  "distributed.comm.tls",
+  "distributed.comm.limits",
+].map((section) => [section, [...KNOWN, RULES].filter((path) => isBelow(path, section))]);
 
-/** Refuses what is unknown below `distributed.comm.tls`: with a misspelt name there, links would be open to all. */
-export function checkTlsKeys({ source, settings }: ConfigLayer): void {
-  refuseDottedTlsKeys(source, settings);
-  for (const [given, value] of leaves(settings)) {
-    const path = plainPath(given);
-    if (path !== TLS && !path.startsWith(`${TLS}.`)) continue;
-    if (TLS_KNOWN.includes(path)) continue;
-    if (value === null || (isSection(value) && Object.keys(value).length === 0)) {
-      // A headline with nothing below is no slip.
-      if (path === TLS || TLS_KNOWN.some((known) => known.startsWith(`${path}.`))) continue;
-    }
-    const guess = nearestPath(path, TLS_KNOWN);
-    throw new ConfigError(
-      `Unknown setting "${given}" in ${source}: ${
-        guess === undefined ? `known are ${TLS_KNOWN.join(", ")}` : `did you mean "${guess}"?`
-      }`,
-    );
+/** Refuses what is unknown in a section where a slip would cost security. */
+export function checkStrictKeys({ source, settings }: ConfigLayer): void {
+  for (const [section, known] of STRICT) {
+    refuseDottedKeys(section, source, settings);
+    for (const [given, value] of leaves(settings)) checkStrictKey(section, known, source, given, value);
   }
 }
 
+function checkStrictKey(
+  section: string,
+  known: readonly string[],
+  source: string,
+  given: string,
+  value: unknown,
+): void {
+  const path = plainPath(given);
+  if (!isBelow(path, section) || known.includes(path)) return;
+  if (value === null || (isSection(value) && Object.keys(value).length === 0)) {
+    // A headline with nothing below is no slip.
+    if (path === section || known.some((one) => one.startsWith(`${path}.`))) return;
+  }
+  const guess = nearestPath(path, known);
+  throw new ConfigError(
+    `Unknown setting "${given}" in ${source}: ${
+      guess === undefined ? `known are ${known.join(", ")}` : `did you mean "${guess}"?`
+    }`,
+  );
+}
+
 /** A key with dots is no path, in Dask neither: what it says would be without effect. */
-function refuseDottedTlsKeys(source: string, section: ConfigSection, prefix = "", isDotted = false): void {
+function refuseDottedKeys(
+  strict: string,
+  source: string,
+  section: ConfigSection,
+  prefix = "",
+  isDotted = false,
+): void {
   for (const [key, value] of Object.entries(section)) {
     const path = `${prefix}${key}`;
     const dotted = isDotted || key.includes(".");
-    if (dotted && plainPath(path).startsWith(`${TLS}.`)) {
+    if (dotted && plainPath(path).startsWith(`${strict}.`)) {
       throw new ConfigError(
         `Setting "${path}" in ${source} is written with dots, and would have no effect: nest it, a line for each part`,
       );
     }
-    if (isSection(value)) refuseDottedTlsKeys(source, value, `${path}.`, dotted);
+    if (isSection(value)) refuseDottedKeys(strict, source, value, `${path}.`, dotted);
   }
 }
 
@@ -94,7 +110,7 @@ function nearestPath(path: string, known: readonly string[]): string | undefined
 function isUsed(path: string): boolean {
   if (isBelow(path, "logging")) return true;
   return FREE_SECTIONS.some((section) => isBelow(path, section)) || KNOWN.includes(path) ||
-    TLS_KNOWN.includes(path) || KNOWN.some((known) => known.startsWith(`${path}.`));
+    path === RULES || KNOWN.some((known) => known.startsWith(`${path}.`));
 }
 
 function isBelow(path: string, section: string): boolean {

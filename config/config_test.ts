@@ -144,6 +144,20 @@ for (const [name, guess] of TLS_SLIPS) {
   });
 }
 
+Deno.test("loadConfig refuses an unknown limit, naming the source and the nearest one", () => {
+  const of = (name: string) => () =>
+    loadConfig({ env: { [`DASK_DISTRIBUTED__COMM__LIMITS__${name}`]: "1" } });
+  const error = assertThrows(of("LINK"), ConfigError, 'did you mean "distributed.comm.limits.links"');
+  assertMatch(error.message, /"distributed\.comm\.limits\.link" in environment variable DASK_/);
+  assertThrows(of("MAX_OPEN_FILES"), ConfigError, "known are distributed.comm.limits.handshake-timeout, ");
+  assertEquals(
+    loadConfig({ env: { DASK_DISTRIBUTED__COMM__LIMITS: "None" } }).get("distributed.x"),
+    undefined,
+  );
+  using files = new Files({ "dotted.yaml": "distributed:\n  comm:\n    limits.links: 5\n" });
+  assertThrows(() => loadConfig({ env: {}, path: files.root }), ConfigError, "is written with dots");
+});
+
 Deno.test("loadConfig refuses an unknown TLS setting in a file, naming file and path", () => {
   using files = new Files({ "tls.yaml": "distributed:\n  comm:\n    tls:\n      ca_fle: x\n" });
   const error = assertThrows(() => loadConfig({ env: {}, path: files.root }), ConfigError);

@@ -38,6 +38,23 @@ export const DEFAULTS: ConfigSection = {
       "default-scheme": "tcp",
       "require-encryption": null,
       timeouts: { connect: "30s" },
+      // Not Dask's; comm/limits.ts says what each is for.
+      limits: {
+        "handshake-timeout": "10s",
+        "handshake-bytes": "4KiB",
+        "handshake-frames": 8,
+        handshakes: 1024,
+        "handshakes-per-host": 256,
+        "accepts-per-second": 500,
+        links: 8192,
+        "links-per-host": 4096,
+        "message-bytes": "1TiB",
+        "message-frames": 500_000,
+        "message-depth": 511,
+        "queued-bytes": "256MiB",
+        "queued-bytes-per-host": "1GiB",
+        "stall-timeout": "5 minutes",
+      },
       tls: {
         ciphers: null,
         "min-version": 1.2,

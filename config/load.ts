@@ -5,7 +5,7 @@
  * @module
  */
 
-import { checkTlsKeys, uselessSettings } from "./check.ts";
+import { checkStrictKeys, uselessSettings } from "./check.ts";
 import { Config } from "./config.ts";
 import { getLogger } from "./logging.ts";
 import { applyLogLevels } from "./logging_levels.ts";
@@ -30,15 +30,15 @@ export interface LoadOptions {
  * Gathers settings. Nothing is asked for: what permissions do not cover is left out and noted in
  * {@linkcode Config.unread}.
  *
- * @throws {ConfigError} If a file is malformed, `path` can't be read, or a setting below `distributed.comm.tls` is
- * unknown.
+ * @throws {ConfigError} If a file is malformed, `path` can't be read, or a setting below `distributed.comm.tls` or
+ * `distributed.comm.limits` is unknown.
  */
 export function loadConfig(options: LoadOptions = {}): Config {
   const { env, unread } = options.env === undefined ? readEnvironment() : { env: options.env, unread: [] };
   const found = places(env).map((place) => readPlace(place));
   if (options.path !== undefined) found.push(readPlace(options.path, true));
   const layers = [...found.flatMap((place) => place.layers), ...readVariables(env)];
-  for (const layer of layers) checkTlsKeys(layer);
+  for (const layer of layers) checkStrictKeys(layer);
   const config = new Config(layers, [...unread, ...found.flatMap((place) => place.unread)]);
   loadedWith.set(config, options);
   return config;

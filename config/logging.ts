@@ -23,6 +23,10 @@ export interface Logger {
 }
 
 const encoder = new TextEncoder();
+/** Characters of a line's text; a stack has fewer. */
+const LINE_MAX = 8192;
+/** Control characters but tabs, separators of lines, and what turns the direction of writing. */
+const UNPRINTABLE = /(?!\t)[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 /** Dask's own (`distributed/config.py`, `_initialize_logging_old_style`). */
 const thresholds = new Map<string, number>([
   ["distributed", LEVELS.indexOf("info")],
@@ -60,20 +64,9 @@ function threshold(name: string): number {
   }
 }
 
-/** What a peer may have put into a text; it must not pass for a line of ours, nor reach a terminal. */
-// deno-lint-ignore no-control-regex -- they are what is looked for
-const UNPRINTABLE = /[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029]/g;
-
-/** Lines of one text stay apart, behind the margin. */
-function escaped(character: string): string {
-  return character === "\n" ? "\n  " : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-}
-
 function writeLine(name: string, level: LogLevel, text: string): void {
   const bytes = encoder.encode(
-    `${timestamp(new Date())} - ${name} - ${level.toUpperCase()} - ${
-      text.replaceAll(UNPRINTABLE, escaped)
-    }\n`,
+    `${timestamp(new Date())} - ${name} - ${level.toUpperCase()} - ${printable(text)}\n`,
   );
   try {
     for (let written = 0; written < bytes.length;) {
@@ -82,6 +75,16 @@ function writeLine(name: string, level: LogLevel, text: string): void {
   } catch {
     // A closed stderr must not take a role down.
   }
+}
+
+/** Peers choose parts of what is logged: it must look like no other line, and steer no terminal. */
+function printable(text: string): string {
+  const more = text.length - LINE_MAX;
+  const cut = more > 0 ? `${text.slice(0, LINE_MAX)}… (${more} characters more)` : text;
+  return cut.replace(
+    UNPRINTABLE,
+    (char) => char === "\n" ? "\n    " : `\\u{${char.codePointAt(0)?.toString(16)}}`,
+  );
 }
 
 function timestamp(date: Date): string {

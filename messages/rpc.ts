@@ -388,6 +388,8 @@ export interface RefusalCounts {
   readonly operation: number;
   /** Open links that were ended because their peer is not trusted any more. */
   readonly ended: number;
+  /** Links that were closed before their handshake because of limits. */
+  readonly kept_out: number;
 }
 
 /** Operations by name: what is asked and what is answered. */

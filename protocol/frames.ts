@@ -31,9 +31,6 @@ export interface FrameLimits {
  */
 export const defaultLimits: FrameLimits = { maxFrames: 500_000, maxMessageBytes: 2 ** 40 };
 
-/** Limits until a peer's handshake message was read, which is one frame of less than 200 bytes. */
-export const tightLimits: FrameLimits = { maxFrames: 8, maxMessageBytes: 4096 };
-
 /** Frames from this size on are neither merged with others when written, nor share memory with others when read. */
 export const BIG_FRAME_BYTES: number = 64 * 1024;
 /** Small frames of a message are read into blocks of at most this size. */

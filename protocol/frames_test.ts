@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { BIG_FRAME_BYTES, encodeFrames, FrameError, FrameReader, tightLimits } from "./frames.ts";
+import { BIG_FRAME_BYTES, encodeFrames, FrameError, type FrameLimits, FrameReader } from "./frames.ts";
+
+const tightLimits: FrameLimits = { maxFrames: 8, maxMessageBytes: 4096 };
 
 const seed = 20260801;
 

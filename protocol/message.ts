@@ -63,12 +63,13 @@ function encodeHeader(header: SerializedHeader, count: number): Uint8Array {
 /**
  * The message that `frames` hold. Binary values and payloads in it share memory with `frames`.
  *
+ * @param depth Arrays and maps that may be inside each other.
  * @throws {MsgpackError} If they hold none.
  */
-export function decodeMessage(frames: readonly Uint8Array[]): unknown { // hot: per message
+export function decodeMessage(frames: readonly Uint8Array[], depth?: number): unknown { // hot: per message
   const body = frames[0];
   if (body === undefined) throw new MsgpackError("Cannot decode a message: it has no frames");
-  return decoder.decode(body, new FramePayloads(frames));
+  return decoder.decode(body, new FramePayloads(frames), depth);
 }
 
 const decoder = new Decoder();

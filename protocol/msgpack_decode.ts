@@ -42,19 +42,22 @@ export class Decoder {
   #view: DataView = NO_VIEW;
   #at = 0;
   #depth = 0;
+  #depthMax = DEPTH_MAX;
   #payloads: PayloadSource | undefined = undefined;
   #interned: string[] = new Array<string>(INTERNED_SLOTS).fill("");
 
   /**
    * Reads the one value that `bytes` holds.
    *
+   * @param depth Arrays and maps that may be inside each other, at most {@linkcode DEPTH_MAX}.
    * @throws {MsgpackError} If that is not MessagePack, or more than one value.
    */
-  decode(bytes: Uint8Array, payloads?: PayloadSource): unknown {
+  decode(bytes: Uint8Array, payloads?: PayloadSource, depth: number = DEPTH_MAX): unknown {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = 0;
     this.#depth = 0;
+    this.#depthMax = depth;
     this.#payloads = payloads;
     const value = this.#value();
     const rest = bytes.byteLength - this.#at;
@@ -213,7 +216,9 @@ export class Decoder {
 
   #enter(values: number): void {
     if (values > this.#bytes.length - this.#at) this.#truncated();
-    if (++this.#depth > DEPTH_MAX) throw new MsgpackError(`Cannot decode: nested deeper than ${DEPTH_MAX}`);
+    if (++this.#depth > this.#depthMax) {
+      throw new MsgpackError(`Cannot decode: nested deeper than ${this.#depthMax}`);
+    }
   }
 
   #binary(count: number): Uint8Array {

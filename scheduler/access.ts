@@ -9,13 +9,14 @@ import type { BatchedSend } from "../comm/batched.ts";
 import type { Comm } from "../comm/comm.ts";
 import { messageOf } from "../comm/errors.ts";
 import { checkLink, type LinkOptions } from "../comm/link_options.ts";
+import { PeerLog } from "../comm/peer_log.ts";
 import { getLogger } from "../config/logging.ts";
 import { grantText } from "../internal/access.ts";
 import { CLIENT_STREAM_ACCESS, mayUse } from "../messages/access.ts";
 import type { ClientStreamMessage } from "../messages/client_scheduler.ts";
 import type { Address, Key } from "../messages/common.ts";
 
-const logger = getLogger("distributed.scheduler");
+const peers = PeerLog.warnings(getLogger("distributed.scheduler"));
 
 /**
  * Why a worker at `address` can't be a member: it would have to be dialled in plain text, which is forbidden, or nobody
@@ -68,7 +69,7 @@ export function checkSpeaksFor(
   count();
   const reason =
     `the certificate "${asks.name}" can't speak for the worker "${address}", which is "${is.name}"`;
-  logger.warning(`Refused "${op}" of ${comm.peerAddress}: ${reason}`);
+  peers.about(comm.peerAddress, `Refused "${op}" of ${comm.peerAddress}: ${reason}`);
   throw Object.assign(new Error(`The scheduler refuses "${op}": ${reason}`), { name: "PermissionError" });
 }
 
@@ -91,7 +92,7 @@ export function permitted(
     if (mayUse(CLIENT_STREAM_ACCESS, message.op, grant)) return true;
     count();
     const reason = `by "authorization" the certificate "${peer?.name}" is ${grantText(grant)}`;
-    logger.warning(`Refused "${message.op}" of ${comm.peerAddress}: ${reason}`);
+    peers.about(comm.peerAddress, `Refused "${message.op}" of ${comm.peerAddress}: ${reason}`);
     const keys = keysOf(message);
     if (keys.length > 0) stream.send({ op: "cancelled-keys", keys, reason, msg: null });
     return false;

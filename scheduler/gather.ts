@@ -5,6 +5,7 @@
  */
 
 import { type Clock, systemClock } from "../comm/clock.ts";
+import { PeerLog } from "../comm/peer_log.ts";
 import type { ConnectionPool } from "../comm/pool.ts";
 import { CommAuthError, CommClosed, messageOf, TimeoutError } from "../comm/errors.ts";
 import { getLogger } from "../config/logging.ts";
@@ -14,6 +15,7 @@ import { Serialized } from "../protocol/serialized.ts";
 import { SecurityError } from "../security/errors.ts";
 
 const logger = getLogger("distributed.scheduler");
+const unknown = new PeerLog((text) => logger.error(text));
 
 /** Why a worker can't be asked, so that another holder is; an address in plain text may be forbidden. */
 const UNREACHABLE = [CommClosed, CommAuthError, TimeoutError, SecurityError];
@@ -93,7 +95,7 @@ export class Gatherer {
     if (failed.length === 0) return { status: "OK", data };
     const shown = failed.slice(0, KEYS_LOGGED).join(", ") + (failed.length > KEYS_LOGGED ? ", …" : "");
     // Clients ask on: why a worker can't be reached was said.
-    if (wasReached) logger.error(`Couldn't gather keys: ${shown}`);
+    if (wasReached) unknown.write("clients", `Couldn't gather keys: ${shown}`);
     else logger.debug(`Couldn't gather keys: ${shown}`);
     return { status: "error", keys: failed };
   }

@@ -7,7 +7,7 @@
 import { blockedHandlers, defaultScheme } from "../comm/settings.ts";
 import { withConfigured } from "../comm/secure.ts";
 import type { Config } from "../config/config.ts";
-import type { LinkLimits } from "../comm/admission.ts";
+import { type FullLinkLimits, type LinkLimits, linkLimits } from "../comm/limits.ts";
 import { ConfigError } from "../config/errors.ts";
 import { checkOptions } from "../internal/options.ts";
 import { parseTimedelta } from "../internal/units.ts";
@@ -36,7 +36,7 @@ export interface SchedulerOptions {
   port?: number;
   /** Scheme of the address. Default: `"tls"` if there are certificates, else `distributed.comm.default-scheme`. */
   protocol?: "tcp" | "tls" | "inproc";
-  /** What peers may cost: bounds on links, handshakes and messages. Default: as {@linkcode LinkLimits} says. */
+  /** What peers may cost: bounds on links, handshakes and messages. Default, one by one: `distributed.comm.limits`. */
   limits?: LinkLimits;
   /** Certificates and policy. Default, field by field: `Security.fromConfig(config)`. */
   security?: Security;
@@ -82,7 +82,7 @@ export interface SchedulerSettings {
   /** Operations that are refused. */
   readonly blockedHandlers: readonly string[];
   /** What peers may cost. */
-  readonly limits: LinkLimits | undefined;
+  readonly limits: FullLinkLimits;
   /** What the state machine is made with. */
   readonly state: SchedulerStateOptions;
 }
@@ -105,7 +105,7 @@ export function schedulerSettings(options: SchedulerOptions, config: Config): Sc
     workerTtl: options.workerTtl !== undefined
       ? options.workerTtl
       : config.milliseconds(`${SCHEDULER}.worker-ttl`) ?? null,
-    limits: options.limits,
+    limits: linkLimits(config, options.limits),
     blockedHandlers: blockedHandlers(config, `${SCHEDULER}.blocked-handlers`),
     state: {
       validate: options.validate ?? config.boolean(`${SCHEDULER}.validate`) ?? false,

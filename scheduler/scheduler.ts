@@ -7,12 +7,14 @@
 
 import { addressHost, formatAddress } from "../comm/address.ts";
 import { accessGuard, REGISTRATION_REFUSALS } from "../comm/access.ts";
+import { Backlogs } from "../comm/backlog.ts";
 import { BatchedSend } from "../comm/batched.ts";
 import { CommClosed, TimeoutError } from "../comm/errors.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
 import { isLoopback, resolveAddress } from "../comm/host.ts";
 import { linksOf } from "../comm/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
+import { PeerLog } from "../comm/peer_log.ts";
 import { ConnectionPool } from "../comm/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { plainTextWarning } from "../comm/settings.ts";
@@ -22,7 +24,12 @@ import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
 import { SCHEDULER_ACCESS } from "../messages/access.ts";
-import { parseClientStreamMessage, parseUpdateData, type UpdateData } from "../messages/client_scheduler.ts";
+import {
+  type ClientReport,
+  parseClientStreamMessage,
+  parseUpdateData,
+  type UpdateData,
+} from "../messages/client_scheduler.ts";
 import {
   type Address,
   checkAddress,
@@ -62,6 +69,7 @@ import { SchedulerState } from "./state/scheduler_state.ts";
 export type { SchedulerOptions } from "./options.ts";
 
 const logger = getLogger("distributed.scheduler");
+const peers = PeerLog.warnings(logger);
 
 const UNKNOWN_ADDRESS =
   "The address above is for this machine only: its other addresses are not known without " +
@@ -71,8 +79,6 @@ const UNKNOWN_ADDRESS =
 const DEFAULT_PORT = 8786;
 /** Milliseconds that goodbyes to peers may take. */
 const GOODBYE_MS = 2000;
-/** Bytes that may wait for a client to read on; one that lets more pile up does not read at all. */
-const CLIENT_BYTES_MAX = 2 ** 30;
 /** Milliseconds between looks at the idle time-out, as in Dask. */
 const IDLE_CHECK_MS = 250;
 
@@ -95,6 +101,7 @@ export class Scheduler implements AsyncDisposable {
   #pool: ConnectionPool;
   #listener: Listener | undefined;
   #clients = new Map<ClientId, BatchedSend>();
+  #backlogs: Backlogs;
   #workers = new Map<Address, BatchedSend>();
   #registrations = new Map<Address, RegisterWorker>();
   /** Where workers registered. */
@@ -132,6 +139,7 @@ export class Scheduler implements AsyncDisposable {
     });
     this.#credentials = new Credentials(links.context);
     this.#links = links;
+    this.#backlogs = new Backlogs(settings.limits);
     this.#server = new Server({
       name: "Scheduler",
       limits: settings.limits,
@@ -181,12 +189,12 @@ export class Scheduler implements AsyncDisposable {
     if (schedulerFile !== undefined) SchedulerFile.check(schedulerFile);
     const settings = schedulerSettings(options, config);
     const { protocol } = settings;
-    const links = await linkOptions(security, "scheduler", config);
+    const links = { ...await linkOptions(security, "scheduler", config), limits: settings.limits };
     const scheduler = new Scheduler(settings, links);
     try {
       scheduler.#listener = await scheduler.#server.listen(
         protocol === "inproc" ? "inproc://" : formatAddress(protocol, host, port),
-        { ...links, limits: options.limits },
+        links,
       );
       if (schedulerFile !== undefined) {
         scheduler.#file = await SchedulerFile.write(schedulerFile, scheduler.identity());
@@ -295,7 +303,10 @@ export class Scheduler implements AsyncDisposable {
   #flush(): void {
     const { toWorker, toClient } = this.#state.takeOutbox();
     for (const [address, messages] of toWorker) sendAll(this.#workers.get(address), messages);
-    for (const [id, messages] of toClient) sendAll(this.#clients.get(id), messages);
+    for (const [id, messages] of toClient) {
+      const stream = this.#clients.get(id);
+      sendAll(stream, stream?.isBehind === true ? messages.map(withoutResult) : messages);
+    }
   }
 
   async #serveClient(request: RawMessage, comm: Comm): Promise<unknown> {
@@ -303,7 +314,7 @@ export class Scheduler implements AsyncDisposable {
     if (this.#clients.has(client)) {
       throw new MessageError(`Cannot register client "${client}": it is connected`);
     }
-    const stream = new BatchedSend(comm, { maxQueuedBytes: CLIENT_BYTES_MAX });
+    const stream = new BatchedSend(comm, { backlogs: this.#backlogs });
     this.#clients.set(client, stream);
     logger.info(`Receive client connection: ${client}`);
     try {
@@ -336,7 +347,7 @@ export class Scheduler implements AsyncDisposable {
       ? "this scheduler places tasks of TypeScript clients, which workers of Python can't run"
       : contactRefusal(address, comm, this.address, this.#links) ?? this.#refusal(address, registration.name);
     if (refusal !== undefined) {
-      logger.warning(`Refused worker ${address}: ${refusal}`);
+      peers.about(comm.peerAddress, `Refused worker ${address}: ${refusal}`);
       await comm.write({ status: "error", message: refusal, time: Date.now() / 1000 });
       return DONT_REPLY;
     }
@@ -489,6 +500,13 @@ export class Scheduler implements AsyncDisposable {
       void this.close().catch(() => {});
     }
   }
+}
+
+/** A client that does not keep up can ask for results later. */
+function withoutResult(report: ClientReport): ClientReport {
+  if (report.op !== "key-in-memory" || report.result === undefined) return report;
+  const { result: _, ...rest } = report;
+  return rest;
 }
 
 function sendAll(stream: BatchedSend | undefined, messages: readonly unknown[]): void {

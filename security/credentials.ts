@@ -52,6 +52,7 @@ export interface CredentialFacts {
     readonly unauthorized: number;
     readonly operation: number;
     readonly ended: number;
+    readonly kept_out: number;
   };
   /** How often certificates, keys or lists were taken anew. */
   readonly reloads: number;
@@ -179,7 +180,7 @@ export class Credentials {
     const context = this.#context;
     if (context === undefined) return undefined;
     const now = Date.now();
-    const { handshake, revoked, unauthorized, operation, ended } = context.refusals;
+    const { handshake, revoked, unauthorized, operation, ended, keptOut } = context.refusals;
     const peers = new Map<string, CertificateFacts>();
     for (const peer of context.links.peers()) {
       const facts = factsOf(peer, now);
@@ -194,7 +195,7 @@ export class Credentials {
       ca: context.trust.cas.map((ca) => factsOf(ca, now)),
       peers: [...peers.values()],
       crl_days_left: lists,
-      refused: { handshake, revoked, unauthorized, operation, ended },
+      refused: { handshake, revoked, unauthorized, operation, ended, kept_out: keptOut },
       reloads: context.generation,
     };
   }

@@ -27,7 +27,14 @@ Deno.test("Credentials tells days left and warns of a certificate that ends soon
   );
   const facts = credentials?.facts();
   assertEquals([facts?.certificate.days_left, facts?.ca[0]?.days_left], [5, 400]);
-  assertEquals(facts?.refused, { handshake: 0, revoked: 0, unauthorized: 0, operation: 0, ended: 0 });
+  assertEquals(facts?.refused, {
+    handshake: 0,
+    revoked: 0,
+    unauthorized: 0,
+    operation: 0,
+    ended: 0,
+    kept_out: 0,
+  });
   assertEquals(credentials?.metrics(), { certificate_days_left: 5 });
 });
 

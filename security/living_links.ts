@@ -36,6 +36,8 @@ export class Refusals {
   operation = 0;
   /** Open links that were ended because their peer is not trusted any more. */
   ended = 0;
+  /** Links that were closed before their handshake because of limits. */
+  keptOut = 0;
 }
 
 /** See the module. */

@@ -28,6 +28,7 @@ export class NodeStream implements ByteStream {
   readonly localAddr: SocketAddress;
   readonly remoteAddr: SocketAddress;
   readonly tls: TlsInfo;
+  sentBytes = 0;
   readonly #socket: TLSSocket;
   readonly #inbox: Inbox;
   readonly #pending = new Set<(error: Error) => void>();
@@ -87,8 +88,12 @@ export class NodeStream implements ByteStream {
     const end = chunks[last];
     if (end === undefined) return void queueMicrotask(done);
     if (this.#slices.isEmpty) { // else it must wait its turn
-      if (end.length === length && length <= SLICE_BYTES) return void socket.write(end, done);
-      if (length <= COALESCE_BYTES) return void socket.write(joined(chunks, length), done);
+      const sent: Done = (error) => {
+        this.sentBytes += length;
+        done(error);
+      };
+      if (end.length === length && length <= SLICE_BYTES) return void socket.write(end, sent);
+      if (length <= COALESCE_BYTES) return void socket.write(joined(chunks, length), sent);
     }
     this.#slices.push(chunks, done);
     this.#sendSlices();
@@ -102,6 +107,7 @@ export class NodeStream implements ByteStream {
       this.#slicesUnderWay++;
       this.#socket.write(bytes, (error) => {
         this.#slicesUnderWay--;
+        this.sentBytes += bytes.length;
         done?.(error);
         this.#sendSlices();
       });

@@ -10,7 +10,7 @@
 
 import { connect, type ConnectionOptions, createServer, type TlsOptions, type TLSSocket } from "node:tls";
 import { lookup } from "node:dns/promises";
-import { type AddressInfo, isIP, type Socket } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, isIP, type Server, type Socket } from "node:net";
 import type { ByteStream } from "../comm/byte_stream.ts";
 import type { TlsInfo } from "../comm/comm.ts";
 import { admit } from "./admission.ts";
@@ -223,15 +223,16 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     onRefused(refusal, address);
   };
 
-  const dropped = new WeakSet<WeakKey>();
-  server.on("connection", (raw: Socket) => {
+  // Who is kept out costs less than half of what it does if TLS is told of it first.
+  const gate = createTcpServer((raw: Socket) => {
     raw.on("error", () => {}); // `tlsClientError` tells it
     if (options.admit?.(raw.remoteAddress ?? "unknown") === false) {
-      dropped.add(raw);
+      context.refusals.keptOut++;
       raw.destroy();
       return;
     }
     handshakes.set(raw, { raw, address: hostPort(raw.remoteAddress ?? "unknown", raw.remotePort ?? 0) });
+    server.emit("connection", raw);
     const socket = tlsAbove(raw);
     if (socket === undefined) return;
     guardCertificates(socket);
@@ -260,7 +261,6 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     handshakes.delete(raw);
     socket.on("error", () => {});
     socket.destroy(); // a handshake time-out leaves it open
-    if (typeof raw === "object" && raw !== null && dropped.has(raw)) return;
     if (options.onLeft !== undefined && codeOf(error) === "ECONNRESET" && saidNothing(raw)) {
       if (!closing) options.onLeft(address);
       return;
@@ -272,10 +272,10 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
       refused === undefined ? error : found(shown.get(socket), refused, context, peer) ?? refused,
     );
   });
-  await bound(server, options);
+  await bound(gate, options);
   // Out of file descriptors, say: the listener goes on.
-  server.on("error", (error: Error) => refuse("unknown", error));
-  const { address, port } = server.address() as AddressInfo;
+  gate.on("error", (error: Error) => refuse("unknown", error));
+  const { address, port } = gate.address() as AddressInfo;
   const unsubscribe = context.onChange(() => server.setSecureContext(tlsOptions(context)));
   return {
     addr: { hostname: address, port },
@@ -283,7 +283,7 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
       if (closing) return Promise.resolve();
       closing = true;
       unsubscribe();
-      server.close(); // its callback waits for accepted links, which live on
+      gate.close(); // its callback waits for accepted links, which live on
       for (const { raw } of handshakes.values()) raw.destroy();
       handshakes.clear();
       return Promise.resolve();
@@ -332,7 +332,7 @@ function verdict(socket: TLSSocket): Error | undefined {
 }
 
 function bound(
-  server: ReturnType<typeof createServer>,
+  server: Server,
   { hostname, port }: Pick<TlsListenOptions, "hostname" | "port">,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -103,13 +103,17 @@ export class ProcessCluster implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Starts one with `nWorkers` workers. */
-  static async start(nWorkers: number): Promise<ProcessCluster> {
+  /** Starts one with `nWorkers` workers; `settings`: YAML below `distributed.comm.limits`, for the scheduler. */
+  static async start(nWorkers: number, settings?: string): Promise<ProcessCluster> {
     await using stack = new AsyncDisposableStack();
     const certificates = stack.use(await Certificates.make());
-    const scheduler = stack.use(
-      startRole("scheduler.ts", ["--host", "127.0.0.1", "--port", "0", ...certificates.flags("scheduler")]),
-    );
+    const flags = ["--host", "127.0.0.1", "--port", "0", ...certificates.flags("scheduler")];
+    if (settings !== undefined) {
+      const file = `${certificates.folder}/limits.yaml`;
+      await Deno.writeTextFile(file, `distributed: {comm: {limits: ${settings}}}\n`);
+      flags.push("--config", file);
+    }
+    const scheduler = stack.use(startRole("scheduler.ts", flags));
     const [, address = ""] = await scheduler.line(/Scheduler at:\s+(tls:\S+)/);
     const started = await Promise.allSettled(
       Array.from(

@@ -1,35 +1,86 @@
 /**
- * A long run of the fuzzer: `deno task fuzz [--seed N] [--inputs N]`.
+ * A long run of the fuzzer: damaged input against everything behind a socket in one process, then against live roles over
+ * tcp and tls; and which code it ran.
+ *
+ * `deno task fuzz [--seed N] [--inputs N] [--live N] [--files]`
  *
  * @module
  */
 
 import { parseFlags, wholeNumber } from "../cli/flags.ts";
-import { corpus } from "../tests/fuzz/corpus.ts";
-import { describeReport, fuzz, FuzzFinding, pastFraming } from "../tests/fuzz/fuzz.ts";
+import { setLogLevel } from "../config/logging.ts";
+import { runToEnd } from "../testing/processes.ts";
+import { coverageOf, describeCoverage } from "../tests/fuzz/coverage.ts";
+import { describeReport, FuzzFinding, type FuzzReport, pastFraming } from "../tests/fuzz/fuzz.ts";
+import { describeLive, fuzzLive, type LiveReport } from "../tests/fuzz/live.ts";
 import { say } from "./run.ts";
 
-const { text } = parseFlags(Deno.args, {
+const { text, on } = parseFlags(Deno.args, {
   seed: { type: "string", value: "N", help: "Which inputs [1]" },
-  inputs: { type: "string", value: "N", help: "How many [1000000]" },
+  inputs: { type: "string", value: "N", help: "How many in one process [1000000]" },
+  live: { type: "string", value: "N", help: "How many against live roles [40000]" },
+  files: { type: "boolean", help: "Coverage by file" },
 });
 const seed = wholeNumber("seed", text["seed"] ?? "1", 0, 2 ** 31);
 const inputs = wholeNumber("inputs", text["inputs"] ?? "1000000", 1, 2 ** 40);
+const live = wholeNumber("live", text["live"] ?? "40000", 0, 2 ** 40);
 
-const seeds = corpus();
-const started = performance.now();
+/** What {@linkcode "../tests/fuzz/offline.ts"} tells. */
+interface OfflineReport extends FuzzReport {
+  readonly messages: number;
+  readonly rss: number;
+}
+
+async function offline(coverage: string): Promise<OfflineReport> {
+  const program = new URL("../tests/fuzz/offline.ts", import.meta.url).href;
+  const { code, stdout, stderr } = await runToEnd({
+    command: [
+      Deno.execPath(),
+      ...["run", "--allow-read", `--coverage=${coverage}`, program],
+      ...[String(seed), String(inputs)],
+    ],
+  });
+  if (code !== 0) throw new FuzzFinding(`${stdout}${stderr}`);
+  return JSON.parse(stdout) as OfflineReport;
+}
+
+async function main(): Promise<void> {
+  setLogLevel("distributed", "error"); // of the honest client
+  const coverage = await Deno.makeTempDir({ prefix: "distributed-fuzz-" });
+  try {
+    let started = performance.now();
+    const seconds = () => ((performance.now() - started) / 1000).toFixed(0);
+    const report = await offline(coverage);
+    say(describeReport(report));
+    say(
+      `${inputs} inputs of ${report.messages} messages in ${seconds()} s, ` +
+        `${(100 * pastFraming(report)).toFixed(0)} % past framing, ${
+          (report.rss / 2 ** 20).toFixed(0)
+        } MiB resident`,
+    );
+    started = performance.now();
+    const reports: LiveReport[] = [];
+    for (const scheme of live > 0 ? ["tcp", "tls"] as const : []) {
+      const attacks = await fuzzLive({ scheme, seed, inputs: Math.ceil(live / 4), coverage });
+      say(describeLive(attacks));
+      reports.push(...attacks);
+    }
+    const sum = (of: (report: LiveReport) => number) => reports.reduce((all, one) => all + of(one), 0);
+    const heard = sum((one) => one.inputs);
+    if (live > 0) say(`${heard} live inputs in ${seconds()} s`);
+    const framed = sum((one) => one.framed) + pastFraming(report) * inputs;
+    say(`${inputs + heard} inputs in all, ${(100 * framed / (inputs + heard)).toFixed(0)} % past framing\n`);
+    say(describeCoverage(await coverageOf(coverage), on["files"] === true));
+  } finally {
+    await Deno.remove(coverage, { recursive: true });
+  }
+}
+
 try {
-  const report = fuzz(seeds, seed, inputs);
-  const seconds = (performance.now() - started) / 1000;
-  say(describeReport(report));
-  const { rss } = Deno.memoryUsage();
-  say(
-    `${inputs} inputs of ${seeds.captured.length + seeds.own.length} messages in ${seconds.toFixed(0)} s, ` +
-      `${(100 * pastFraming(report)).toFixed(0)} % past framing, ${(rss / 2 ** 20).toFixed(0)} MiB resident`,
-  );
+  await main();
 } catch (error) {
   if (!(error instanceof FuzzFinding)) throw error;
   say(error.message);
-  say(error.cause instanceof Error ? error.cause.stack ?? error.cause.message : String(error.cause));
+  if (error.cause !== undefined) say(String(error.cause));
   Deno.exitCode = 1;
 }

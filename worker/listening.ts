@@ -63,7 +63,6 @@ export async function listenForPeers(
   if (listenAddress !== undefined) {
     return await server.listen(listenAddress, {
       ...links,
-      limits: options.limits,
       contactHost: addressHost(comm.localAddress),
     });
   }
@@ -74,7 +73,7 @@ export async function listenForPeers(
   for (let candidate = from;; candidate++) {
     try {
       const address = formatAddress(scheme, options.host ?? localHost, candidate);
-      return await server.listen(address, { ...links, limits: options.limits, contactHost: localHost });
+      return await server.listen(address, { ...links, contactHost: localHost });
     } catch (error) {
       if (candidate >= to || !isAddressInUse(error)) throw error;
     }

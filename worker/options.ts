@@ -5,7 +5,7 @@
  */
 
 import { blockedHandlers } from "../comm/settings.ts";
-import type { LinkLimits } from "../comm/admission.ts";
+import { type FullLinkLimits, type LinkLimits, linkLimits } from "../comm/limits.ts";
 import type { Config } from "../config/config.ts";
 import { checkOptions } from "../internal/options.ts";
 import type { Security } from "../security/security.ts";
@@ -39,7 +39,7 @@ export interface WorkerOptions {
   port?: number | readonly [from: number, to: number];
   /** Scheme of the worker's address. Default: the scheduler's. */
   protocol?: "tcp" | "tls" | "inproc";
-  /** What peers may cost: bounds on links, handshakes and messages. Default: as {@linkcode LinkLimits} says. */
+  /** What peers may cost: bounds on links, handshakes and messages. Default, one by one: `distributed.comm.limits`. */
   limits?: LinkLimits;
   /** Address to listen on, such as `tls://0.0.0.0:9000`, in place of `host`, `port` and `protocol`. */
   listenAddress?: string;
@@ -66,6 +66,8 @@ export interface WorkerSettings {
   readonly transfersMax: number;
   /** Operations that are refused. */
   readonly blockedHandlers: readonly string[];
+  /** What peers may cost. */
+  readonly limits: FullLinkLimits;
   /** What the state machine is made with. */
   readonly state: Omit<WorkerStateOptions, "address" | "nthreads">;
 }
@@ -82,6 +84,7 @@ export function workerSettings(options: WorkerOptions, config: Config): WorkerSe
   return {
     transfersMax: config.wholeNumber(`${WORKER}.connections.incoming`, 1) ?? 10,
     blockedHandlers: blockedHandlers(config, `${WORKER}.blocked-handlers`),
+    limits: linkLimits(config, options.limits),
     state: {
       validate: options.validate ?? config.boolean(`${WORKER}.validate`) ?? false,
       transferIncomingCountLimit: config.wholeNumber(`${WORKER}.connections.outgoing`, 1) ?? 50,

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { DEFAULT_LINK_LIMITS } from "../comm/limits.ts";
 import { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
 import { workerSettings } from "./options.ts";
@@ -7,6 +8,7 @@ Deno.test("workerSettings takes Dask's numbers, and those of configuration", () 
   assertEquals(workerSettings({}, new Config()), {
     transfersMax: 10,
     blockedHandlers: [],
+    limits: DEFAULT_LINK_LIMITS,
     state: {
       validate: false,
       transferIncomingCountLimit: 50,
@@ -20,10 +22,12 @@ Deno.test("workerSettings takes Dask's numbers, and those of configuration", () 
     "distributed.worker.validate": true,
     "distributed.worker.blocked-handlers": ["terminate"],
     "distributed.admin.low-level-log-length": 7,
+    "distributed.comm.limits.links": 5,
   });
   assertEquals(workerSettings({}, config), {
     transfersMax: 3,
     blockedHandlers: ["terminate"],
+    limits: { ...DEFAULT_LINK_LIMITS, links: 5 },
     state: {
       validate: true,
       transferIncomingCountLimit: 4,

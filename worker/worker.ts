@@ -133,7 +133,7 @@ export class Worker implements AsyncDisposable {
     const { config = currentConfig() } = options;
     announceConfig(config, "worker");
     const settings = workerSettings(options, config);
-    const links = await linkOptions(options.security, "worker", config);
+    const links = { ...await linkOptions(options.security, "worker", config), limits: settings.limits };
     checkAddresses(options, links);
     const scheme = defaultScheme(config);
     const scheduler = normalizeAddress(address, scheme.name);
@@ -149,7 +149,7 @@ export class Worker implements AsyncDisposable {
     const server = stack.use(
       new Server({
         name: "Worker",
-        limits: options.limits,
+        limits: settings.limits,
         handlers: workerHandlers(
           store,
           () => self.worker,

@@ -4,6 +4,7 @@ import { X509Certificate } from "node:crypto";
 import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
 import { Client, CommAuthError, type Security } from "../../mod.ts";
 import { Certificates } from "../../testing/process_cluster.ts";
+import { RawPeer } from "../../testing/links.ts";
 import { rolePermissions, runToEnd, TestProcess } from "../../testing/processes.ts";
 
 const LISTEN = ["--host", "127.0.0.1", "--port", "0"];
@@ -121,6 +122,14 @@ Deno.test("a bad setting ends a role with 1, naming file and setting", async () 
       /^scheduler: "distributed\.comm\.default-scheme" must be one of/m,
     ],
     ["distributed: {comm: {compression: gzip}}", /^scheduler: "distributed\.comm\.compression": .*gzip/m],
+    [
+      "distributed: {comm: {limits: {links_per_hosts: 5}}}",
+      /^scheduler: Unknown setting "distributed\.comm\.limits\.links_per_hosts" in .*bad\.yaml: did you mean "distributed\.comm\.limits\.links-per-host"\?$/m,
+    ],
+    [
+      "distributed: {comm: {limits: {links: 0}}}",
+      /^scheduler: "distributed\.comm\.limits\.links" must be a whole number of at least 1, not 0 \(.*bad\.yaml\)$/m,
+    ],
     ["logging: {distributed: loud}", /^scheduler: "logging\.distributed" must be a level/m],
     ["a: [", /^scheduler: Configuration ".*bad\.yaml" is malformed: .* at line \d, column \d/m],
   ];
@@ -130,6 +139,42 @@ Deno.test("a bad setting ends a role with 1, naming file and setting", async () 
     assertEquals(code, 1, stderr);
     assertMatch(stderr, message);
   }
+});
+
+Deno.test("distributed.comm.limits holds for scheduler and worker, from files and variables", async () => {
+  await using certificates = await Certificates.make();
+  const limits = "{handshake-timeout: 300ms, handshake-bytes: 1KiB, links-per-host: 4, message-bytes: 64KiB}";
+  const config = await write(certificates, "limits.yaml", `distributed: {comm: {limits: ${limits}}}\n`);
+  await using scheduler = start({
+    module: "scheduler.ts",
+    args: [...LISTEN, "--protocol", "tcp", "--config", config],
+  });
+  const [, address = ""] = await scheduler.line(/Scheduler at:\s+(tcp:\S+)/);
+  await using worker = start({
+    module: "worker.ts",
+    args: [address, "--nthreads", "1"],
+    env: { DASK_DISTRIBUTED__COMM__LIMITS__HANDSHAKE_TIMEOUT: "0.2" },
+    permissions: ["--allow-env=DASK_*,HOME"],
+  });
+  const [, workerAddress = ""] = await worker.line(/worker at:\s+(tcp:\S+)/);
+
+  const said = (process: TestProcess, pattern: RegExp) => process.line(pattern, { stream: "stderr" });
+  using _ofScheduler = await RawPeer.dial(address);
+  using _ofWorker = await RawPeer.dial(workerAddress);
+  await said(scheduler, /no handshake message within 0\.3 s/);
+  await said(worker, /no handshake message within 0\.2 s/);
+
+  using wordy = await RawPeer.dial(address);
+  await wordy.write({ compression: "x".repeat(1100), "pickle-protocol": 5 });
+  await said(scheduler, /at most 1024 are allowed here/);
+
+  using large = await RawPeer.greet(address);
+  await large.write({ op: "identity", padding: "x".repeat(70_000) });
+  assertEquals(await large.read(), undefined);
+
+  const peers = await Promise.all(Array.from({ length: 4 }, () => RawPeer.greet(address)));
+  await said(scheduler, /dropped a connection from \S+ 4 are open, 4 of them from its host/);
+  for (const peer of peers) peer.close();
 });
 
 Deno.test("settings that do nothing are named in one warning", async () => {

@@ -6,6 +6,8 @@
 
 import { encodeFrames, FrameReader } from "../../protocol/frames.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message.ts";
+import type { RawMessage } from "../../messages/common.ts";
+import { splitPayload } from "../../protocol/payload.ts";
 import { Serialized } from "../../protocol/serialized.ts";
 import { serializeArguments, serializeValue } from "../../protocol/values.ts";
 import { encodeError } from "../../protocol/remote_error.ts";
@@ -70,6 +72,30 @@ export function flat(chunks: readonly Uint8Array[]): Uint8Array {
   return out;
 }
 
+/** Of everything that structured clone takes. */
+function oddities(): unknown {
+  const shared = new Uint8Array(8);
+  const odd: unknown[] = [
+    new Map<unknown, unknown>([[1, { a: new Set([1n, null, undefined]) }]]),
+    new Date(0),
+    /a+/gi,
+    new RangeError("x", { cause: new AggregateError([new TypeError("y")], "z") }),
+    [shared, new DataView(shared.buffer, 2, 3), new Float64Array(2), shared.buffer],
+    Object(1),
+    Object("text"),
+    -0,
+    [1, , 3],
+  ];
+  odd.push(odd);
+  return odd;
+}
+
+/** A payload as it comes over a link with compression, cut in two. */
+function compressed(): Serialized {
+  const frame = new TextEncoder().encode("the same again and again, ".repeat(1000));
+  return splitPayload(new Serialized({ serializer: "bytes" }, [frame]), "lz4", 16_000);
+}
+
 const METRICS = {
   bandwidth: { total: 1, workers: {}, types: {} },
   digests_total_since_heartbeat: {},
@@ -80,6 +106,30 @@ const METRICS = {
   time: 0,
   cpu: 0,
 };
+
+/** What a worker at `address` registers with. */
+export function registration(address: string, name: string): RawMessage {
+  return {
+    op: "register-worker",
+    reply: false,
+    address,
+    status: "init",
+    nthreads: 1,
+    name,
+    now: 0,
+    resources: {},
+    memory_limit: null,
+    local_directory: "",
+    services: {},
+    nanny: null,
+    pid: 1,
+    versions: { host: {}, packages: {} },
+    metrics: METRICS,
+    extra: {},
+    server_id: "Worker-fuzz",
+    stimulus_id: "s",
+  };
+}
 
 /** At least one of everything that our roles say and Dask's don't, or say otherwise. */
 function ownMessages(): unknown[] {
@@ -167,26 +217,7 @@ function ownMessages(): unknown[] {
     [{ op: "key-in-memory", key: "inc-1", workers: ["tcp://127.0.0.1:1"], result: new Uint8Array([1]) }],
     [{ op: "lost-data", key: "inc-1" }, { op: "cancelled-keys", keys: ["inc-1"], reason: "r", msg: null }],
     { op: "register-client", client: "Client-fuzz", versions: { host: {}, packages: {} }, reply: false },
-    {
-      op: "register-worker",
-      reply: false,
-      address: "tcp://127.0.0.1:9",
-      status: "init",
-      nthreads: 1,
-      name: "fuzz",
-      now: 0,
-      resources: {},
-      memory_limit: null,
-      local_directory: "",
-      services: {},
-      nanny: null,
-      pid: 1,
-      versions: { host: {}, packages: {} },
-      metrics: METRICS,
-      extra: {},
-      server_id: "Worker-fuzz",
-      ...stimulus,
-    },
+    registration("tcp://127.0.0.1:9", "fuzz"),
     {
       op: "heartbeat_worker",
       address: "tcp://127.0.0.1:9",
@@ -195,7 +226,49 @@ function ownMessages(): unknown[] {
       executing: {},
       extensions: {},
     },
+    [{
+      op: "update-graph",
+      groups: [{
+        function: "bb",
+        tasks: [["inc-3", args, [["inc-4", 0]]], ["inc-4", args, [["inc-5", 0], ["inc-1", 1]]], [
+          "inc-5",
+          args,
+          [],
+        ]],
+      }, { function: "aa", tasks: [["inc-6", args, [["inc-7", 0]]], ["inc-7", args, [["inc-6", 0]]]] }],
+      functions: { bb: new Uint8Array([0x80]) },
+      annotations: { workers: ["fuzz"], allow_other_workers: true, retries: 1 },
+      fifo_timeout: 60,
+    }],
+    [{
+      op: "update-data",
+      who_has: { "inc-8": ["tcp://127.0.0.1:8"] },
+      nbytes: { "inc-8": 8 },
+      client: "Client-fuzz",
+    }],
+    [{ op: "long-running", key: "inc-1", run_id: 1, compute_duration: 0.5, ...stimulus }, {
+      op: "log-event",
+      topic: "x",
+      msg: {},
+    }],
     { op: "identity", n_workers: -1 },
+    { op: "ncores", workers: null },
+    { op: "processing", workers: ["tcp://127.0.0.1:8"] },
+    { op: "get_task_prefix_states" },
+    { op: "links" },
+    { op: "retry", keys: ["inc-1"], client: "Client-fuzz" },
+    {
+      op: "scatter",
+      data: { "inc-9": serializeValue([1]) },
+      client: "Client-fuzz",
+      broadcast: true,
+      timeout: 0.01,
+    },
+    { op: "update_data", data: { "inc-9": serializeValue(new Date(0)) }, client: "Client-fuzz" },
+    { op: "keys" },
+    { op: "ping" },
+    { op: "unregister", address: "tcp://127.0.0.1:9", ...stimulus },
+    { status: "OK", data: { a: serializeValue(oddities()), b: compressed() } },
     { op: "who_has", keys: ["inc-1"] },
     { op: "has_what", workers: null },
     { op: "gather", keys: ["inc-1"] },

@@ -8,7 +8,7 @@
 import { encodeFrames } from "../../protocol/frames.ts";
 import { encodeMessage } from "../../protocol/message.ts";
 import { Random } from "../../testing/random.ts";
-import { type Corpus, flat } from "./corpus.ts";
+import { type Corpus, flat, type Seed } from "./corpus.ts";
 import { mutateBytes, mutateMessage } from "./mutate.ts";
 import { STAGES, Targets } from "./targets.ts";
 
@@ -29,10 +29,15 @@ export class FuzzFinding extends Error {
 /** Input number `index` of a seed. */
 export function inputOf(corpus: Corpus, seed: number, index: number): Uint8Array {
   const random = new Random((seed * 0x9e3779b1 + index) >>> 0);
-  const { wire, frames, message } = random.pick(random.chance(0.5) ? corpus.own : corpus.captured);
+  return damaged(random.pick(random.chance(0.5) ? corpus.own : corpus.captured), random);
+}
+
+/** A message as a peer may send it: damaged as a whole, in a frame, in what it says, or not at all. */
+export function damaged({ wire, frames, message }: Seed, random: Random): Uint8Array {
   const road = random.next();
-  if (road < 0.25) return mutateBytes(wire, random);
-  if (road < 0.6 || message === undefined) {
+  if (road < 0.15) return mutateBytes(wire, random);
+  if (road < 0.25) return wire; // what comes before and after damage is sound
+  if (road < 0.5 || message === undefined) {
     const damaged = random.below(Math.max(frames.length, 1));
     return flat(encodeFrames(frames.map((frame, i) => i === damaged ? mutateBytes(frame, random) : frame)));
   }
@@ -44,21 +49,21 @@ export function inputOf(corpus: Corpus, seed: number, index: number): Uint8Array
 }
 
 /** Feeds `inputs` inputs. Targets live through all of them, as a role lives through its peers. */
-export function fuzz(corpus: Corpus, seed: number, inputs: number, from = 0): FuzzReport {
+export function fuzz(
+  corpus: Corpus,
+  seed: number,
+  inputs: number,
+  targets: Pick<Targets, "feed"> = new Targets(),
+): FuzzReport {
   const reached = STAGES.map(() => 0);
-  const targets = new Targets();
-  for (let index = from; index < from + inputs; index++) {
+  for (let index = 0; index < inputs; index++) {
     const input = inputOf(corpus, seed, index);
     try {
       const stage = targets.feed(input);
       reached[stage] = (reached[stage] ?? 0) + 1;
     } catch (cause) {
-      throw new FuzzFinding(
-        `Input ${index} of seed ${seed} met a bug; again with: deno task fuzz --seed ${seed} --inputs ${
-          index + 1
-        }`,
-        { cause },
-      );
+      const again = `deno task fuzz --seed ${seed} --inputs ${index + 1} --live 0`;
+      throw new FuzzFinding(`Input ${index} of seed ${seed} met a bug; again with: ${again}`, { cause });
     }
   }
   return { inputs, reached };

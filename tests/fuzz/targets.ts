@@ -25,7 +25,10 @@ import { parseRegisterWorker } from "../../scheduler/registration.ts";
 import { SchedulerState } from "../../scheduler/state/scheduler_state.ts";
 import { ClientState } from "../../client/state/client_state.ts";
 import type { Stimulus } from "../../worker/state/stimulus.ts";
+import { Random } from "../../testing/random.ts";
 import { WorkerState } from "../../worker/state/worker_state.ts";
+import { registration } from "./corpus.ts";
+import { Knowledge, nameOf, Shell } from "./play.ts";
 
 /** How far an input got, from the outside in. */
 export const STAGES = [
@@ -36,6 +39,8 @@ export const STAGES = [
 ] as const;
 
 const WORKER = "tcp://127.0.0.1:9" as Address;
+/** A worker that registered as it should, and stays. */
+const STEADY = "tcp://127.0.0.1:8" as Address;
 const CLIENT = "Client-fuzz" as ClientId;
 
 /** Errors that damaged input may cause; anything else is a bug. */
@@ -50,6 +55,8 @@ export class Targets {
   readonly #scheduler = new SchedulerState({ validate: true });
   readonly #worker = new WorkerState({ address: WORKER, nthreads: 1, validate: true });
   readonly #client = new ClientState();
+  readonly #knowledge = new Knowledge();
+  readonly #shell = new Shell(this.#worker);
   #time = 0;
 
   constructor() {
@@ -93,13 +100,19 @@ export class Targets {
     return handled;
   }
 
-  #dispatch(message: RawMessage): boolean {
+  #dispatch(given: RawMessage): boolean {
     const now = this.#time++;
+    const random = new Random(now);
+    const message = this.#knowledge.fit(given, random);
     const scheduler = this.#scheduler;
     if (!scheduler.clients.has(CLIENT)) scheduler.addClient(CLIENT, now);
+    if (!scheduler.workers.has(STEADY)) this.#join(STEADY, "steady", now);
     const roads: (() => void)[] = [
       () => scheduler.handleClientMessage(CLIENT, parseClientStreamMessage(message), now),
-      () => scheduler.handleWorkerMessage(WORKER, parseWorkerStreamMessage(message), now),
+      () => {
+        const worker = random.chance(0.5) ? WORKER : STEADY;
+        scheduler.handleWorkerMessage(worker, parseWorkerStreamMessage(message), now);
+      },
       () => this.#command(message, now),
       () => {
         const report = parseClientReport(message);
@@ -114,8 +127,17 @@ export class Targets {
     ];
     let handled = false;
     for (const road of roads) if (this.#try(road)) handled = true;
-    scheduler.takeOutbox();
+    this.#shell.goOn(random, now);
+    if (random.chance(0.05)) this.#client.desire(nameOf(random));
+    this.#client.takeMessages();
+    for (const commands of scheduler.takeOutbox().toWorker.values()) this.#knowledge.told(commands);
     return handled;
+  }
+
+  #join(address: Address, name: string, now: number): void {
+    this.#scheduler.addWorker({ ...parseRegisterWorker(registration(address, name)), address }, now);
+    const running = { op: "worker-status-change", status: "running", stimulus_id: "s" } as const;
+    this.#scheduler.handleWorkerMessage(address, running, now);
   }
 
   #command(message: RawMessage, now: number): void {
@@ -128,7 +150,7 @@ export class Targets {
       case "close-stream":
         return;
       default:
-        this.#worker.handleStimulus(command satisfies Stimulus, now);
+        this.#shell.handle(command satisfies Stimulus, now);
     }
   }
 

@@ -238,6 +238,7 @@ Deno.test("A CA is rolled over under a running job without the loss of a task, b
     unauthorized: 0,
     operation: 0,
     ended: 0,
+    kept_out: 0,
   });
 
   // 4. The old CA goes, and with it the link that this client has had since the beginning; nobody else's.

@@ -157,8 +157,7 @@ async function commListener(security: Security) {
   };
   const listener = await listen("tls://127.0.0.1:0", {
     context: await loadTlsContext(security, "scheduler"),
-    handshakeTimeout: 300,
-    limits: { acceptsPerSecond: 1e6 },
+    limits: { handshakeTimeout: 300, acceptsPerSecond: 1e6 },
     onComm: (comm) => {
       comms.push(comm);
       wake();
