@@ -79,9 +79,10 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
   const handshakeTimeoutMs = options.handshakeTimeout === undefined
     ? admission.limits.handshakeTimeout
     : parseTimedelta(options.handshakeTimeout, "ms") * 1000;
+  let where = formatAddress(scheme, hostname, port); // with the real port once it is known
   const refuse = (reason: unknown, peer: string) => {
     admission.refused(addressHost(peer), performance.now());
-    logger.warning(`Refused a connection from ${peer} on ${scheme}://${hostname}: ${messageOf(reason)}`);
+    logger.warning(`Refused a connection from ${peer} on ${where}: ${messageOf(reason)}`);
     options.onRefused?.(reason, peer);
   };
   const admit = (peerHost: string): boolean => {
@@ -89,7 +90,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
     if (admission.admit(peerHost, now)) return true;
     if (admission.isNews(peerHost, now)) {
       logger.warning(
-        `Keeping out ${peerHost} on ${scheme}://${hostname}: it opens links too fast, was refused too often, ` +
+        `Keeping out ${peerHost} on ${where}: it opens links too fast, was refused too often, ` +
           `or too many peers are in their handshake`,
       );
     }
@@ -132,6 +133,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
       onAcceptError: (error) =>
         logger.error(`Cannot accept a connection on tcp://${hostname}, trying again: ${messageOf(error)}`),
     });
+  where = formatAddress(scheme, bound.addr.hostname, bound.addr.port);
   return new StreamListener(scheme, bound, handshakes, options.contactHost);
 }
 

@@ -5,6 +5,7 @@ import { SecurityError } from "../security/errors.ts";
 import { Security } from "../security/security.ts";
 import { encodeFrames } from "../protocol/frames.ts";
 import { encodeMessage, MsgpackError } from "../protocol/message.ts";
+import { tapLog } from "../testing/logs.ts";
 import { PYTHON_HANDSHAKE, RawPeer, SCHEMES, sidesOf, tlsSides } from "../testing/links.ts";
 import { LogWatch } from "../testing/logs.ts";
 import { tlsTransport } from "./tls.ts";
@@ -142,6 +143,19 @@ Deno.test("listen drops a peer that sends no handshake in time, and one that sto
   await silent.read();
   assertEquals(await silent.read(), undefined);
   await watch.stillServes();
+});
+
+Deno.test("listen logs who was refused, why, and on which of several ports", async () => {
+  const lines: string[] = [];
+  using _tap = tapLog((line) => lines.push(line));
+  for (const scheme of ["tcp", "tls"] as const) {
+    await using watch = await watched(scheme, { handshakeTimeout: "50ms" });
+    using _silent = await RawPeer.dial(watch.address);
+    await watch.refused(1);
+    const line = lines.at(-1) ?? "";
+    assert(line.includes(`Refused a connection from ${scheme}://127.0.0.1:`), line);
+    assert(line.includes(` on ${watch.address}: `), `${line} is of ${watch.address}`);
+  }
 });
 
 Deno.test("listen over TLS drops silent peers in time and serves others meanwhile", async () => {
