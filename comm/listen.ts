@@ -9,11 +9,13 @@ import { TaskGroup } from "../internal/task_group.ts";
 import { parseTimedelta } from "../internal/units.ts";
 import type { Address } from "../messages/common.ts";
 import { SecurityError } from "../security/errors.ts";
+import { certificateName } from "../security/x509.ts";
 import { addressHost, formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
 import { Admission, type LinkLimits } from "./admission.ts";
 import type { ByteStream, SocketAddress } from "./byte_stream.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { AddressError, messageOf, TimeoutError } from "./errors.ts";
+import { ClosedBeforeHandshake } from "./handshake.ts";
 import { contactHost } from "./host.ts";
 import { listenInproc } from "./inproc.ts";
 import { checkLink, type LinkOptions } from "./link_options.ts";
@@ -178,12 +180,23 @@ async function greet(
       signal: AbortSignal.any([late.signal, ended]),
     });
   } catch (error) {
-    if (!ended.aborted) refuse(error, peerAddress);
+    if (!ended.aborted) refuse(suspected(error, options), peerAddress);
     return;
   } finally {
     clearTimeout(timer);
   }
   handOver(comm, options);
+}
+
+/** Who ends the link as soon as TLS is done may refuse us: the log must not leave that to be guessed. */
+function suspected(error: unknown, { context }: ListenOptions): unknown {
+  if (!(error instanceof ClosedBeforeHandshake) || !error.afterTls || context === undefined) return error;
+  return new Error(
+    `${error.message} after TLS, before it said anything: it went away, or refuses our certificate "${
+      certificateName(context.certificate)
+    }"; its log has the reason`,
+    { cause: error },
+  );
 }
 
 function handOver(comm: Comm, options: ListenOptions): void {

@@ -5,7 +5,6 @@ import { SecurityError } from "../security/errors.ts";
 import { Security } from "../security/security.ts";
 import { encodeFrames } from "../protocol/frames.ts";
 import { encodeMessage, MsgpackError } from "../protocol/message.ts";
-import { tapLog } from "../testing/logs.ts";
 import { PYTHON_HANDSHAKE, RawPeer, SCHEMES, sidesOf, tlsSides } from "../testing/links.ts";
 import { LogWatch } from "../testing/logs.ts";
 import { tlsTransport } from "./tls.ts";
@@ -146,16 +145,28 @@ Deno.test("listen drops a peer that sends no handshake in time, and one that sto
 });
 
 Deno.test("listen logs who was refused, why, and on which of several ports", async () => {
-  const lines: string[] = [];
-  using _tap = tapLog((line) => lines.push(line));
   for (const scheme of ["tcp", "tls"] as const) {
+    using log = new LogWatch();
     await using watch = await watched(scheme, { handshakeTimeout: "50ms" });
-    using _silent = await RawPeer.dial(watch.address);
-    await watch.refused(1);
-    const line = lines.at(-1) ?? "";
-    assert(line.includes(`Refused a connection from ${scheme}://127.0.0.1:`), line);
+    using peer = await RawPeer.dial(watch.address);
+    await peer.send(bytes(0x16, 3, 1, 0));
+    const line = await log.line(/Refused a connection from t\w+:\/\/127\.0\.0\.1:\d+ on /);
     assert(line.includes(` on ${watch.address}: `), `${line} is of ${watch.address}`);
   }
+});
+
+Deno.test("listen over TLS says that a peer which ends the link after TLS may refuse its certificate", async () => {
+  using log = new LogWatch();
+  await using watch = await watched("tls");
+  const { host, port = 0 } = parseAddress(watch.address);
+  const { client } = await sidesOf("tls");
+  const { context } = client;
+  if (context === undefined) throw new Error("no certificates");
+  const stream = await tlsTransport.dial({ hostname: host, port, context });
+  await stream.close();
+  await log.line(
+    / Refused a connection from .*: the peer closed the connection after TLS, before it said anything: it went away, or refuses our certificate "CN=.*"; its log has the reason$/,
+  );
 });
 
 Deno.test("listen over TLS drops silent peers in time and serves others meanwhile", async () => {

@@ -36,21 +36,16 @@ export function captureLog(act: () => void): string[] {
 export class LogWatch implements Disposable {
   /** Lines so far. */
   readonly lines: string[] = [];
-  readonly #writeSync: typeof Deno.stderr.writeSync = Deno.stderr.writeSync;
-  readonly #decoder = new TextDecoder();
-  #rest = "";
+  readonly #tap: Disposable;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
   /** Begins. */
   constructor() {
-    Deno.stderr.writeSync = (bytes) => {
-      const lines = (this.#rest + this.#decoder.decode(bytes)).split("\n");
-      this.#rest = lines.pop() ?? "";
-      this.lines.push(...lines);
+    this.#tap = tapLog((line) => {
+      this.lines.push(line);
       this.#wake.resolve();
       this.#wake = Promise.withResolvers();
-      return bytes.length;
-    };
+    });
   }
 
   /** The first line that matches, when it comes; or the `nth`. */
@@ -64,6 +59,6 @@ export class LogWatch implements Disposable {
 
   /** Ends. */
   [Symbol.dispose](): void {
-    Deno.stderr.writeSync = this.#writeSync;
+    this.#tap[Symbol.dispose]();
   }
 }
