@@ -8,6 +8,7 @@
 import { systemClock } from "../comm/clock.ts";
 import { CommClosed, CommTimeoutError } from "../comm/errors.ts";
 import type { ConnectionPool, DialLimits } from "../comm/pool.ts";
+import { looksRefused } from "../comm/retry.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
 import { Serialized } from "../protocol/serialized.ts";
@@ -111,8 +112,12 @@ export class Gatherer {
       } else if (!(error instanceof CommClosed)) {
         throw error;
       }
+      // Certificates don't get better by themselves: until somebody does something, all results take the detour.
+      const isNews = looksRefused(error) && this.#failures.get(worker) !== error.message;
       this.#failures.set(worker, error.message);
-      logger.debug(`Cannot fetch from ${worker}, asking the scheduler: ${error.message}`);
+      logger[isNews ? "warning" : "debug"](
+        `Cannot fetch from ${worker}, asking the scheduler: ${error.message}`,
+      );
     }
   }
 

@@ -1,11 +1,21 @@
-import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { systemClock } from "../comm/clock.ts";
 import { CommClosed } from "../comm/errors.ts";
 import { listen } from "../comm/listen.ts";
 import { ConnectionPool } from "../comm/pool.ts";
+import { linkOptions } from "../comm/secure.ts";
 import { orAborted } from "../internal/deadline.ts";
 import type { Address, Key } from "../messages/common.ts";
 import { serializeValue } from "../protocol/values.ts";
+import { tapLog } from "../testing/logs.ts";
+import { TestCa } from "../testing/pki.ts";
 import { type Fetched, Gatherer, valuesOf } from "./gather.ts";
 import { whilePresent } from "./presence.ts";
 import { Rounds } from "./rounds.ts";
@@ -42,6 +52,31 @@ Deno.test("Gatherer asks a busy worker again, and nobody else", async () => {
   assertEquals([valuesOf(states, fetched), asked], [[7], 2]);
   await pool.close();
   await listener.close();
+});
+
+Deno.test("Gatherer warns once of a worker that refuses this client, or that it refuses", async () => {
+  const [ours, other] = [await TestCa.make(), await TestCa.make("other")];
+  const worker = await linkOptions(await ours.security(), "worker");
+  const [stranger, refused] = [await other.security(), { ...await other.security(), tlsCaFile: ours.pem }];
+  await using listener = await listen("tls://127.0.0.1:0", { ...worker, onComm: (comm) => comm.abort() });
+  const { contactAddress: address } = listener;
+  const lines: string[] = [];
+  using _tap = tapLog((line) => lines.push(line));
+  for (const security of [stranger, refused]) {
+    lines.length = 0;
+    await using pool = new ConnectionPool(await linkOptions(security, "client"));
+    const gatherer = new Gatherer(pool, "inproc://nobody" as Address);
+    for (let i = 0; i < 2; i++) {
+      await assertRejects(() => gatherer.fetch([finished([address])], new Map(), undefined), CommClosed);
+    }
+    const warnings = lines.filter((line) => line.includes("distributed.client - WARNING"));
+    assertEquals(warnings.length, 1, lines.join("\n"));
+    assert(warnings[0]?.includes(`Cannot fetch from ${address}, asking the scheduler: `), warnings[0]);
+    assertMatch(
+      warnings[0] ?? "",
+      security === stranger ? /: TLS link .* refused: its cert/ : /ended the link .*refuses the certificate/,
+    );
+  }
 });
 
 Deno.test("whilePresent ends a call whose worker is given up, and looks no more once it is over", async () => {

@@ -8,11 +8,13 @@ import { getLogger } from "../config/logging.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import type { Address } from "../messages/common.ts";
 import { SecurityError } from "../security/errors.ts";
+import { certificateName } from "../security/x509.ts";
 import { addressHost, formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
 import { Admission } from "./admission.ts";
 import type { ByteStream, SocketAddress } from "./byte_stream.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { AddressError, messageOf, TimeoutError } from "./errors.ts";
+import { ClosedBeforeHandshake } from "./handshake.ts";
 import { contactHost } from "./host.ts";
 import { listenInproc } from "./inproc.ts";
 import type { FullLinkLimits } from "./limits.ts";
@@ -76,9 +78,10 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
   const admission = new Admission(options.limits);
   const { limits } = admission;
   const handshakeTimeoutMs = limits.handshakeTimeout;
+  let where = formatAddress(scheme, hostname, port); // with the real port once it is known
   const refuse = (reason: unknown, peer: string) => {
     admission.refused(addressHost(peer), performance.now());
-    peers.about(peer, `Refused a connection from ${peer} on ${scheme}://${hostname}: ${messageOf(reason)}`);
+    peers.about(peer, `Refused a connection from ${peer} on ${where}: ${messageOf(reason)}`);
     options.onRefused?.(reason, peer);
   };
   const admit = (peerHost: string): boolean => {
@@ -87,7 +90,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
     if (admission.isNews(peerHost, now)) {
       peers.write(
         peerHost,
-        `Keeping out ${peerHost} on ${scheme}://${hostname}: it opens links too fast, was refused too often, ` +
+        `Keeping out ${peerHost} on ${where}: it opens links too fast, was refused too often, ` +
           `or too many peers are in their handshake`,
       );
     }
@@ -130,6 +133,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
       onAcceptError: (error) =>
         logger.error(`Cannot accept a connection on tcp://${hostname}, trying again: ${messageOf(error)}`),
     });
+  where = formatAddress(scheme, bound.addr.hostname, bound.addr.port);
   return new StreamListener(scheme, bound, handshakes, options.contactHost);
 }
 
@@ -174,12 +178,23 @@ async function greet(
       signal: AbortSignal.any([late.signal, ended]),
     });
   } catch (error) {
-    if (!ended.aborted) refuse(error, peerAddress);
+    if (!ended.aborted) refuse(suspected(error, options), peerAddress);
     return;
   } finally {
     clearTimeout(timer);
   }
   handOver(comm, options);
+}
+
+/** Who ends the link as soon as TLS is done may refuse us: the log must not leave that to be guessed. */
+function suspected(error: unknown, { context }: ListenOptions): unknown {
+  if (!(error instanceof ClosedBeforeHandshake) || !error.afterTls || context === undefined) return error;
+  return new Error(
+    `${error.message} after TLS, before it said anything: it went away, or refuses our certificate "${
+      certificateName(context.certificate)
+    }"; its log has the reason`,
+    { cause: error },
+  );
 }
 
 function handOver(comm: Comm, options: ListenOptions): void {

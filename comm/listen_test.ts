@@ -145,6 +145,31 @@ Deno.test("listen drops a peer that sends no handshake in time, and one that sto
   await watch.stillServes();
 });
 
+Deno.test("listen logs who was refused, why, and on which of several ports", async () => {
+  for (const scheme of ["tcp", "tls"] as const) {
+    using log = new LogWatch();
+    await using watch = await watched(scheme, { limits: { handshakeTimeout: 50 } });
+    using peer = await RawPeer.dial(watch.address);
+    await peer.send(bytes(0x16, 3, 1, 0));
+    const line = await log.line(/Refused a connection from t\w+:\/\/127\.0\.0\.1:\d+ on /);
+    assert(line.includes(` on ${watch.address}: `), `${line} is of ${watch.address}`);
+  }
+});
+
+Deno.test("listen over TLS says that a peer which ends the link after TLS may refuse its certificate", async () => {
+  using log = new LogWatch();
+  await using watch = await watched("tls");
+  const { host, port = 0 } = parseAddress(watch.address);
+  const { client } = await sidesOf("tls");
+  const { context } = client;
+  if (context === undefined) throw new Error("no certificates");
+  const stream = await tlsTransport.dial({ hostname: host, port, context });
+  await stream.close();
+  await log.line(
+    / Refused a connection from .*: the peer closed the connection after TLS, before it said anything: it went away, or refuses our certificate "CN=.*"; its log has the reason$/,
+  );
+});
+
 Deno.test("listen over TLS drops silent peers in time and serves others meanwhile", async () => {
   await using watch = await watched("tls", { limits: { handshakeTimeout: 100 } });
   const { host, port = 0 } = parseAddress(watch.address);

@@ -66,8 +66,8 @@ export async function withRetries<T>(
     checkFinal(address, last);
     if (isUnproven(last) && ++unproven >= UNPROVEN_TRIES) throw refusedPerhaps(address, last);
     if (tries + 1 >= most) {
-      const message = `Cannot connect to "${address}": ${messageOf(last)}`;
-      throw new CommTimeoutError(address, message, { cause: last });
+      const why = isUnproven(last) ? suspicion(unproven, last) : messageOf(last);
+      throw new CommTimeoutError(address, `Cannot connect to "${address}": ${why}`, { cause: last });
     }
     const longest = isUnproven(last) ? UNPROVEN_PAUSE_MS : BACKOFF_MS * 2 ** Math.min(tries, 30);
     // Full jitter; a peer that may be restarting gets at least half of the pause.
@@ -108,6 +108,11 @@ function isUnproven(error: unknown): boolean {
   return error instanceof TlsRefusedError || (error instanceof ClosedBeforeHandshake && error.afterTls);
 }
 
+/** Whether a dial failed because one end refuses the other, or seems to. */
+export function looksRefused(error: Error): boolean {
+  return error instanceof CommAuthError || isUnproven(error.cause);
+}
+
 function checkFinal(address: Address, error: unknown): void {
   if (error instanceof TypeError || error instanceof RangeError || error instanceof Deno.errors.NotCapable) {
     throw error; // a mistake of this program, or a permission that it lacks
@@ -120,15 +125,15 @@ function checkFinal(address: Address, error: unknown): void {
 }
 
 function refusedPerhaps(address: Address, cause: unknown): CommAuthError {
-  return new CommAuthError(
-    address,
-    `Cannot connect to "${address}": the peer ended the link ${UNPROVEN_TRIES} times between TLS and its first ` +
-      `message (${
-        messageOf(cause)
-      }). Most likely it refuses the certificate of this side: another CA, expired, revoked, not covered by its authorization rules, or ` +
-      `X.509 v1; its log tells. Or it is no Dask peer, or does not come up`,
-    { cause },
-  );
+  const message = `Cannot connect to "${address}": ${suspicion(UNPROVEN_TRIES, cause)}`;
+  return new CommAuthError(address, message, { cause });
+}
+
+function suspicion(tries: number, cause: unknown): string {
+  return `the peer ended the link ${tries === 1 ? "" : `${tries} times `}between TLS and its first message (${
+    messageOf(cause)
+  }). Most likely it refuses the certificate of this side: another CA, expired, revoked, not covered by its ` +
+    `authorization rules, or X.509 v1; its log tells. Or it is no Dask peer, or does not come up`;
 }
 
 function timedOut(address: Address, timeoutMs: number, cause: unknown): CommTimeoutError {

@@ -72,7 +72,7 @@ async function readFile(option: string, label: string, path: string): Promise<st
     if (isFile && size > MAX_BYTES) throw new RangeError(`it is larger than ${MAX_BYTES} bytes`);
     bytes = await Deno.readFile(path);
   } catch (cause) {
-    throw new SecurityError(`Cannot read ${label}: ${reason(cause, path)}`, { cause });
+    throw new SecurityError(`Cannot read ${label}: ${whyUnreadable(cause, path)}`, { cause });
   }
   if (isDer(bytes)) {
     const command = option.endsWith("Key") ? "pkey" : "x509";
@@ -89,7 +89,8 @@ function isDer(bytes: Uint8Array): boolean {
   return tag === 0x30 && (length >= 0x80 || length === bytes.length - 2);
 }
 
-function reason(cause: unknown, path: string): string {
+/** Why a file could not be read, in words that somebody can act on. */
+export function whyUnreadable(cause: unknown, path: string): string {
   if (cause instanceof Deno.errors.NotFound) return "there is no such file";
   if (cause instanceof Deno.errors.NotCapable) return `Deno may not; run it with --allow-read="${path}"`;
   if (cause instanceof Deno.errors.PermissionDenied) return "the operating system does not let this user";

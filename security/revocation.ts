@@ -9,7 +9,7 @@ import { getLogger } from "../config/logging.ts";
 import { hexOf } from "./authorization.ts";
 import { DerReader, Tag } from "./der.ts";
 import { SecurityError } from "./errors.ts";
-import { checkWhole, isText } from "./pem.ts";
+import { checkWhole, isText, whyUnreadable } from "./pem.ts";
 import { isSignedBy } from "./signatures.ts";
 import { fingerprints } from "./twins.ts";
 import {
@@ -119,20 +119,12 @@ export async function readLists(value: string): Promise<RevocationList[]> {
   const label = `"tlsCrlFile" file "${value}"`;
   let bytes: Uint8Array;
   try {
-    const { size, isFile } = await Deno.stat(value);
+    const { size, isFile, isDirectory } = await Deno.stat(value);
+    if (isDirectory) throw new TypeError("it is a directory; name a file in it");
     if (isFile && size > MAX_BYTES) throw new RangeError(`it is larger than ${MAX_BYTES} bytes`);
     bytes = await Deno.readFile(value);
   } catch (cause) {
-    throw new SecurityError(
-      `Cannot read ${label}: ${
-        cause instanceof Deno.errors.NotCapable
-          ? `Deno may not; run it with --allow-read="${value}"`
-          : cause instanceof Error
-          ? cause.message
-          : String(cause)
-      }`,
-      { cause },
-    );
+    throw new SecurityError(`Cannot read ${label}: ${whyUnreadable(cause, value)}`, { cause });
   }
   return parseLists(bytes, label);
 }

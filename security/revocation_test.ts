@@ -49,7 +49,7 @@ Deno.test("readLists names a file that is not there", async () => {
   await assertRejects(
     () => readLists("/nowhere/crl.pem"),
     SecurityError,
-    '"tlsCrlFile" file "/nowhere/crl.pem"',
+    'Cannot read "tlsCrlFile" file "/nowhere/crl.pem": there is no such file',
   );
 });
 

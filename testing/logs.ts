@@ -4,42 +4,48 @@
  * @module
  */
 
-/** The lines that `act` logs. */
-export function captureLog(act: () => void): string[] {
+/** Passes every line that is logged to `take`, and not to stderr, until it is disposed. */
+export function tapLog(take: (line: string) => void): Disposable {
   const { writeSync } = Deno.stderr;
-  let text = "";
   const decoder = new TextDecoder();
+  let rest = "";
   Deno.stderr.writeSync = (bytes: Uint8Array): number => {
-    text += decoder.decode(bytes);
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) take(line);
     return bytes.length;
   };
-  try {
-    act();
-  } finally {
-    Deno.stderr.writeSync = writeSync;
-  }
-  return text.split("\n").filter((line) => line !== "");
+  return {
+    [Symbol.dispose]: () => {
+      Deno.stderr.writeSync = writeSync;
+    },
+  };
+}
+
+/** The lines that `act` logs. */
+export function captureLog(act: () => void): string[] {
+  const lines: string[] = [];
+  using _tap = tapLog((line) => {
+    if (line !== "") lines.push(line);
+  });
+  act();
+  return lines;
 }
 
 /** Sees what is logged until it is disposed. Nothing of it reaches stderr. */
 export class LogWatch implements Disposable {
   /** Lines so far. */
   readonly lines: string[] = [];
-  readonly #writeSync: typeof Deno.stderr.writeSync = Deno.stderr.writeSync;
-  readonly #decoder = new TextDecoder();
-  #rest = "";
+  readonly #tap: Disposable;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
   /** Begins. */
   constructor() {
-    Deno.stderr.writeSync = (bytes) => {
-      const lines = (this.#rest + this.#decoder.decode(bytes)).split("\n");
-      this.#rest = lines.pop() ?? "";
-      this.lines.push(...lines);
+    this.#tap = tapLog((line) => {
+      this.lines.push(line);
       this.#wake.resolve();
       this.#wake = Promise.withResolvers();
-      return bytes.length;
-    };
+    });
   }
 
   /** The first line that matches, when it comes; or the `nth`. */
@@ -53,6 +59,6 @@ export class LogWatch implements Disposable {
 
   /** Ends. */
   [Symbol.dispose](): void {
-    Deno.stderr.writeSync = this.#writeSync;
+    this.#tap[Symbol.dispose]();
   }
 }

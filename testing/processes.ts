@@ -18,6 +18,16 @@ export interface StartOptions {
   readonly name?: string;
 }
 
+/** What is waited for, and for how long. */
+export interface WaitForOutput {
+  /** Default: `"stderr"`. */
+  readonly stream?: "stdout" | "stderr";
+  /** Seconds. Default: 30. */
+  readonly deadline?: number;
+  /** Gives up when aborted. */
+  readonly signal?: AbortSignal;
+}
+
 /** One stream of output, kept whole, whose lines can be waited for. */
 class Output {
   text = "";
@@ -120,14 +130,16 @@ export class TestProcess implements AsyncDisposable {
    * Waits for output that matches, and returns the match. Throws with all output if the process ends or the
    * deadline passes before.
    */
-  async line(
-    pattern: RegExp,
-    options: {
-      readonly stream?: "stdout" | "stderr";
-      readonly deadline?: number;
-      readonly signal?: AbortSignal;
-    } = {},
-  ): Promise<RegExpMatchArray> {
+  async line(pattern: RegExp, options: WaitForOutput = {}): Promise<RegExpMatchArray> {
+    return await this.find((text) => text.match(pattern) ?? undefined, String(pattern), options);
+  }
+
+  /** As {@linkcode TestProcess.line}, until `look` finds something in the output; `what` is for errors. */
+  async find<T>(
+    look: (text: string) => T | undefined,
+    what: string,
+    options: WaitForOutput = {},
+  ): Promise<T> {
     const output = options.stream === "stdout" ? this.#stdout : this.#stderr;
     const seconds = options.deadline ?? 30;
     const late = new AbortController();
@@ -136,14 +148,14 @@ export class TestProcess implements AsyncDisposable {
     const waiting = given === undefined ? late.signal : AbortSignal.any([late.signal, given]);
     try {
       for (;;) {
-        const found = output.text.match(pattern);
-        if (found !== null) return found;
-        if (output.done) throw this.#failure(`ended without printing ${pattern}`);
+        const found = look(output.text);
+        if (found !== undefined) return found;
+        if (output.done) throw this.#failure(`ended without printing ${what}`);
         await output.changed(waiting);
       }
     } catch (error) {
       if (!late.signal.aborted) throw error;
-      throw this.#failure(`did not print ${pattern} within ${seconds} s`);
+      throw this.#failure(`did not print ${what} within ${seconds} s`);
     } finally {
       clearTimeout(timer);
     }

@@ -1,32 +1,37 @@
 /**
- * Our end of the matrix's links, in a process of its own: takes orders as lines of JSON, and tells what happens as
- * lines of JSON. Over `dask` it uses the comms that roles use; over `raw` the streams below, for peers that don't speak
- * Dask.
+ * Our ends of the matrix's links, in a process of its own: takes orders as lines of JSON, and tells what happens as
+ * lines of JSON.
  *
  * @module
  */
 
-import type { TlsInfo } from "../../comm/comm.ts";
-import { connect } from "../../comm/connect.ts";
-import { listen } from "../../comm/listen.ts";
-import { loadTlsContext, type TlsContext } from "../../security/context.ts";
-import { nodeTls } from "../../security/node_tls.ts";
-import type { Security, TlsRole } from "../../security/security.ts";
+import type { Security } from "../../security/security.ts";
+import {
+  dialAs,
+  type DiallingRole,
+  listenAs,
+  type ListeningRole,
+  type Role,
+  told,
+  watchLog,
+} from "./roles.ts";
 
 /** An order. */
 export interface Order {
   /** Comes back with everything that happens. */
   readonly id: number;
-  /** What to do. */
-  readonly action: "listen" | "dial" | "close";
-  /** Which protocol to speak over TLS. */
-  readonly over?: "dask" | "raw";
+  /** What to do; `look` asks a listener for its link. */
+  readonly action: "listen" | "dial" | "look" | "close";
   /** As whom. */
-  readonly role?: TlsRole;
+  readonly role?: Role;
+  /** Who is at the other end. */
+  readonly whom?: Role;
   /** What is shown and trusted. */
   readonly security?: Security;
   /** Where to dial. */
   readonly port?: number;
+  /** Of a value that workers give. */
+  readonly key?: string;
 }
 
 /** What happened. */
@@ -37,108 +42,61 @@ export interface Happening {
   readonly start?: string;
   /** The port that is listened on. */
   readonly listening?: number;
-  /** A message arrived from the peer: TLS version. */
+  /** There is a link: TLS version. */
   readonly linked?: string;
+  /** Answer to `look`: TLS version of the link that is there. */
+  readonly found?: string;
   /** There is no link. */
   readonly refused?: string;
 }
 
 const encoder = new TextEncoder();
-const listeners = new Map<number, { close(): Promise<void> }>();
+const roles = new Map<number, AsyncDisposable>();
+const listeners = new Map<number, ListeningRole>();
 
 function tell(happening: Happening): void {
   Deno.stdout.writeSync(encoder.encode(`${JSON.stringify(happening)}\n`));
 }
 
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-async function obey(order: Order): Promise<void> {
-  const { id, action, role = "client", security = {} } = order;
+async function obey(
+  { id, action, role = "client", whom = "client", security = {}, port = 0, key = "" }: Order,
+) {
+  if (action === "look") {
+    return tell({ id, found: listeners.get(id)?.version() ?? "none" });
+  }
   if (action === "close") {
-    await listeners.get(id)?.close();
+    await roles.get(id)?.[Symbol.asyncDispose]();
+    roles.delete(id);
     listeners.delete(id);
     return;
   }
-  let context: TlsContext;
   try {
-    context = await loadTlsContext(security, role);
-  } catch (error) {
-    tell({ id, start: text(error) });
-    return;
-  }
-  if (action === "listen") return await (order.over === "raw" ? listenRaw : listenDask)(id, context);
-  try {
-    const tls = await (order.over === "raw" ? dialRaw : dialDask)(order.port ?? 0, context);
-    tell({ id, linked: tls?.protocol ?? "none" });
-  } catch (error) {
-    tell({ id, refused: text(error) });
-  }
-}
-
-async function listenDask(id: number, context: TlsContext): Promise<void> {
-  const listener = await listen("tls://127.0.0.1:0", {
-    context,
-    onComm: async (comm) => {
-      try {
-        await comm.read();
-        tell({ id, linked: comm.tls?.protocol ?? "none" });
-        await comm.write("pong");
-        await comm.close();
-      } catch (error) {
-        tell({ id, refused: text(error) });
-      }
-    },
-    onRefused: (reason) => tell({ id, refused: text(reason) }),
-  });
-  listeners.set(id, listener);
-  tell({ id, listening: Number(new URL(listener.contactAddress.replace("tls:", "http:")).port) });
-}
-
-async function listenRaw(id: number, context: TlsContext): Promise<void> {
-  const listener = await nodeTls.listen({
-    hostname: "127.0.0.1",
-    port: 0,
-    context,
-    onConnection: async (stream) => {
-      try {
-        const chunk = await stream.read();
-        if (chunk === null) throw new Error("it ended the link without a word");
-        tell({ id, linked: stream.tls?.protocol ?? "none" });
-        await stream.write([chunk.slice()]);
-      } catch (error) {
-        tell({ id, refused: text(error) });
-      } finally {
-        await stream.close();
-      }
-    },
-    onRefused: (reason) => tell({ id, refused: text(reason) }),
-  });
-  listeners.set(id, listener);
-  tell({ id, listening: listener.addr.port });
-}
-
-async function dialDask(port: number, context: TlsContext): Promise<TlsInfo | undefined> {
-  await using comm = await connect(`tls://127.0.0.1:${port}`, { context, timeout: "10s" });
-  await comm.write("ping");
-  await comm.read();
-  return comm.tls;
-}
-
-async function dialRaw(port: number, context: TlsContext): Promise<TlsInfo | undefined> {
-  const stream = await nodeTls.dial({ hostname: "127.0.0.1", port, context });
-  try {
-    await stream.write([encoder.encode("ping\n")]);
-    if (await stream.read() === null) {
-      throw new Error("the peer closed the link during the TLS handshake: it said nothing");
+    if (action === "listen") {
+      const listener = await listenAs(role, security, key, (reason) => tell({ id, refused: reason }));
+      listeners.set(id, listener);
+      roles.set(id, listener);
+      return tell({ id, listening: listener.port });
     }
-    return stream.tls;
-  } finally {
-    await stream.close();
+    const dialler = await dialPatiently(() => dialAs(role, whom, security, port, key));
+    roles.set(id, dialler);
+    tell({ id, linked: dialler.version });
+  } catch (error) {
+    tell({ id, ...told(error) });
   }
 }
 
+/** A client gives a worker two seconds, which are soon over on a busy machine: that is no refusal. */
+async function dialPatiently(dial: () => Promise<DiallingRole>): Promise<DiallingRole> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await dial();
+    } catch (error) {
+      if (tries === 5 || !/no answer within/.test(String(error))) throw error;
+    }
+  }
+}
+
+using _log = watchLog();
 let rest = "";
 for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
   const lines = (rest + chunk).split("\n");

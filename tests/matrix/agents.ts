@@ -14,6 +14,8 @@ export interface Told {
   readonly listening?: number;
   /** A message arrived; TLS version if it is known. */
   readonly linked?: string;
+  /** The link that is there when it is asked for: TLS version. */
+  readonly found?: string;
   /** There is no link, and why. */
   readonly refused?: string;
 }

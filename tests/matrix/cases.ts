@@ -4,17 +4,8 @@
  * @module
  */
 
-import {
-  type End,
-  HEARD,
-  type Holding,
-  type Kind,
-  KINDS,
-  LINKS,
-  PARTIES,
-  type Party,
-  VERSIONS,
-} from "./expected.ts";
+import { HEARD, KINDS, LINKS, PARTIES, VERSIONS } from "./expected.ts";
+import { type End, type Holding, isOurs, type Kind, type Party } from "./kind.ts";
 import { KEY_TYPES, type KeyType } from "./pki.ts";
 
 /** One case. */
@@ -58,7 +49,8 @@ export function allCases(python: boolean): readonly Case[] {
               const party = parties[odd];
               const other = parties[odd === "dialler" ? "listener" : "dialler"];
               if (kind.not?.({ party, other, end: odd, key }) === true) continue;
-              cases.push({ kind, odd, parties, roles: { dialler: dials, listener: listens }, version, key });
+              const one = { kind, odd, parties, roles: { dialler: dials, listener: listens }, version, key };
+              if (isLibrary(one) || isForPrograms(one)) cases.push(one);
             }
           }
         }
@@ -68,24 +60,44 @@ export function allCases(python: boolean): readonly Case[] {
   return cases;
 }
 
+/** Whether programs are at the ends. */
+export function isProgram({ parties }: Case): boolean {
+  return parties.dialler === "program";
+}
+
+/** Whether the ends are anything but programs. */
+export function isLibrary(one: Case): boolean {
+  return !isProgram(one);
+}
+
+/** A program takes a moment to start: not every combination is worth it. */
+function isForPrograms({ kind, odd, roles, version, key }: Case): boolean {
+  if (roles.listener !== "scheduler" || version !== "1.3" || key !== "ec") return false;
+  // Nobody dials a scheduler that does not start.
+  return kind.start === undefined || odd === "dialler" || roles.dialler === "client";
+}
+
 /** What must happen, by the table of facts. */
 export function expectedOf({ kind, odd, parties, version }: Case): Readonly<Record<End, Expected>> {
   const judge: End = odd === "dialler" ? "listener" : "dialler";
   const [holder, verifier] = [parties[odd], parties[judge]];
   const both = (ofOdd: Expected, ofJudge: Expected): Readonly<Record<End, Expected>> =>
     odd === "dialler" ? { dialler: ofOdd, listener: ofJudge } : { dialler: ofJudge, listener: ofOdd };
-  if (kind.start !== undefined && holder === "ours") {
-    return both({ how: "start", text: kind.start }, { how: "idle", text: /^$/ });
+  const start = (holder === "program" ? kind.usage : undefined) ?? kind.start;
+  if (start !== undefined && isOurs(holder)) {
+    return both({ how: "start", text: start }, { how: "idle", text: /^$/ });
   }
   if (kind.refused === undefined) {
-    const linked = (party: Party): Expected => ({
-      how: "linked",
-      text: party === "ours" ? new RegExp(`^TLSv${version}$`) : /./,
-    });
-    return both(linked(holder), linked(verifier));
+    const text = (party: Party): RegExp => {
+      if (party === "program") {
+        return /^TLSv1\.3$|^This link +TLSv1\.3, |^Register|^Registered to: +tls:\/\//m;
+      }
+      return party === "ours" || party === "python" ? new RegExp(`^TLSv${version}$`) : /./;
+    };
+    return both({ how: "linked", text: text(holder) }, { how: "linked", text: text(verifier) });
   }
   return both(
-    { how: "refused", text: holder === "ours" ? kind.refused.told : HEARD[holder] },
+    { how: "refused", text: holder === "ours" || holder === "program" ? kind.refused.told : HEARD[holder] },
     { how: "refused", text: wordsOf(kind, verifier, odd) },
   );
 }
@@ -93,7 +105,7 @@ export function expectedOf({ kind, odd, parties, version }: Case): Readonly<Reco
 function wordsOf({ refused }: Kind, verifier: Party, odd: End): RegExp {
   if (refused === undefined) return /never/;
   if (verifier === "deno") return refused.deno;
-  if (verifier !== "ours") return refused.openssl;
+  if (!isOurs(verifier)) return refused.openssl;
   return refused.ours instanceof RegExp ? refused.ours : refused.ours[odd];
 }
 

@@ -5,9 +5,11 @@ import { checkLink } from "../../cli/check.ts";
 import { formatAddress } from "../../comm/address.ts";
 import { Scheduler } from "../../mod.ts";
 import { loadTlsContext } from "../../security/context.ts";
+import type { Security } from "../../security/security.ts";
 import { forgedKey } from "../../testing/pki.ts";
 import { holdingOf } from "./cases.ts";
-import { type End, type Kind, KINDS } from "./expected.ts";
+import { KINDS } from "./expected.ts";
+import type { End, Kind } from "./kind.ts";
 import { writeFiles } from "./files.ts";
 import { Parties } from "./parties.ts";
 import { MatrixPki } from "./pki.ts";
@@ -70,8 +72,27 @@ const SAID: Readonly<Record<string, Readonly<Partial<Record<End, RegExp>>>>> = {
   "forged key, v1": {
     listener: /refuses .*: its certificate "O=matrix,CN=v1-leaf.*" is X\.509 v1, which is refused/,
   },
-  "revoked": {
-    listener: /its certificate "O=matrix,CN=revoked.*" is revoked/,
+  "other CA of the same name": {
+    listener:
+      /refuses .*: its certificate "O=matrix,CN=by-namesake" says that "O=matrix,CN=root" signed it, but not the one in "tlsCaFile"/,
+    dialler:
+      /Look at the own .* "O=matrix,CN=by-namesake" says that "O=matrix,CN=root" signed it, but not the one in "tlsCaFile"/,
+  },
+  "expired CA in the chain": {
+    listener: /refuses .*: .* is signed by "O=matrix,CN=old-middle", which has expired on/,
+    dialler: /Look at the own .* is signed by "O=matrix,CN=old-middle", which has expired on/,
+  },
+  "revoked by list": {
+    listener: /refused: its certificate "O=matrix,CN=revoked" is revoked by its CA \(serial/,
+    dialler: /ended the link 3 times between TLS and its first message .* revoked, .*; its log tells/,
+  },
+  "revoked by fingerprint": {
+    listener: /refused: its certificate "O=matrix,CN=revoked" is revoked by "tlsRevoked" \(serial/,
+    dialler: /ended the link 3 times between TLS and its first message .* revoked, .*; its log tells/,
+  },
+  "revoked CA in the chain": {
+    listener: /refused: .* \(of the CA "O=matrix,CN=middle" above it\) is revoked by its CA \(serial/,
+    dialler: /ended the link 3 times between TLS and its first message .* revoked, .*; its log tells/,
   },
 };
 
@@ -103,6 +124,18 @@ function paths(pki: MatrixPki, kind: Kind, end: End): { ca: string; cert?: strin
   };
 }
 
+/** What the end has that is to refuse it. */
+function judging(pki: MatrixPki, { judge }: Kind, role: "Client" | "Scheduler"): Security {
+  return {
+    tlsCaFile: pki.file("root"),
+    [`tls${role}Cert`]: pki.file("good"),
+    [`tls${role}Key`]: pki.key("leaf"),
+    ...judge?.crl !== undefined && { tlsCrlFile: pki.list(judge.crl) },
+    ...judge?.revoked !== undefined &&
+      { tlsRevoked: [Deno.readTextFileSync(pki.fingerprint(judge.revoked)).trim()] },
+  };
+}
+
 Deno.test("There are words for every kind of certificate that is refused", () => {
   for (const { name } of REFUSED) assert(Object.hasOwn(SAID, name), name);
 });
@@ -110,20 +143,18 @@ Deno.test("There are words for every kind of certificate that is refused", () =>
 Deno.test("check says what is wrong with the certificate of whom it dials", async (t) => {
   await withPki(async (pki) => {
     await using parties = new Parties(undefined);
-    const context = await loadTlsContext(
-      { tlsCaFile: pki.file("root"), tlsClientCert: pki.file("good"), tlsClientKey: pki.key("leaf") },
-      "client",
-    );
     for (const [id, kind] of REFUSED.entries()) {
       const said = SAID[kind.name]?.listener;
       if (said === undefined) continue;
       await t.step(kind.name, async () => {
         const held = paths(pki, kind, "listener");
+        const context = await loadTlsContext(judging(pki, kind, "Client"), "client");
         const listening = await parties.listen("openssl", {
           id,
           role: "scheduler",
+          whom: "client",
           version: "1.3",
-          over: "raw",
+          value: "",
           inMemory: false,
           ...held,
         });
@@ -142,15 +173,6 @@ Deno.test("check says what is wrong with the certificate of whom it dials", asyn
 
 Deno.test("check says what is wrong with the own certificate", async (t) => {
   await withPki(async (pki) => {
-    await using scheduler = await Scheduler.start({
-      host: "127.0.0.1",
-      port: 0,
-      security: {
-        tlsCaFile: pki.file("root"),
-        tlsSchedulerCert: pki.file("good"),
-        tlsSchedulerKey: pki.key("leaf"),
-      },
-    });
     for (const kind of REFUSED) {
       const { ca, cert, key } = paths(pki, kind, "dialler");
       if (cert === undefined || key === undefined || kind.name.startsWith("forged")) continue;
@@ -164,6 +186,11 @@ Deno.test("check says what is wrong with the own certificate", async (t) => {
           return;
         }
         const context = await loading;
+        await using scheduler = await Scheduler.start({
+          host: "127.0.0.1",
+          port: 0,
+          security: judging(pki, kind, "Scheduler"),
+        });
         const { failure } = await checkLink({
           address: scheduler.address,
           links: { context },

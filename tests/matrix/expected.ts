@@ -5,84 +5,40 @@
  */
 
 import { FILE_KINDS } from "./expected_files.ts";
-
-/** Who is at one end of a link. */
-export type Party = "ours" | "openssl" | "python" | "deno";
-
-/** Which end holds the credentials that the case is about. */
-export type End = "dialler" | "listener";
-
-/** Credentials of one end, by names of files in the PKI. */
-export interface Holding {
-  /** Certificate file; absent: none. */
-  readonly cert?: string;
-  /** Key file; `forged`: made for the certificate by somebody who has not its key. */
-  readonly key?: string;
-  /** What it trusts. */
-  readonly ca?: string;
-  /** Whether it has texts in memory instead of paths. */
-  readonly inMemory?: boolean;
-}
-
-/** What a verifier says when it refuses. Absent: it links. */
-export type Words = Readonly<Partial<Record<Party, RegExp>>>;
-
-/** Where a kind of credentials is tried. */
-export interface Spot {
-  /** Who holds them. */
-  readonly party: Party;
-  /** Who is at the other end. */
-  readonly other: Party;
-  /** At which end they are held. */
-  readonly end: End;
-  /** Kind of key. */
-  readonly key: string;
-}
-
-/** One kind of credentials. */
-export interface Kind {
-  /** What it is called in the table. */
-  readonly name: string;
-  /** What the end shows; for a dialler and a listener if they differ. */
-  readonly holds: Holding | Readonly<Record<End, Holding>>;
-  /** What the other end trusts. */
-  readonly trusts: string;
-  /** What our role says when it refuses to start with it. */
-  readonly start?: RegExp;
-  /** What the other end says, if it refuses. */
-  readonly refused?: {
-    /** Ours, in either direction, or by direction of the *bad* end. */
-    readonly ours: RegExp | Readonly<Record<End, RegExp>>;
-    /** OpenSSL, and Python, which says the same words. */
-    readonly openssl: RegExp;
-    /** `Deno.connectTls`. */
-    readonly deno: RegExp;
-    /** What our end says when the *other* end refused it. */
-    readonly told: RegExp;
-  };
-  /** Parties that can't hold such credentials at an end, or can't be made to. */
-  readonly not?: (spot: Spot) => boolean;
-}
+import { isOurs, type Kind, type Party } from "./kind.ts";
 
 /** A dialler hears Deno's word for all that may be wrong with a certificate. */
 const UNVERIFIED =
   /refused: its certificate can't be verified: it is not of .* key usage is not that of a server; "client\.ts check" with this address tells which$/;
-const NOT_OUR_CA = /refused: its certificate does not lead to the CA in "tlsCaFile"$/;
+/** Which word it is depends on whether the listener sends its CA along. */
+const NOT_OUR_CA = new RegExp(
+  `refused: its certificate does not lead to the CA in "tlsCaFile"$|${UNVERIFIED.source}`,
+);
 
 /** What is said of a dialler: a listener sees its certificate. */
 function shown(words: string): RegExp {
   return new RegExp(`^TLS link with the peer at ".*" refused: its certificate "O=matrix,CN=${words}`);
 }
 
-/** What our end says where the other refused its certificate: by an alert, or by hanging up. */
-const UNTRUSTED =
-  /was refused by .*: (?:it does not trust the issuer of our certificate "O=matrix,CN=|"?it closed the link during the TLS handshake: )|O=matrix,CN=[\w-]+"|ended the link 3 times between TLS and its first message/;
+const TOLD = [
+  'it does not trust the issuer of our certificate "O=matrix,CN=[\\w-]+"$',
+  '(?:it refused )?our certificate "O=matrix,CN=[\\w-]+"(?:: its log has the reason| has expired, by its clock)$',
+  'it could not verify our signature for certificate "O=matrix,CN=[\\w-]+"$',
+  'it closed the link during the TLS handshake: it is going down, or refuses our certificate "O=matrix,CN=[\\w-]+"; its log has the reason',
+  "it closed the link during the TLS handshake: it went away, or refuses our certificate; its log has the reason$",
+].join("|");
+/** What our end says where the other refused its certificate: by an alert, or by hanging up during TLS or behind it. */
+const UNTRUSTED = new RegExp(
+  `TLS link was refused by (?:the peer at )?"127\\.0\\.0\\.1:\\d+": (?:${TOLD})|` +
+    "the peer ended the link (?:3 times )?between TLS and its first message .* refuses the certificate of this side|" +
+    'after TLS, before it said anything: it went away, or refuses our certificate "O=matrix,CN=[\\w-]+"; its log has',
+);
 
 const NO_ISSUER =
   /unable to get (?:local )?issuer certificate|unable to verify the first certificate|self[- ]signed certificate in certificate chain/;
 
 /** What the party that was refused hears: an alert, or the end of the link. */
-export const HEARD: Readonly<Record<Exclude<Party, "ours">, RegExp>> = {
+export const HEARD: Readonly<Record<Exclude<Party, "ours" | "program">, RegExp>> = {
   openssl: /alert|errno=|reset|unexpected eof|CONNECTION CLOSED|^ERROR$/im,
   python: /alert|closed|reset|EOF|CommClosedError|Timed out|handshake/i,
   deno: /received fatal alert|reset|close|end of file|end of the link|broken pipe/i,
@@ -96,11 +52,20 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
   { name: "chain, complete", holds: { cert: "chain", key: "leaf" }, trusts: "root" },
   { name: "bundle of CAs", holds: { cert: "by-root2", key: "leaf" }, trusts: "bundle" },
   { name: "v1 root", holds: { cert: "by-v1-root", key: "leaf" }, trusts: "v1-root" },
+  { name: "no extended key usage", holds: { cert: "no-usage", key: "leaf" }, trusts: "root" },
+  {
+    name: "not on the revocation list",
+    holds: GOOD,
+    trusts: "root",
+    judge: { crl: "revoked" },
+    not: ({ other }) => !isOurs(other),
+  },
   {
     name: "no certificate",
     holds: {},
     trusts: "root",
     start: /^Security for a (?:client|worker|scheduler) has no "tls\w+Cert"/,
+    usage: /^TLS needs --tls-cert too: a role trusts one CA and shows a certificate of it$/,
     refused: {
       ours: /refused: it showed no certificate$/,
       openssl: /peer did not return a certificate/,
@@ -108,7 +73,7 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
       told: /never/,
     },
     // No listener of others starts without one, and Python's clients don't dial without one.
-    not: ({ party, end }) => party === "python" || (party !== "ours" && end === "listener"),
+    not: ({ party, end }) => party === "python" || (!isOurs(party) && end === "listener"),
   },
   {
     name: "other CA",
@@ -125,6 +90,76 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
       deno: /UnknownIssuer/,
       told: UNTRUSTED,
     },
+  },
+  {
+    name: "other CA of the same name",
+    holds: { cert: "by-namesake", key: "leaf" },
+    trusts: "root",
+    refused: {
+      ours: {
+        dialler: shown(
+          `by-namesake" says that "O=matrix,CN=root" signed it, but not the one in "tlsCaFile": it is of another CA`,
+        ),
+        listener: UNVERIFIED,
+      },
+      openssl: /certificate signature failure|unable to get local issuer/,
+      deno: /BadSignature|UnknownIssuer/,
+      told: UNTRUSTED,
+    },
+  },
+  {
+    name: "expired CA in the chain",
+    holds: { cert: "old-chain", key: "leaf" },
+    trusts: "root",
+    refused: {
+      ours: {
+        dialler: shown(`by-old-middle" is signed by "O=matrix,CN=old-middle", which has expired`),
+        listener: UNVERIFIED,
+      },
+      openssl: /certificate has expired/,
+      deno: /[Ee]xpired/,
+      told: UNTRUSTED,
+    },
+  },
+  {
+    name: "revoked by list",
+    holds: { cert: "revoked", key: "leaf" },
+    trusts: "root",
+    judge: { crl: "revoked" },
+    refused: {
+      ours: /: its certificate "O=matrix,CN=revoked" is revoked by its CA \(serial [0-9A-F]+\)$/,
+      openssl: /never/,
+      deno: /never/,
+      told: UNTRUSTED,
+    },
+    not: ({ other }) => !isOurs(other),
+  },
+  {
+    name: "revoked by fingerprint",
+    holds: { cert: "revoked", key: "leaf" },
+    trusts: "root",
+    judge: { revoked: "revoked" },
+    refused: {
+      ours: /: its certificate "O=matrix,CN=revoked" is revoked by "tlsRevoked" \(serial [0-9A-F]+\)$/,
+      openssl: /never/,
+      deno: /never/,
+      told: UNTRUSTED,
+    },
+    not: ({ other }) => !isOurs(other),
+  },
+  {
+    name: "revoked CA in the chain",
+    holds: { cert: "chain", key: "leaf" },
+    trusts: "root",
+    judge: { crl: "middle" },
+    refused: {
+      ours:
+        /: its certificate "O=matrix,CN=by-middle" \(of the CA "O=matrix,CN=middle" above it\) is revoked by its CA \(/,
+      openssl: /never/,
+      deno: /never/,
+      told: UNTRUSTED,
+    },
+    not: ({ other }) => !isOurs(other),
   },
   {
     name: "chain, incomplete",
@@ -193,7 +228,7 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
       },
       openssl: /unsuitable certificate purpose|unsupported certificate purpose/,
       deno: /InvalidPurpose|purpose|[Kk]ey ?[Uu]sage/,
-      told: /it refused our certificate|ended the link 3 times|closed the link during the TLS handshake/,
+      told: UNTRUSTED,
     },
   },
   {
@@ -268,7 +303,7 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
     trusts: "root",
     start: /^The private key of ".*" file ".*" does not belong to the certificate of ".*" file ".*"/,
     // Nobody else starts with it either.
-    not: ({ party }) => party !== "ours",
+    not: ({ party }) => !isOurs(party),
   },
   {
     name: "forged key",
@@ -303,10 +338,11 @@ const CERTIFICATE_KINDS: readonly Kind[] = [
 /** All kinds. */
 export const KINDS: readonly Kind[] = [...CERTIFICATE_KINDS, ...FILE_KINDS];
 
-/** Who dials whom in a cluster. */
+/** Who dials whom in a cluster: nobody dials a client. */
 export const LINKS = [
   ["client", "scheduler"],
   ["worker", "scheduler"],
+  ["scheduler", "worker"],
   ["worker", "worker"],
   ["client", "worker"],
 ] as const;
@@ -314,7 +350,7 @@ export const LINKS = [
 /** TLS versions. */
 export const VERSIONS = ["1.2", "1.3"] as const;
 
-/** Who dials whom in the matrix; one of them is ours. */
+/** Who dials whom in the matrix; one of them is ours. Programs are tried with one kind of key and TLS 1.3. */
 export const PARTIES: readonly (readonly [dialler: Party, listener: Party])[] = [
   ["ours", "ours"],
   ["openssl", "ours"],
@@ -322,4 +358,5 @@ export const PARTIES: readonly (readonly [dialler: Party, listener: Party])[] = 
   ["deno", "ours"],
   ["ours", "openssl"],
   ["ours", "python"],
+  ["program", "program"],
 ];

@@ -5,9 +5,11 @@
  * @module
  */
 
-import type { Holding, Kind, Spot } from "./expected.ts";
+import { type Holding, isOurs, type Kind, type Spot } from "./kind.ts";
 
-const OURS = ({ party, other }: Spot): boolean => party !== "ours" || other !== "ours";
+const OURS = ({ party, other }: Spot): boolean => !isOurs(party) || !isOurs(other);
+const LIBRARY = (spot: Spot): boolean => OURS(spot) || spot.party === "program";
+const PROGRAM = ({ party }: Spot): boolean => party !== "program";
 const NO_ED25519 = (spot: Spot): boolean => OURS(spot) || spot.key === "ed25519";
 const EC_ONLY = (spot: Spot): boolean => OURS(spot) || spot.key !== "ec";
 
@@ -28,12 +30,19 @@ function fails(name: string, holds: Holding, start: RegExp, not: (spot: Spot) =>
   return { name, holds: { ...GOOD, ...holds }, trusts: "root", start, not };
 }
 
+const NAMES = { ca: "CA", cert: "certificate", key: "key" } as const;
+const TITLES = {
+  ca: "CaFile",
+  cert: "(?:Client|Worker|Scheduler)Cert",
+  key: "(?:Client|Worker|Scheduler)Key",
+} as const;
+
 const ENCRYPTED =
   /^"tls\w+Key" file ".*" holds an encrypted private key: decrypt it with "openssl pkey -in KEY -out PLAIN-KEY"/;
 
 /** All of them. */
 export const FILE_KINDS: readonly Kind[] = [
-  links("PEM texts in memory", { inMemory: true }),
+  links("PEM texts in memory", { inMemory: true }, LIBRARY),
   both("certificate, key", "cert-key"),
   both("key, certificate", "key-cert"),
   both("key, chain", "key-chain"),
@@ -97,7 +106,7 @@ export const FILE_KINDS: readonly Kind[] = [
   fails(
     "cut certificate",
     { cert: "cut" },
-    /^"tls\w+Cert" file ".*" holds no certificate: it must be PEM text/,
+    /^"tls\w+Cert" file ".*" is damaged: 1 blocks begin with "-----BEGIN …", and 0 of them are whole$/,
   ),
   fails(
     "garbled certificate",
@@ -123,4 +132,40 @@ export const FILE_KINDS: readonly Kind[] = [
     start: /^"tlsCaFile" file ".*" holds no CA that is still valid: it holds from .* to .*, and now is /,
     not: OURS,
   },
+  links("revocation list, DER", { crl: "der" }),
+  fails(
+    "revocation list has ended",
+    { crl: "old" },
+    /^The revocation list of "O=matrix,CN=root" in "tlsCrlFile" has expired .*: fetch the present one$/,
+  ),
+  fails(
+    "revocation list begins later",
+    { crl: "not-yet" },
+    /^The revocation list of "O=matrix,CN=root" in "tlsCrlFile" begins .*, which is not yet: compare the clocks$/,
+  ),
+  fails(
+    "revocation list of another CA",
+    { crl: "other" },
+    /^The revocation list of "O=matrix,CN=other-ca" in "tlsCrlFile" is of no CA in "tlsCaFile"$/,
+  ),
+  fails(
+    "empty revocation list",
+    { crl: "empty" },
+    /^"tlsCrlFile" file ".*" holds no revocation list: it must be PEM \("-----BEGIN X509 CRL-----"\) or DER$/,
+  ),
+  fails(
+    "missing revocation list",
+    { crl: "missing" },
+    /^Cannot read "tlsCrlFile" file ".*": there is no such file$/,
+  ),
+  ...(["ca", "cert", "key"] as const).map((denied): Kind => ({
+    name: `--deny-read of the ${NAMES[denied]}`,
+    holds: GOOD,
+    trusts: "root",
+    denied,
+    start: new RegExp(
+      `^Cannot read "tls${TITLES[denied]}" file "(.*)": Deno may not; run it with --allow-read="\\1"$`,
+    ),
+    not: PROGRAM,
+  })),
 ];

@@ -32,6 +32,8 @@ export async function writeFiles(pki: MatrixPki, type: KeyType): Promise<void> {
     write(pki.file("no-newline"), cert.trimEnd()),
     write(pki.file("empty"), ""),
     write(pki.key("empty"), ""),
+    write(pki.list("empty"), ""),
+    openssl("crl", "-in", pki.list("revoked"), "-outform", "DER", "-out", pki.list("der")),
     write(pki.file("reversed"), [middle, leaf].map((text) => `${text}-----END CERTIFICATE-----\n`).join("")),
     write(pki.key("two"), key + key),
     write(pki.file("cut"), cert.slice(0, cert.length / 2)),

@@ -1,8 +1,13 @@
 /**
  * Runs cases of the matrix, and prints what was expected and what was seen.
  *
- * Run by `deno task test:matrix`; `--pairwise` runs a choice, `--without-python` leaves Python out, and any other word
- * keeps the cases whose title has it.
+ * Our ends are the public roles, and whole programs; Python's are distributed's roles. OpenSSL and Deno's own TLS are told
+ * what to say, so that the role at the other end does what it does with a peer of Dask's. An end counts as linked when a
+ * message of the other came through, and says with which TLS version; else it counts what the role tells its user: why
+ * it does not start, its error, or its log.
+ *
+ * Run by `deno task test:matrix`; `--pairwise` runs a choice and all programs, `--without-python` leaves Python out, and
+ * any other word keeps the cases whose title has it.
  *
  * @module
  */
@@ -10,14 +15,28 @@
 import { forgedKey } from "../../testing/pki.ts";
 import { pythonWithDask } from "../../tools/interop.ts";
 import { say } from "../../tools/run.ts";
-import { allCases, type Case, ENDS, expectedOf, holdingOf, pairwise, titleOf } from "./cases.ts";
-import { type End, type Holding, KINDS } from "./expected.ts";
+import {
+  allCases,
+  type Case,
+  ENDS,
+  expectedOf,
+  holdingOf,
+  isLibrary,
+  isProgram,
+  pairwise,
+  titleOf,
+} from "./cases.ts";
+import { KINDS } from "./expected.ts";
+import type { End, Holding } from "./kind.ts";
 import { writeFiles } from "./files.ts";
-import { type EndOptions, Parties, type Seen } from "./parties.ts";
+import type { Dialled, EndOptions, Listening, Seen } from "./ends.ts";
+import { Parties } from "./parties.ts";
 import { KEY_TYPES, type KeyType, MatrixPki } from "./pki.ts";
 
 /** Cases at once. */
-const AT_ONCE = 12;
+const AT_ONCE = 10;
+const IDLE: Seen = { how: "idle", text: "" };
+const NOWHERE: Listening = { port: 1, seen: () => Promise.resolve(IDLE), close: () => Promise.resolve() };
 
 /** What became of a case. */
 export interface Result {
@@ -66,7 +85,11 @@ export class Matrix implements AsyncDisposable {
     const left = cases.values();
     const worker = async (): Promise<void> => {
       for (const one of left) {
-        const result = await this.#run(one);
+        const result = await this.#run(one).catch((error): Result => ({
+          case: one,
+          seen: { dialler: IDLE, listener: IDLE },
+          differences: [String(error)],
+        }));
         results.push(result);
         done?.(result);
       }
@@ -78,38 +101,52 @@ export class Matrix implements AsyncDisposable {
   async #run(one: Case): Promise<Result> {
     const id = ++this.#id;
     const { parties } = one;
-    const listening = await this.#parties.listen(parties.listener, this.#end(one, "listener", id));
-    let dialler: Seen = { how: "idle", text: "" };
-    let listener: Seen = { how: "idle", text: "" };
+    const expected = expectedOf(one);
+    // Nobody comes: it need not listen. A dialler that comes after all finds nobody, and that is a difference.
+    const listening = expected.listener.how === "idle"
+      ? NOWHERE
+      : await this.#parties.listen(parties.listener, this.#end(one, "listener", id));
+    let dialled: Dialled | undefined;
+    let listener: Seen = IDLE;
     try {
       if (listening.port !== undefined) {
-        dialler = await this.#parties.dial(parties.dialler, this.#end(one, "dialler", id), listening.port);
+        dialled = await this.#parties.dial(parties.dialler, this.#end(one, "dialler", id), listening.port);
       }
-      if (dialler.how !== "start") listener = await listening.seen();
+      const { seen = IDLE } = dialled ?? {};
+      if (seen.how !== "start") listener = await listening.seen(seen, expected.listener.text);
     } finally {
+      await dialled?.close();
       await listening.close();
     }
-    const seen = { dialler, listener };
-    return { case: one, seen, differences: compare(one, seen) };
+    const seen = { dialler: dialled?.seen ?? IDLE, listener };
+    const differences = [...compare(one, seen), ...misnamed(seen[one.odd], this.#end(one, one.odd, id))];
+    return { case: one, seen, differences };
   }
 
   #end(one: Case, end: End, id: number): EndOptions {
-    const { kind, odd, roles, version, parties } = one;
+    const { kind, odd, roles, version } = one;
     const pki = this.#pkis.get(one.key);
     if (pki === undefined) throw new Error(`no certificates with ${one.key} keys`);
-    const { cert, key, ca = "root", inMemory = false }: Holding = end === odd
+    const holding: Holding = end === odd
       ? holdingOf(kind, odd)
-      : { cert: "good", key: "leaf" };
-    const foreign = Object.values(parties).find((party) => party !== "ours");
-    return {
-      id,
-      role: roles[end],
-      version,
-      over: foreign === undefined || foreign === "python" ? "dask" : "raw",
-      inMemory,
+      : { ...kind.judge, cert: "good", key: "leaf" };
+    const { cert, key, ca = "root", crl, revoked, inMemory = false } = holding;
+    const paths = {
       ca: pki.file(end === odd ? ca : kind.trusts),
       ...cert !== undefined && { cert: pki.file(cert) },
       ...key !== undefined && { key: pki.key(key === "forged" ? `forged-${cert}` : key) },
+    };
+    return {
+      id,
+      role: roles[end],
+      whom: roles[end === "dialler" ? "listener" : "dialler"],
+      version,
+      value: `matrix-${id}`,
+      inMemory,
+      ...paths,
+      ...crl !== undefined && { crl: pki.list(crl) },
+      ...revoked !== undefined && { revoked: pki.fingerprint(revoked) },
+      ...end === odd && kind.denied !== undefined && { denied: paths[kind.denied] },
     };
   }
 
@@ -136,6 +173,13 @@ function compare(one: Case, seen: Readonly<Record<End, Seen>>): readonly string[
     if (wanted.how !== got.how) return [`${end}: expected ${wanted.how}, seen ${got.how} ${shown(got.text)}`];
     return wanted.text.test(got.text) ? [] : [`${end}: expected ${wanted.text}, seen ${shown(got.text)}`];
   });
+}
+
+/** A role that does not start names the file that is at fault: one that it was given. */
+function misnamed({ how, text }: Seen, { ca, cert, key, crl }: EndOptions): readonly string[] {
+  const [, file] = text.match(/ file "([^"]*)"/) ?? [];
+  if (how !== "start" || file === undefined || [ca, cert, key, crl].includes(file)) return [];
+  return [`the file "${file}" was not given`];
 }
 
 function shown(text: string): string {
@@ -180,7 +224,9 @@ async function main(args: readonly string[]): Promise<number> {
   const all = allCases(python !== undefined).filter((one) =>
     words.every((word) => titleOf(one).includes(word))
   );
-  const cases = args.includes("--pairwise") ? pairwise(all) : all;
+  const cases = args.includes("--pairwise")
+    ? [...pairwise(all.filter(isLibrary)), ...all.filter(isProgram)]
+    : all;
   await using matrix = await Matrix.start(python);
   let count = 0;
   const results = await matrix.run(cases, (result) => {
