@@ -103,3 +103,4 @@ for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream(
   rest = lines.pop() ?? "";
   for (const line of lines) void obey(JSON.parse(line) as Order);
 }
+Deno.exit(); // nobody is left to give orders, whatever roles still run
