@@ -33,7 +33,7 @@ export function checkWhole(text: string, found: number, label: string): void {
   const begun = text.split(BEGIN).length - 1;
   if (begun === found) return;
   throw new SecurityError(
-    `${label} is damaged: ${begun} blocks begin with "${BEGIN}…", and ${found} of them are whole`,
+    `${label} is damaged: of ${begun} PEM blocks that begin in it, ${found} are whole`,
   );
 }
 

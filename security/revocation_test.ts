@@ -30,7 +30,7 @@ Deno.test("parseLists refuses what is no list, or cut off", async () => {
   assertThrows(
     () => parseLists(new TextEncoder().encode(ca.pem), "FILE"),
     SecurityError,
-    "FILE is damaged: 1 blocks begin",
+    "FILE is damaged: of 1 PEM blocks",
   );
   const whole = pem("X509 CRL", await (await TestCa.make()).crl([]));
   for (
@@ -39,7 +39,7 @@ Deno.test("parseLists refuses what is no list, or cut off", async () => {
     assertThrows(
       () => parseLists(new TextEncoder().encode(damaged), "FILE"),
       SecurityError,
-      "FILE is damaged: 2 blocks",
+      "FILE is damaged: of 2 PEM blocks",
     );
   }
   assertThrows(() => parseLists(cut, "FILE"), SecurityError, "can't be read");

@@ -106,7 +106,7 @@ export const FILE_KINDS: readonly Kind[] = [
   fails(
     "cut certificate",
     { cert: "cut" },
-    /^"tls\w+Cert" file ".*" is damaged: 1 blocks begin with "-----BEGIN …", and 0 of them are whole$/,
+    /^"tls\w+Cert" file ".*" is damaged: of 1 PEM blocks that begin in it, 0 are whole$/,
   ),
   fails(
     "garbled certificate",
