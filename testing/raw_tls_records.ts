@@ -238,6 +238,7 @@ export class Wire {
 
   /** Over `conn`. */
   constructor(conn: Deno.TcpConn) {
+    conn.setNoDelay(); // each message is a write
     this.#conn = conn;
   }
 
