@@ -26,6 +26,9 @@ import {
 } from "./handshake.ts";
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits.ts";
 
+/** Bytes of a message of a client that may only look: it asks, and gives nothing. */
+const OBSERVER_BYTES = 16 * 2 ** 20;
+
 /** What to say, and who the ends are. */
 export interface StreamCommOptions {
   /** What the peer may send. */
@@ -69,7 +72,12 @@ export async function openStreamComm(stream: ByteStream, options: StreamCommOpti
     if (first.status === "rejected") throw first.reason;
     if (written.status === "rejected") throw closedEarly(stream, messageOf(written.reason), written.reason);
     const remote = parseHandshake(first.value);
-    reader.limits = { maxFrames: limits.messageFrames, maxMessageBytes: limits.messageBytes };
+    const { role, access } = stream.tls?.peer.grant ?? {};
+    const most = role === "client" && access === "observe" ? OBSERVER_BYTES : Infinity;
+    reader.limits = {
+      maxFrames: limits.messageFrames,
+      maxMessageBytes: Math.min(limits.messageBytes, most),
+    };
     const { compression: negotiated } = negotiate(local, remote);
     return new StreamComm(stream, reader, options, remote, negotiated, {
       depth: limits.messageDepth,

@@ -7,6 +7,7 @@ import {
   CancelledError,
   Client,
   CommAuthError,
+  CommClosed,
   RpcError,
   Scheduler,
   type Security,
@@ -188,4 +189,15 @@ Deno.test("authorization refuses values of an observer, and its announcements of
   assertEquals(error.remote.name, "PermissionError");
   const users = await cluster.client("users");
   assertEquals(await (await users.scatter("x")).result(), "x");
+});
+
+Deno.test("authorization takes no large messages of who may only look", async () => {
+  await using cluster = await ruledCluster();
+  const large = { op: "identity", n_workers: 0, padding: new Uint8Array(17 * 2 ** 20) };
+  await using user = await linkAs(cluster, "users");
+  await user.write(large);
+  assertEquals((await user.read() as { type: string }).type, "Scheduler");
+  await using watcher = await linkAs(cluster, "watchers");
+  await watcher.write(large).catch(() => {});
+  await assertRejects(() => watcher.read(), CommClosed);
 });
