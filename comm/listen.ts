@@ -88,7 +88,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
       peers.write(
         peerHost,
         `Keeping out ${peerHost} on ${scheme}://${hostname}: it opens links too fast, was refused too often, ` +
-          `or too many peers are in their handshake`,
+          `or too many peers are in their handshake or were refused`,
       );
     }
     return false;
@@ -96,7 +96,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
   const onConnection = (stream: ByteStream) => {
     const peerHost = stream.remoteAddr.hostname;
     const started = handshakes.add(async (ended) => {
-      await greet(stream, scheme, { ...options, limits }, ended, refuse);
+      if (await greet(stream, scheme, { ...options, limits }, ended, refuse)) admission.proved(peerHost);
       admission.settled(peerHost);
     });
     if (!started) stream.abort();
@@ -143,13 +143,14 @@ function systemCode(error: unknown): unknown {
   return "code" in error ? error.code : systemCode(error.cause);
 }
 
+/** Exchanges handshakes and hands the comm over; false if there is none. */
 async function greet(
   stream: ByteStream,
   scheme: Scheme,
   options: ListenOptions & { readonly limits: FullLinkLimits },
   ended: AbortSignal,
   refuse: (reason: unknown, peer: string) => void,
-): Promise<void> {
+): Promise<boolean> {
   const { localAddr, remoteAddr } = stream;
   const peerAddress = formatAddress(scheme, remoteAddr.hostname, remoteAddr.port);
   const late = new AbortController();
@@ -170,11 +171,12 @@ async function greet(
     });
   } catch (error) {
     if (!ended.aborted) refuse(error, peerAddress);
-    return;
+    return false;
   } finally {
     clearTimeout(timer);
   }
   handOver(comm, options);
+  return true;
 }
 
 function handOver(comm: Comm, options: ListenOptions): void {
