@@ -12,10 +12,16 @@ import { DEFAULT_LINK_LIMITS, type FullLinkLimits, type LinkLimits } from "./lim
 /** Seconds of `acceptsPerSecond` that a host may have saved. */
 const BURST_SECONDS = 4;
 /**
- * What a refused handshake costs its host in accepts. One costs about five milliseconds of this process: with the
- * defaults, a host that is refused again and again gets an eighth of one core at most.
+ * What a refused handshake costs its host in accepts. One costs 0.5 to 0.7 milliseconds of this process: with the
+ * defaults, a host that is refused again and again is so 25 times a second, and gets a fiftieth of one core.
  */
 const REFUSAL_COST = 20;
+/**
+ * Refused handshakes of hosts that never had a good one, per second and at once. With more of them, as only many hosts can
+ * bring about, hosts that are not known are kept out, and the process is there for those that are.
+ */
+const STRANGERS_REFUSED = 200;
+const STRANGERS_BURST = 800;
 /** Hosts that are remembered. */
 const HOSTS_MAX = 10_000;
 
@@ -28,6 +34,8 @@ interface Host {
   pending: number;
   /** Whether it was told that the host is kept out. */
   isTold: boolean;
+  /** Whether one of its handshakes went well. */
+  isKnown: boolean;
 }
 
 /** Admits links, or not. Open links are counted by who serves them (`comm/server.ts`). */
@@ -37,6 +45,9 @@ export class Admission {
   readonly #burst: number;
   readonly #hosts = new Map<string, Host>();
   #pending = 0;
+  /** Refusals of strangers that are left. */
+  #strangers = STRANGERS_BURST;
+  #strangersAt = 0;
 
   /** Nobody was there yet. */
   constructor(limits: LinkLimits = {}) {
@@ -52,11 +63,18 @@ export class Admission {
     if (this.#pending >= this.limits.handshakes) return false;
     const entry = this.#entry(host, now);
     if (entry.tokens < 1 || entry.pending >= this.limits.handshakesPerHost) return false;
+    if (!entry.isKnown && this.#strangersLeft(now) < 1) return false;
     entry.tokens--;
     entry.pending++;
     this.#pending++;
     entry.isTold = false;
     return true;
+  }
+
+  /** A handshake of `host` went well. */
+  proved(host: string): void {
+    const entry = this.#hosts.get(hostGroup(host));
+    if (entry !== undefined) entry.isKnown = true;
   }
 
   /** A handshake of `host` ended. */
@@ -79,6 +97,14 @@ export class Admission {
   refused(host: string, now: number): void {
     const entry = this.#entry(host, now);
     entry.tokens = Math.max(entry.tokens - REFUSAL_COST, -this.#burst);
+    if (!entry.isKnown) this.#strangers = this.#strangersLeft(now) - 1;
+  }
+
+  #strangersLeft(now: number): number {
+    const gained = Math.max(0, now - this.#strangersAt) / 1000 * STRANGERS_REFUSED;
+    this.#strangers = Math.min(STRANGERS_BURST, this.#strangers + gained);
+    this.#strangersAt = now;
+    return this.#strangers;
   }
 
   #entry(address: string, now: number): Host {
@@ -91,16 +117,18 @@ export class Admission {
       return known;
     }
     if (this.#hosts.size >= HOSTS_MAX) this.#forget();
-    const entry: Host = { tokens: this.#burst, at: now, pending: 0, isTold: false };
+    const entry: Host = { tokens: this.#burst, at: now, pending: 0, isTold: false, isKnown: false };
     this.#hosts.set(host, entry);
     return entry;
   }
 
-  /** Forgets hosts that are in no handshake, those known longest first; their debts with them. */
+  /** Forgets hosts that are in no handshake and had no good one, the oldest first; their debts with them. */
   #forget(): void {
-    for (const [host, { pending }] of this.#hosts) {
-      if (pending === 0) this.#hosts.delete(host);
-      if (this.#hosts.size < HOSTS_MAX / 2) return;
+    for (const isSparing of [true, false]) {
+      for (const [host, { pending, isKnown }] of this.#hosts) {
+        if (pending === 0 && !(isKnown && isSparing)) this.#hosts.delete(host);
+        if (this.#hosts.size < HOSTS_MAX / 2) return;
+      }
     }
   }
 }

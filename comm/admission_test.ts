@@ -47,6 +47,27 @@ Deno.test("Admission tells once that a host is kept out, and again after it was 
   assertEquals(admission.isNews("a", 5000), true);
 });
 
+Deno.test("Admission keeps strangers out while ever new hosts are refused, and lets those in that it knows", () => {
+  const admission = new Admission();
+  admission.admit("worker", 0);
+  admission.proved("worker");
+  admission.settled("worker");
+  let refusals = 0;
+  const attack = (now: number) => {
+    for (let host = `${now}-0`, i = 0; admission.admit(host, now) && i < 10_000; host = `${now}-${++i}`) {
+      admission.refused(host, now);
+      admission.settled(host);
+      refusals++;
+    }
+  };
+  attack(0);
+  assertEquals(refusals, 800);
+  assertEquals([admission.admit("stranger", 0), admission.admit("worker", 0)], [false, true]);
+  attack(1000);
+  assertEquals(refusals, 1000);
+  assertEquals(admission.admit("stranger", 6000), true);
+});
+
 Deno.test("Admission takes the addresses of one IPv6 network for one host, and mapped IPv4 for IPv4", () => {
   const admission = new Admission({ handshakesPerHost: 2 });
   const admitted = (hosts: string[]) => hosts.map((host) => admission.admit(host, 0));
@@ -79,6 +100,9 @@ Deno.test("hostGroup leaves names and IPv4 as they are", () => {
 Deno.test("Admission forgets hosts rather than growing for ever", () => {
   const admission = new Admission({ acceptsPerSecond: 1 });
   while (admission.admit("first", 0)) admission.settled("first");
-  for (let i = 0; i < 30_000; i++) admission.refused(`host-${i}`, 0);
+  for (let i = 0; i < 30_000; i++) {
+    admission.admit(`host-${i}`, 0);
+    admission.settled(`host-${i}`);
+  }
   assertEquals(admission.admit("first", 0), true);
 });

@@ -35,12 +35,19 @@ export interface LinkLimits {
   /** Arrays and maps inside each other in one message; 511 is the most that Dask's MessagePack can. @default {511} */
   readonly messageDepth?: number;
   /**
+   * Values in one message, of which each may take a byte of it and sixty of memory; a task in a graph is some ten.
+   * @default {10_000_000}
+   */
+  readonly messageValues?: number;
+  /**
    * Bytes that may wait, behind the batch that is being sent, for a client to read its stream; with more it is dropped.
    * @default {2^28}
    */
   readonly queuedBytes?: number;
   /** As {@linkcode LinkLimits.queuedBytes}, for all clients of one host, and all that waits. @default {2^30} */
   readonly queuedBytesPerHost?: number;
+  /** Large answers (`gather`, `who_has`, `identity` and the like) under way to one peer; more requests wait. @default {8} */
+  readonly answersPerPeer?: number;
   /** Milliseconds after which a peer is dropped that takes nothing of what waits for it. @default {300_000} */
   readonly stallTimeout?: number;
 }
@@ -64,8 +71,10 @@ const KINDS: Readonly<Record<keyof LinkLimits, Kind>> = {
   messageBytes: ["bytes", 65_536, MOST],
   messageFrames: ["wholeNumber", 16, MOST],
   messageDepth: ["wholeNumber", 16, 511],
+  messageValues: ["wholeNumber", 1000, MOST],
   queuedBytes: ["bytes", 65_536, MOST],
   queuedBytesPerHost: ["bytes", 65_536, MOST],
+  answersPerPeer: ["wholeNumber", 1, MOST],
   stallTimeout: ["milliseconds", 1, TIMER_MAX_MS],
 };
 const NAMES = Object.keys(KINDS) as (keyof LinkLimits)[];

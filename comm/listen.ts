@@ -91,7 +91,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
       peers.write(
         peerHost,
         `Keeping out ${peerHost} on ${where}: it opens links too fast, was refused too often, ` +
-          `or too many peers are in their handshake`,
+          `or too many peers are in their handshake or were refused`,
       );
     }
     return false;
@@ -99,7 +99,7 @@ async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<List
   const onConnection = (stream: ByteStream) => {
     const peerHost = stream.remoteAddr.hostname;
     const started = handshakes.add(async (ended) => {
-      await greet(stream, scheme, { ...options, limits }, ended, refuse);
+      if (await greet(stream, scheme, { ...options, limits }, ended, refuse)) admission.proved(peerHost);
       admission.settled(peerHost);
     });
     if (!started) stream.abort();
@@ -152,13 +152,14 @@ function systemCode(error: unknown): unknown {
   return "code" in error ? error.code : systemCode(error.cause);
 }
 
+/** Exchanges handshakes and hands the comm over; false if there is none. */
 async function greet(
   stream: ByteStream,
   scheme: Scheme,
   options: ListenOptions & { readonly limits: FullLinkLimits },
   ended: AbortSignal,
   refuse: (reason: unknown, peer: string) => void,
-): Promise<void> {
+): Promise<boolean> {
   const { localAddr, remoteAddr } = stream;
   const peerAddress = formatAddress(scheme, remoteAddr.hostname, remoteAddr.port);
   const late = new AbortController();
@@ -179,11 +180,12 @@ async function greet(
     });
   } catch (error) {
     if (!ended.aborted) refuse(suspected(error, options), peerAddress);
-    return;
+    return false;
   } finally {
     clearTimeout(timer);
   }
   handOver(comm, options);
+  return true;
 }
 
 /** Who ends the link as soon as TLS is done may refuse us: the log must not leave that to be guessed. */

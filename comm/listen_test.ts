@@ -402,7 +402,7 @@ Deno.test("deep nesting is refused message by message", async () => {
 
 Deno.test("listen holds peers to the limits that it was given", async () => {
   await using watch = await watched("tcp", {
-    limits: { messageDepth: 16, messageFrames: 20, messageBytes: 70_000 },
+    limits: { messageDepth: 16, messageFrames: 20, messageBytes: 70_000, messageValues: 1000 },
   });
   const nested = (depth: number): unknown => depth === 0 ? 1 : [nested(depth - 1)];
   using deep = await RawPeer.greet(watch.address);
@@ -410,6 +410,15 @@ Deno.test("listen holds peers to the limits that it was given", async () => {
   await assertRejects(() => watch.comms[0]?.read() ?? Promise.resolve(), MsgpackError, "deeper than 16");
   await deep.write(nested(16));
   assertEquals(await watch.comms[0]?.read(), nested(16));
+  // A byte each, and some fifty in memory.
+  await deep.write([Array(400).fill({}), Array(599).fill(null)]);
+  await assertRejects(
+    () => watch.comms[0]?.read() ?? Promise.resolve(),
+    MsgpackError,
+    "more than 1000 values",
+  );
+  await deep.write([Array(400).fill({}), Array(598).fill(null)]);
+  assertEquals((await watch.comms[0]?.read() as unknown[]).length, 2);
 
   const payloads = (count: number) => Array.from({ length: count }, () => new Serialized({}, []));
   using many = await RawPeer.greet(watch.address);

@@ -18,6 +18,7 @@ import { hostGroup } from "./admission.ts";
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits.ts";
 import type { Comm, Listener } from "./comm.ts";
 import { CommClosed, messageOf } from "./errors.ts";
+import { Lanes } from "./lanes.ts";
 import { listen, type ListenOptions } from "./listen.ts";
 import { PeerLog } from "./peer_log.ts";
 import { StallWatch } from "./stalled.ts";
@@ -52,8 +53,12 @@ export interface ServerOptions {
   readonly blockedHandlers?: readonly string[] | undefined;
   /** Who may use which operation. Default: everybody. */
   readonly access?: AccessGuard | undefined;
-  /** Comms at once, over all hosts and from one: more are dropped. And how long one may take nothing. */
-  readonly limits?: Pick<LinkLimits, "links" | "linksPerHost" | "stallTimeout"> | undefined;
+  /** Operations whose answers may be large. */
+  readonly largeAnswers?: readonly string[] | undefined;
+  /** Comms at once, over all hosts and from one: more are dropped; what is under way to one peer, and how long. */
+  readonly limits?:
+    | Pick<LinkLimits, "links" | "linksPerHost" | "answersPerPeer" | "stallTimeout">
+    | undefined;
 }
 
 /** Serves comms. It owns them, and everything that runs for them. */
@@ -66,6 +71,8 @@ export class Server implements AsyncDisposable {
   readonly #maxComms: number;
   readonly #maxCommsPerHost: number;
   readonly #stalls: StallWatch;
+  readonly #largeAnswers: ReadonlySet<string>;
+  readonly #lanes: Lanes;
   readonly #commsOfHost = new Map<string, number>();
   readonly #logger: Logger;
   readonly #peers: PeerLog;
@@ -82,6 +89,8 @@ export class Server implements AsyncDisposable {
     this.#blocked = new Set(options.blockedHandlers);
     this.#access = options.access;
     const limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
+    this.#largeAnswers = new Set(options.largeAnswers);
+    this.#lanes = new Lanes(limits.answersPerPeer);
     this.#maxComms = limits.links;
     this.#maxCommsPerHost = limits.linksPerHost;
     this.#stalls = new StallWatch(limits.stallTimeout, (comm, bytes) => {
@@ -181,10 +190,16 @@ export class Server implements AsyncDisposable {
       if (wantsReply) await comm.write("OK");
       return false;
     }
+    using _turn = this.#isLarge(request) ? await this.#lanes.enter(peerOf(comm)) : undefined;
+    if (comm.closed) return false; // while it waited
     const result = await this.#dispatch(request, comm);
     if (comm.closed) return false;
     if (wantsReply && result !== DONT_REPLY) await this.#reply(comm, result);
     return !request["close"];
+  }
+
+  #isLarge({ op }: RawMessage): boolean {
+    return typeof op === "string" && this.#largeAnswers.has(op);
   }
 
   async #dispatch(request: RawMessage, comm: Comm): Promise<unknown> {
@@ -253,6 +268,11 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Who asks: one certificate on one host, as many may share either. */
+function peerOf(comm: Comm): string {
+  return `${hostGroup(addressHost(comm.peerAddress))} ${comm.tls?.peer.fingerprint256 ?? ""}`;
 }
 
 /** An error reply, or what the asker expects in its place. */

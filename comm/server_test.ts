@@ -389,3 +389,33 @@ Deno.test("Server tells who registers without a reply that it is refused, and ha
     assertEquals([status, message.includes(text)], ["error", true], message);
   }
 });
+
+Deno.test("Server makes a peer wait for large answers that it does not take, and nobody else", async () => {
+  let begun = 0;
+  const all = Promise.withResolvers<void>();
+  await using server = new Server({
+    name: "Scheduler",
+    handlers: {
+      much: () => {
+        if (++begun === 3) all.resolve();
+        return new Uint8Array(32 * 2 ** 20); // more than the sockets hold
+      },
+      little: () => begun,
+    },
+    largeAnswers: ["much"],
+    limits: { answersPerPeer: 2 },
+  });
+  const { contactAddress } = await server.listen("tcp://127.0.0.1:0");
+  await using stack = new AsyncDisposableStack();
+  const links = await Promise.all(
+    Array.from({ length: 5 }, async () => stack.use(await connect(contactAddress))),
+  );
+  for (const link of links) await link.write({ op: "much" });
+  await using other = await connect(contactAddress);
+  while (begun < 2) await call(other, { op: "little" });
+  for (let i = 0; i < 5; i++) assertEquals(await call(other, { op: "little" }), 2);
+  const [first] = links;
+  assertEquals((await first?.read() as Uint8Array).length, 32 * 2 ** 20);
+  await all.promise;
+  for (const link of links) link.abort();
+});

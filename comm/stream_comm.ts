@@ -10,6 +10,7 @@
 import { pauseIfBusy } from "../internal/turns.ts";
 import type { Address } from "../messages/common.ts";
 import { encodeFrames, FrameReader } from "../protocol/frames.ts";
+import type { DecodeLimits } from "../protocol/msgpack_decode.ts";
 import { decodeMessage, encodeMessage } from "../protocol/message.ts";
 import { TlsRefusedError } from "../security/errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
@@ -24,6 +25,9 @@ import {
   SpeaksTlsError,
 } from "./handshake.ts";
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits.ts";
+
+/** Bytes of a message of a client that may only look: it asks, and gives nothing. */
+const OBSERVER_BYTES = 16 * 2 ** 20;
 
 /** What to say, and who the ends are. */
 export interface StreamCommOptions {
@@ -68,9 +72,17 @@ export async function openStreamComm(stream: ByteStream, options: StreamCommOpti
     if (first.status === "rejected") throw first.reason;
     if (written.status === "rejected") throw closedEarly(stream, messageOf(written.reason), written.reason);
     const remote = parseHandshake(first.value);
-    reader.limits = { maxFrames: limits.messageFrames, maxMessageBytes: limits.messageBytes };
+    const { role, access } = stream.tls?.peer.grant ?? {};
+    const most = role === "client" && access === "observe" ? OBSERVER_BYTES : Infinity;
+    reader.limits = {
+      maxFrames: limits.messageFrames,
+      maxMessageBytes: Math.min(limits.messageBytes, most),
+    };
     const { compression: negotiated } = negotiate(local, remote);
-    return new StreamComm(stream, reader, options, remote, negotiated, limits.messageDepth);
+    return new StreamComm(stream, reader, options, remote, negotiated, {
+      depth: limits.messageDepth,
+      values: limits.messageValues,
+    });
   } catch (error) {
     stream.abort();
     throw signal?.aborted === true ? signal.reason : error;
@@ -123,7 +135,7 @@ class StreamComm implements Comm {
   readonly #stream: ByteStream;
   readonly #reader: FrameReader;
   readonly #options: { readonly compression: string | null };
-  readonly #depth: number;
+  readonly #limits: DecodeLimits;
   #reading = false;
   /** Bytes that the stream was given so far, also before. */
   #givenBytes: number;
@@ -136,7 +148,7 @@ class StreamComm implements Comm {
     ends: { readonly localAddress: Address; readonly peerAddress: Address },
     peerInfo: HandshakeInfo,
     compression: string | null,
-    depth: number,
+    limits: DecodeLimits,
   ) {
     this.localAddress = ends.localAddress;
     this.peerAddress = ends.peerAddress;
@@ -146,7 +158,7 @@ class StreamComm implements Comm {
     this.#givenBytes = stream.sentBytes;
     this.#reader = reader;
     this.#options = { compression };
-    this.#depth = depth;
+    this.#limits = limits;
   }
 
   get closed(): boolean {
@@ -166,9 +178,10 @@ class StreamComm implements Comm {
     if (this.#reading) throw new TypeError(`Cannot read from "${this.peerAddress}": another read is pending`);
     this.#reading = true;
     try {
-      const pause = pauseIfBusy();
-      if (pause !== undefined) await pause;
-      return decodeMessage(await this.#nextFrames(), this.#depth);
+      const frames = await this.#nextFrames();
+      // Whoever waited for the same pause may have been faster, and taken long.
+      for (let pause = pauseIfBusy(); pause !== undefined; pause = pauseIfBusy()) await pause;
+      return decodeMessage(frames, this.#limits);
     } finally {
       this.#reading = false;
     }

@@ -51,8 +51,10 @@ export const DEFAULTS: ConfigSection = {
         "message-bytes": "1TiB",
         "message-frames": 500_000,
         "message-depth": 511,
+        "message-values": 10_000_000,
         "queued-bytes": "256MiB",
         "queued-bytes-per-host": "1GiB",
+        "answers-per-peer": 8,
         "stall-timeout": "5 minutes",
       },
       tls: {

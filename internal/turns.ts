@@ -17,7 +17,10 @@ let pause: Promise<void> | undefined;
 let isProbing = false;
 let since = -Infinity;
 
-/** A pause, if nothing else had its turn for long; else nothing, and there is nothing to wait for. */
+/**
+ * A pause, if nothing else had its turn for long; else nothing, and there is nothing to wait for. Ask again behind it:
+ * others may have waited for the same one.
+ */
 export function pauseIfBusy(): Promise<void> | undefined { // hot: per message
   if (pause !== undefined) return pause;
   const now = performance.now();

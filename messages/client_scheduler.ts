@@ -17,7 +17,9 @@ import {
   checkString,
   type ClientId,
   type FunctionHash,
+  isKey,
   type Key,
+  KEY_MAX,
   MessageError,
   type RawMessage,
 } from "./common.ts";
@@ -269,6 +271,7 @@ export function parseUpdateData(message: RawMessage): UpdateData {
   for (const key in whoHas) {
     const workers = whoHas[key];
     const size = Object.hasOwn(nbytes, key) ? nbytes[key] : -1;
+    if (!isKey(key)) throw new MessageError(`Cannot handle "update-data": a key is longer than ${KEY_MAX}`);
     if (!Array.isArray(workers) || workers.some((name) => typeof name !== "string")) {
       throw new MessageError(`Cannot handle "update-data": holders of "${key}" are no list of addresses`);
     }
@@ -292,7 +295,7 @@ function parseUpdateGraph(message: RawMessage): UpdateGraph {
     for (const row of checkArray(raw, "tasks")) {
       // hot: per task
       if (
-        !Array.isArray(row) || row.length !== 3 || typeof row[0] !== "string" ||
+        !Array.isArray(row) || row.length !== 3 || !isKey(row[0]) ||
         typeof row[1] !== "object" || row[1] === null || !isReferenceList(row[2])
       ) throw new MessageError(`Cannot handle "update-graph": a task is not [key, args, references]`);
     }

@@ -62,10 +62,18 @@ export function checkString(message: RawMessage, field: string): string {
   return typeof value === "string" ? value : refuse(message, field, "a string");
 }
 
+/** Characters of a key, at most: stories and logs outlive the tasks that they tell of. */
+export const KEY_MAX = 10_000;
+
+/** Whether `value` can be a task's key. */
+export function isKey(value: unknown): value is Key {
+  return typeof value === "string" && value.length <= KEY_MAX;
+}
+
 /** Checks that `message[field]` is a task's key. Throws {@linkcode MessageError}. */
 export function checkKey(message: RawMessage, field: string): Key {
   const value = message[field];
-  return typeof value === "string" ? value as Key : refuse(message, field, "a key (a string)");
+  return isKey(value) ? value : refuse(message, field, `a key (a string of at most ${KEY_MAX} characters)`);
 }
 
 /** Checks that `message[field]` is an address. Throws {@linkcode MessageError}. */
@@ -101,7 +109,9 @@ export function checkKeys(message: RawMessage, field: string): readonly Key[] {
     ? [...value]
     : refuse(message, field, "a list or set of keys");
   for (let i = 0; i < keys.length; i++) {
-    if (typeof keys[i] !== "string") refuse(message, field, "a list or set of keys (strings)");
+    if (!isKey(keys[i])) {
+      refuse(message, field, `a list or set of keys (strings of at most ${KEY_MAX} characters)`);
+    }
   }
   return keys as readonly Key[];
 }

@@ -162,5 +162,32 @@ for (const [what, parse, message, wanted] of REFUSED) {
 
 Deno.test("parseClientReport passes over ops that a client may ignore, as Dask's do", () => {
   assertEquals(parseClientReport({ op: "event", topic: "x" }), undefined);
-  assertThrows(() => parseClientReport({ op: "key-in-memory", key: 1 }), MessageError, "a key (a string)");
+  assertThrows(
+    () => parseClientReport({ op: "key-in-memory", key: 1 }),
+    MessageError,
+    "a key (a string of at most 10000 characters), got a number",
+  );
+});
+
+Deno.test("keys that are longer than any name are refused wherever they come", () => {
+  const key = "k".repeat(10_001);
+  const graph = {
+    op: "update-graph",
+    groups: [{ function: "f", tasks: [[key, new Uint8Array([0x90]), []]] }],
+    functions: {},
+    annotations: {},
+    fifo_timeout: 0,
+  };
+  assertThrows(() => parseClientStreamMessage(graph), MessageError, "a task is not [key, args, references]");
+  const data = { op: "update-data", who_has: { [key]: [] }, nbytes: { [key]: 1 }, client: "c" };
+  assertThrows(() => parseClientStreamMessage(data), MessageError, "longer than 10000");
+  for (const op of ["client-desires-keys", "client-releases-keys"]) {
+    assertThrows(
+      () => parseClientStreamMessage({ op, keys: [key] }),
+      MessageError,
+      "at most 10000 characters",
+    );
+  }
+  const reschedule = { op: "reschedule", key, stimulus_id: "s" };
+  assertThrows(() => parseWorkerStreamMessage(reschedule), MessageError, "at most 10000 characters");
 });

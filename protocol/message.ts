@@ -6,7 +6,7 @@
  */
 
 import type { Compression } from "./compression.ts";
-import { Decoder, type PayloadSource } from "./msgpack_decode.ts";
+import { type DecodeLimits, Decoder, type PayloadSource } from "./msgpack_decode.ts";
 import { encodeMsgpack, Encoder, MsgpackError, type Payload } from "./msgpack_encode.ts";
 import { needsSplit, SHARD_BYTES, splitPayload } from "./payload.ts";
 import { Pickled, Serialized, type SerializedHeader } from "./serialized.ts";
@@ -63,13 +63,12 @@ function encodeHeader(header: SerializedHeader, count: number): Uint8Array {
 /**
  * The message that `frames` hold. Binary values and payloads in it share memory with `frames`.
  *
- * @param depth Arrays and maps that may be inside each other.
- * @throws {MsgpackError} If they hold none.
+ * @throws {MsgpackError} If they hold none, or one beyond `limits`.
  */
-export function decodeMessage(frames: readonly Uint8Array[], depth?: number): unknown { // hot: per message
+export function decodeMessage(frames: readonly Uint8Array[], limits?: DecodeLimits): unknown { // hot: per message
   const body = frames[0];
   if (body === undefined) throw new MsgpackError("Cannot decode a message: it has no frames");
-  return decoder.decode(body, new FramePayloads(frames), depth);
+  return decoder.decode(body, new FramePayloads(frames), limits);
 }
 
 const decoder = new Decoder();

@@ -17,6 +17,16 @@
 import { DEPTH_MAX, MsgpackError } from "./msgpack_encode.ts";
 import { EnumMember } from "./serialized.ts";
 
+/** What a value may be made of. */
+export interface DecodeLimits {
+  /** Arrays and maps inside each other, at most {@linkcode DEPTH_MAX}. */
+  readonly depth: number;
+  /** Values in arrays and maps, keys of maps included. */
+  readonly values: number;
+}
+
+const NO_LIMITS: DecodeLimits = { depth: DEPTH_MAX, values: Infinity };
+
 /** Finds what stand-ins in the body of a message stand for. */
 export interface PayloadSource {
   /** What `{"__Serialized__": index}` or `{"__Pickled__": index}` stands for. */
@@ -42,22 +52,23 @@ export class Decoder {
   #view: DataView = NO_VIEW;
   #at = 0;
   #depth = 0;
-  #depthMax = DEPTH_MAX;
+  #values = 0;
+  #limits = NO_LIMITS;
   #payloads: PayloadSource | undefined = undefined;
   #interned: string[] = new Array<string>(INTERNED_SLOTS).fill("");
 
   /**
    * Reads the one value that `bytes` holds.
    *
-   * @param depth Arrays and maps that may be inside each other, at most {@linkcode DEPTH_MAX}.
-   * @throws {MsgpackError} If that is not MessagePack, or more than one value.
+   * @throws {MsgpackError} If that is not MessagePack, or more than one value, or beyond the limits.
    */
-  decode(bytes: Uint8Array, payloads?: PayloadSource, depth: number = DEPTH_MAX): unknown {
+  decode(bytes: Uint8Array, payloads?: PayloadSource, limits: DecodeLimits = NO_LIMITS): unknown {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = 0;
     this.#depth = 0;
-    this.#depthMax = depth;
+    this.#values = 0;
+    this.#limits = limits;
     this.#payloads = payloads;
     const value = this.#value();
     const rest = bytes.byteLength - this.#at;
@@ -216,8 +227,12 @@ export class Decoder {
 
   #enter(values: number): void {
     if (values > this.#bytes.length - this.#at) this.#truncated();
-    if (++this.#depth > this.#depthMax) {
-      throw new MsgpackError(`Cannot decode: nested deeper than ${this.#depthMax}`);
+    const limits = this.#limits;
+    if (++this.#depth > limits.depth) {
+      throw new MsgpackError(`Cannot decode: nested deeper than ${limits.depth}`);
+    }
+    if ((this.#values += values) > limits.values) {
+      throw new MsgpackError(`Cannot decode: more than ${limits.values} values`);
     }
   }
 

@@ -79,6 +79,16 @@ const UNKNOWN_ADDRESS =
 const DEFAULT_PORT = 8786;
 /** Milliseconds that goodbyes to peers may take. */
 const GOODBYE_MS = 2000;
+/** Operations whose answers grow with the cluster, or with what is asked for. */
+const LARGE_ANSWERS = [
+  "gather",
+  "get_task_prefix_states",
+  "has_what",
+  "identity",
+  "links",
+  "processing",
+  "who_has",
+];
 /** Milliseconds between looks at the idle time-out, as in Dask. */
 const IDLE_CHECK_MS = 250;
 
@@ -143,6 +153,7 @@ export class Scheduler implements AsyncDisposable {
     this.#server = new Server({
       name: "Scheduler",
       limits: settings.limits,
+      largeAnswers: LARGE_ANSWERS,
       blockedHandlers: settings.blockedHandlers,
       access: accessGuard({
         role: "scheduler",

@@ -12,9 +12,14 @@ import type { WorkerState } from "./worker_state.ts";
 
 /** A client sent a body. The first one to come is kept: the hash tells that they are equal. */
 export function addBody(group: TaskGroup, body: Uint8Array, cs: ClientState): void {
-  group.body ??= body;
+  group.body ??= ownBytes(body);
   group.owners.add(cs);
   cs.functions.add(group);
+}
+
+/** A body that does not keep the whole message alive. */
+function ownBytes(body: Uint8Array): Uint8Array {
+  return body.byteLength < body.buffer.byteLength ? body.slice() : body;
 }
 
 /** A client will not name the function without sending the body again. */

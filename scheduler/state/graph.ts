@@ -19,6 +19,8 @@ import type { TaskGroup } from "./task_group.ts";
 import { comparePriority, RELEASED, TaskState, WAITING } from "./task_state.ts";
 import { fillSlots, runTransitions } from "./transitions.ts";
 
+/** Names of workers that a task's annotations may have when they are sent. */
+const NAMES_SENT = 100;
 const NO_ANNOTATIONS: Readonly<Record<string, never>> = Object.freeze({});
 
 /** The tasks that a graph is about. */
@@ -136,7 +138,7 @@ function beginGeneration(m: Machine, timeout: number): void {
 function createTasks(m: Machine, rows: readonly GraphRow[], message: UpdateGraph): TaskState[] {
   const { annotations } = message;
   const userPriority = -(annotations.priority ?? 0) + 0; // + 0: no negative zero
-  const sent = isEmpty(annotations) ? NO_ANNOTATIONS : { ...annotations };
+  const sent = annotationsToSend(annotations);
   const created: TaskState[] = [];
   for (const row of rows) {
     const spec: RunSpec = [row.hash, row.row[1], row.row[2]];
@@ -155,9 +157,11 @@ function createTasks(m: Machine, rows: readonly GraphRow[], message: UpdateGraph
   return created;
 }
 
-function isEmpty(annotations: GraphAnnotations): boolean {
-  for (const _ in annotations) return false;
-  return true;
+/** What each task's worker is told. A long list of workers would cost more than the tasks. */
+function annotationsToSend({ workers, ...others }: GraphAnnotations): Readonly<Record<string, unknown>> {
+  const sent = workers === undefined || workers.length > NAMES_SENT ? others : { workers, ...others };
+  for (const _ in sent) return sent;
+  return NO_ANNOTATIONS;
 }
 
 function annotate(ts: TaskState, annotations: GraphAnnotations): void {

@@ -45,6 +45,9 @@ export interface SchedulerStateOptions {
 
 /** Durations of functions that have no tasks now are kept for so many. */
 const REMEMBERED_DURATIONS = 4096;
+/** Bytes of the pickle of a type's name, at most, and how many are remembered. */
+const TYPE_BYTES = 4096;
+const TYPES_MAX = 1000;
 
 /** All that the scheduler knows. */
 export class Machine {
@@ -92,6 +95,7 @@ export class Machine {
   readonly activeGroups: Set<TaskGroup> = new Set();
   /** Durations of functions without tasks, the one used last at the end. */
   readonly #durations: Map<FunctionHash, number> = new Map();
+  readonly #types: Map<string, Uint8Array> = new Map();
 
   /** Threads of all workers. */
   totalNthreads = 0;
@@ -145,6 +149,21 @@ export class Machine {
     this.now = now;
   }
 
+  /**
+   * The type of a result, as one copy for all results of the type: what comes is a part of a message with many results.
+   *
+   * @param type Unchecked.
+   */
+  typeOf(typename: string, type: unknown): Uint8Array | null { // hot: per task
+    if (!(type instanceof Uint8Array) || type.byteLength > TYPE_BYTES) return null;
+    const known = this.#types.get(typename);
+    if (known !== undefined && areEqual(known, type)) return known;
+    const copy = type.slice();
+    if (this.#types.size >= TYPES_MAX) this.#types.clear();
+    this.#types.set(typename, copy);
+    return copy;
+  }
+
   /** The group of a function; made if it is not known, and named after `key`. */
   group(hash: FunctionHash, key: Key): TaskGroup {
     const known = this.groups.get(hash);
@@ -171,4 +190,10 @@ export class Machine {
       }
     }
   }
+}
+
+function areEqual(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.byteLength !== right.byteLength) return false;
+  for (let i = 0; i < left.byteLength; i++) if (left[i] !== right[i]) return false;
+  return true;
 }

@@ -140,12 +140,25 @@ export function decideWorkerNonRootish(m: Machine, ts: TaskState): WorkerState |
 export function validWorkers(m: Machine, ts: TaskState): Set<WorkerState> | null {
   if (ts.restrictions === null) return null;
   const valid = new Set<WorkerState>();
-  for (const name of ts.restrictions) {
+  for (const name of namesThatCount(m, ts.restrictions)) {
     for (const ws of m.workersByName.get(name) ?? []) {
       if (m.running.has(ws)) valid.add(ws);
     }
   }
   return valid;
+}
+
+/** Lists of restrictions, which all tasks of a graph share, that are longer than the cluster is large. */
+const longLists = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+/** The names of a list that may name a worker: with each task as many are looked at as there are workers, not names. */
+function namesThatCount(m: Machine, names: readonly string[]): Iterable<string> {
+  if (names.length <= m.workersByName.size) return names;
+  let wanted = longLists.get(names);
+  if (wanted === undefined) longLists.set(names, wanted = new Set(names));
+  const found: string[] = [];
+  for (const name of m.workersByName.keys()) if (wanted.has(name)) found.push(name);
+  return found;
 }
 
 /** A holder of dependencies if possible, and among several candidates the one that would begin first. */

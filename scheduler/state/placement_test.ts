@@ -115,3 +115,20 @@ Deno.test("SchedulerState sends no more to a worker whose short tasks turn out t
   fixture.client(ALICE, updateGraph(Array.from({ length: 10 }, (_, i) => [`more-${i}`] as const)));
   assertEquals([...loads(), fixture.state.queuedCount], [74, 75, 10]);
 });
+
+Deno.test("SchedulerState looks through a long list of workers once, and not with each task, nor sends it along", () => {
+  const fixture = new SchedulerFixture();
+  fixture.addWorker(A, 1, "running", "first");
+  let reads = 0;
+  const names = new Proxy(Array.from({ length: 5000 }, (_, i) => `w${i}`).concat("first"), {
+    get(target, name): unknown {
+      if (/^\d+$/.test(String(name))) reads++;
+      return Reflect.get(target, name);
+    },
+  });
+  const graph = { ...manyTasks(50), annotations: { workers: names, priority: 3 } };
+  fixture.state.handleClientMessage(ALICE, graph, fixture.now++);
+  const sent = fixture.state.takeOutbox().toWorker.get(A)?.filter((message) => message.op === "compute-task");
+  assertEquals(sent?.map(({ annotations }) => annotations), Array(50).fill({ priority: 3 }));
+  assert(reads <= 2 * names.length, `${reads} names were read`);
+});

@@ -165,7 +165,7 @@ export class SchedulerState {
     const ws = m.workers.get(worker);
     if (ws === undefined) return;
     ws.lastSeen = now;
-    m.begin("stimulus_id" in message ? message.stimulus_id : message.op, now);
+    m.begin(causeOf(message), now);
     handleWorker(m, ws, message);
   }
 
@@ -259,4 +259,13 @@ export class SchedulerState {
   validateState(): void {
     validateMachine(this.#machine);
   }
+}
+
+/** Characters of the name of a cause; those of our workers have some fifty. */
+const CAUSE_MAX = 256;
+
+/** Name of what caused a message. It is noted in stories, which outlive what they tell of. */
+function causeOf(message: WorkerStreamMessage): string {
+  const cause: unknown = "stimulus_id" in message ? message.stimulus_id : undefined;
+  return typeof cause === "string" && cause.length <= CAUSE_MAX ? cause : message.op;
 }

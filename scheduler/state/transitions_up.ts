@@ -94,7 +94,7 @@ export function processingMemory(m: Machine, ts: TaskState, ws: WorkerState, mes
     dts.waiters.delete(ts);
     if (!dts.needed) m.recommendations.add(dts, RELEASED);
   }
-  ts.type = message.type ?? null; // unchecked
+  ts.type = m.typeOf(message.typename, message.type);
   ts.setState(MEMORY);
   if (!ts.needed) m.recommendations.add(ts, RELEASED);
   else if (ts.whoWants.size > 0) tellWanters(m, ts, inMemoryReport(ts, message.result));

@@ -8,6 +8,7 @@ import {
   CancelledError,
   Client,
   CommAuthError,
+  CommClosed,
   RpcError,
   Scheduler,
   type Security,
@@ -266,4 +267,15 @@ Deno.test("authorization tells workers apart by their SPIFFE ids where certifica
     error.remote.message,
     /"URI:spiffe:\/\/acme\/worker\/2" can't speak for the worker ".*", which is "URI:spiffe:\/\/acme\/worker\/1"/,
   );
+});
+
+Deno.test("authorization takes no large messages of who may only look", async () => {
+  await using cluster = await ruledCluster();
+  const large = { op: "identity", n_workers: 0, padding: new Uint8Array(17 * 2 ** 20) };
+  await using user = await linkAs(cluster, "users");
+  await user.write(large);
+  assertEquals((await user.read() as { type: string }).type, "Scheduler");
+  await using watcher = await linkAs(cluster, "watchers");
+  await watcher.write(large).catch(() => {});
+  await assertRejects(() => watcher.read(), CommClosed);
 });
