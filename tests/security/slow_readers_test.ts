@@ -85,7 +85,7 @@ Deno.test("many clients of one host that never read are dropped before they take
   assertEquals(await client.submit((x: number) => x + 1, 41).result({ timeout: "20s" }), 42);
   await Promise.all(asking);
   const grown = (peakBytes(scheduler) ?? 0) - before;
-  assert(grown < 200 * MIB, `${grown / MIB} MiB more`);
+  assert(grown < 400 * MIB, `${grown / MIB} MiB more`); // it was 1.6 GB for one of them
 });
 
 Deno.test("a client that falls behind is spared small results, and reads them later if it likes", async () => {
