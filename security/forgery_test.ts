@@ -4,10 +4,13 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { claim, OddCa } from "../testing/odd_certificates.ts";
+import { damageTree } from "../testing/der_tree.ts";
+import { claim, OddCa, publicKeyOf } from "../testing/odd_certificates.ts";
 import { oddLeaves } from "../testing/odd_leaves.ts";
+import { Random } from "../testing/random.ts";
 import { rawDial, RawServer } from "../testing/raw_tls.ts";
 import { TestListener } from "../testing/tls_pair.ts";
+import { mutateBytes } from "../tests/fuzz/mutate.ts";
 import type { ByteStream } from "../comm/byte_stream.ts";
 import { loadTlsContext } from "./context.ts";
 import { TlsRefusedError } from "./errors.ts";
@@ -60,6 +63,24 @@ for (const { what, cert, fault, refused } of leaves) {
     }
   });
 }
+
+// webpki reads the key only to verify with it, so that `webpki.ts` can't ask about it: `strict_der.ts` stands alone here.
+Deno.test("nodeTls.dial refuses who has no key, however the key in the certificate is written", async () => {
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  const random = new Random(seed);
+  const publicKey = await publicKeyOf(keys);
+  for (let i = 0; i < 200; i++) {
+    const damaged = random.chance(0.5) ? damageTree(publicKey, random) : mutateBytes(publicKey, random);
+    const cert = await ca.sign({ publicKey: damaged }, keys);
+    await using server = new RawServer(claim([cert]), random.pick(["1.2", "1.3"]));
+    const taken = await dial(server).then((stream) => (stream.abort(), true), () => false);
+    assertEquals(
+      [taken, (await server.ends.next()).heard.length],
+      [false, 0],
+      `seed ${seed}, ${cert.toHex()}`,
+    );
+  }
+});
 
 Deno.test("nodeTls.listen refuses each of them without its key, and takes the harmless ones with it", async () => {
   await using listener = await TestListener.start(security);

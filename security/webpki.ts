@@ -23,11 +23,12 @@ let strangerKey: string | undefined;
  * @param good One that it reads for sure: what is said of it is what must be said. Nothing has to be known about words.
  */
 export function isReadable(certificate: Certificate, good: Certificate): boolean {
-  expected ??= answer(good);
-  return answer(certificate) === expected;
+  expected ??= webpkiSays(good);
+  return webpkiSays(certificate) === expected;
 }
 
-function answer({ raw }: Certificate): string {
+/** What webpki says of a certificate. Words may be others in another Deno. */
+export function webpkiSays({ raw }: Pick<Certificate, "raw">): string {
   strangerKey ??= generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
     .export({ type: "pkcs8", format: "pem" }).toString();
   try {
