@@ -18,6 +18,7 @@ import {
   type ClientId,
   type FunctionHash,
   isKey,
+  isSize,
   type Key,
   KEY_MAX,
   MessageError,
@@ -275,8 +276,8 @@ export function parseUpdateData(message: RawMessage): UpdateData {
     if (!Array.isArray(workers) || workers.some((name) => typeof name !== "string")) {
       throw new MessageError(`Cannot handle "update-data": holders of "${key}" are no list of addresses`);
     }
-    if (typeof size !== "number" || !Number.isFinite(size)) {
-      throw new MessageError(`Cannot handle "update-data": size of "${key}" is no number`);
+    if (!isSize(size)) {
+      throw new MessageError(`Cannot handle "update-data": size of "${key}" is no number of bytes`);
     }
   }
   checkString(message, "client");

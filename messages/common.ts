@@ -88,6 +88,20 @@ export function checkNumber(message: RawMessage, field: string): number {
   return typeof value === "number" && Number.isFinite(value) ? value : refuse(message, field, "a number");
 }
 
+/** Bytes of a result, at most: sums of many stay exact. */
+const SIZE_MAX = 2 ** 43;
+
+/** Whether `value` can be the size of a result in bytes; -1 stands for one that is not known. */
+export function isSize(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= -1 && (value as number) <= SIZE_MAX;
+}
+
+/** Checks that `message[field]` is the size of a result. Throws {@linkcode MessageError}. */
+export function checkSize(message: RawMessage, field: string): number {
+  const value = message[field];
+  return isSize(value) ? value : refuse(message, field, "a size in bytes");
+}
+
 /** Checks that `message[field]` is a boolean. Throws {@linkcode MessageError}. */
 export function checkBoolean(message: RawMessage, field: string): boolean {
   const value = message[field];

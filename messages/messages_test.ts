@@ -118,7 +118,7 @@ const REFUSED: readonly [what: string, parse: Parse, message: unknown, wanted: R
     "a result without a size",
     parseWorkerStreamMessage,
     { ...FINISHED, nbytes: "8" },
-    /"nbytes" must be a number, got a string/,
+    /"nbytes" must be a size in bytes, got a string/,
   ],
   ["a size that is no number", parseWorkerStreamMessage, { ...FINISHED, nbytes: NaN }, /"nbytes"/],
   [

@@ -14,6 +14,7 @@ import {
   checkKeys,
   checkNumber,
   checkRecord,
+  checkSize,
   checkString,
   checkWhoHas,
   type FunctionHash,
@@ -341,7 +342,7 @@ export function parseWorkerStreamMessage(message: RawMessage): WorkerStreamMessa
     case "task-finished": // hot: per task
       checkKey(message, "key");
       checkNumber(message, "run_id");
-      checkNumber(message, "nbytes");
+      checkSize(message, "nbytes");
       checkString(message, "typename");
       if (message["result"] !== undefined && !(message["result"] instanceof Uint8Array)) {
         throw new MessageError(`Cannot handle "task-finished": field "result" must be bytes`);

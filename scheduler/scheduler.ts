@@ -19,7 +19,7 @@ import { ConnectionPool } from "../comm/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { plainTextWarning } from "../comm/settings.ts";
 import { DONT_REPLY, Server } from "../comm/server.ts";
-import { handleStream } from "../comm/stream.ts";
+import { handleStream, type StreamEnd } from "../comm/stream.ts";
 import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
@@ -48,6 +48,8 @@ import type {
   WorkerIdentity,
 } from "../messages/rpc.ts";
 import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/worker_scheduler.ts";
+import { FrameError } from "../protocol/frames.ts";
+import { MsgpackError } from "../protocol/message.ts";
 import { encodeError } from "../protocol/remote_error.ts";
 import { Credentials } from "../security/credentials.ts";
 import type { Security } from "../security/security.ts";
@@ -331,7 +333,7 @@ export class Scheduler implements AsyncDisposable {
     try {
       stream.send({ op: "stream-start", warning: "", error: "" });
       this.#stimulate((now) => this.#state.addClient(client, now));
-      await handleStream(comm, (batch) => {
+      const end = await handleStream(comm, (batch) => {
         const messages = permitted(
           batch.map(parseClientStreamMessage),
           comm,
@@ -342,6 +344,7 @@ export class Scheduler implements AsyncDisposable {
           for (const message of messages) this.#state.handleClientMessage(client, message, now);
         });
       });
+      tellUnreadable(end, comm, `client ${client}`);
     } finally {
       this.#clients.delete(client);
       logger.info(`Remove client ${client}`);
@@ -377,12 +380,13 @@ export class Scheduler implements AsyncDisposable {
     try {
       this.#stimulate((now) => this.#state.addWorker({ ...registration, address }, now));
       await reply;
-      await handleStream(comm, (batch) => {
+      const end = await handleStream(comm, (batch) => {
         const messages: WorkerStreamMessage[] = batch.map(parseWorkerStreamMessage);
         this.#stimulate((now) => {
           for (const message of messages) this.#state.handleWorkerMessage(address, message, now);
         });
       });
+      tellUnreadable(end, comm, `worker ${address}`);
     } finally {
       this.#workers.delete(address);
       this.#registrations.delete(address);
@@ -511,6 +515,16 @@ export class Scheduler implements AsyncDisposable {
       void this.close().catch(() => {});
     }
   }
+}
+
+/** Says why a stream ended, if it was for what its peer sent. */
+function tellUnreadable({ error }: StreamEnd, comm: Comm, who: string): void {
+  const cause = error instanceof CommClosed ? error.cause : error;
+  if (!(cause instanceof FrameError || cause instanceof MsgpackError)) return;
+  peers.about(
+    comm.peerAddress,
+    `Dropped ${who}: ${cause.message} (what is allowed: distributed.comm.limits)`,
+  );
 }
 
 /** A client that does not keep up can ask for results later. */

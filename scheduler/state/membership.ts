@@ -15,6 +15,9 @@ import { comparePriority, ERRED, FORGOTTEN, PROCESSING, RELEASED, type TaskState
 import { fillSlots, runTransitions, transition } from "./transitions.ts";
 import { withoutScheme, type WorkerInfo, WorkerState } from "./worker_state.ts";
 
+/** Bytes per second that no link has. */
+const BANDWIDTH_MAX = 1e15;
+
 /** How to remove a worker. */
 export interface RemoveWorkerOptions {
   /** Seconds since the epoch. */
@@ -145,7 +148,7 @@ export function heartbeatWorker(
   if (ws === undefined) return { status: "missing" };
   const share = 1 / m.workers.size;
   const bandwidth = metrics.bandwidth.total;
-  if (bandwidth > 0) m.bandwidth = m.bandwidth * (1 - share) + bandwidth * share;
+  if (bandwidth > 0 && bandwidth < BANDWIDTH_MAX) m.bandwidth = m.bandwidth * (1 - share) + bandwidth * share;
   ws.lastSeen = m.now;
   ws.metrics = metrics;
   for (const key in executing) {

@@ -14,6 +14,8 @@ import type { WorkerState } from "./worker_state.ts";
 /** Groups with as many dependencies are not root-ish whatever more there are, so no more are kept. */
 export const ROOTISH_DEPENDENCIES = 5;
 
+/** Seconds that no task takes. */
+const SECONDS_MAX = 1e9;
 /** Seconds that a task counts for while nothing is known (`unknown-task-duration`). */
 const UNKNOWN_TASK_DURATION = 0.5;
 
@@ -83,12 +85,14 @@ export class TaskGroup {
 
   /** Learns how long a task took, rounded to microseconds as Dask does. */
   addDuration(seconds: number): void {
+    if (!(seconds < SECONDS_MAX)) return; // nor if it is no number
     const duration = Math.max(Math.round(seconds * 1e6), 0) / 1e6;
     this.durationAverage = this.durationAverage < 0 ? duration : 0.5 * duration + 0.5 * this.durationAverage;
   }
 
   /** Learns how long a task has been running so far (`add_exec_time`). */
   addExecTime(seconds: number): void {
+    if (!(seconds < SECONDS_MAX)) return;
     this.maxExecTime = Math.max(seconds, this.maxExecTime);
     if (seconds > 2 * this.durationAverage) this.durationAverage = -1;
   }

@@ -135,6 +135,21 @@ Deno.test("a peer that takes nothing of an answer is dropped after stall-timeout
   assertEquals(await client.submit((x: number) => x + 1, 41).result(), 42);
 });
 
+Deno.test("a client whose messages are too large is dropped, and the log says which limit it met", async () => {
+  await using cluster = await ProcessCluster.start(1, "{message-values: 1000, message-bytes: 1MiB}");
+  await using wordy = await register(cluster, "wordy");
+  await wordy.write([{ op: "client-desires-keys", keys: Array(1000).fill("x") }]);
+  await cluster.scheduler.line(
+    /Dropped client wordy: Cannot decode: more than 1000 values \(what is allowed: distributed\.comm\.limits\)/,
+  );
+  await using large = await register(cluster, "large");
+  await large.write([{ op: "client-desires-keys", keys: ["x".repeat(2 * MIB)] }]).catch(() => {});
+  await cluster.scheduler.line(
+    /Dropped client large: Cannot read a message of \d+ bytes or more: at most 1048576 /,
+  );
+  assertEquals(await cluster.client.submit((x: number) => x + 1, 41).result(), 42);
+});
+
 Deno.test("a client that reads gets large results through the scheduler, however little may wait", async () => {
   await using cluster = await ProcessCluster.start(1, "{queued-bytes: 64KiB, queued-bytes-per-host: 64KiB}");
   const big = cluster.client.submit((bytes: number) => new Uint8Array(bytes), 64 * MIB);

@@ -6,7 +6,7 @@
  */
 
 import { assert, unreachable } from "../../internal/assert.ts";
-import type { Address, Key } from "../../messages/common.ts";
+import { type Address, isSize, type Key } from "../../messages/common.ts";
 import type {
   AcquireReplicas,
   ComputeTask,
@@ -134,7 +134,7 @@ function computeTask(m: Machine, event: ComputeTask): void { // hot: per task
   for (const name in event.who_has) {
     const nbytes = event.nbytes[name];
     const dependency = m.ensureTask(name as Key, event.priority, generation);
-    if (dependency.state !== State.MEMORY) dependency.nbytes = typeof nbytes === "number" ? nbytes : -1;
+    if (dependency.state !== State.MEMORY) dependency.nbytes = isSize(nbytes) ? nbytes : -1;
     ts.addDependency(dependency);
   }
   m.updateWhoHas(event.who_has);
@@ -171,7 +171,7 @@ function acquireReplicas(m: Machine, event: AcquireReplicas): void {
     const nbytes = event.nbytes[name];
     const ts = m.ensureTask(name as Key, REPLICA_PRIORITY);
     if (ts.state === State.MEMORY) continue;
-    ts.nbytes = typeof nbytes === "number" ? nbytes : -1;
+    ts.nbytes = isSize(nbytes) ? nbytes : -1;
     m.recommend(ts, State.FETCH);
   }
   m.updateWhoHas(event.who_has);
