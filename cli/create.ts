@@ -5,7 +5,7 @@
  */
 
 import { Authority, type Pair } from "../security/authority.ts";
-import { parseCertificate } from "../security/x509.ts";
+import { parseCertificate } from "../security/x509/certificate.ts";
 import { type Flags, helpText, type ParsedFlags, parseFlags, UsageError, wholeNumber } from "./flags.ts";
 import { printText, VERSION } from "./run.ts";
 

@@ -8,7 +8,7 @@ import { getLogger } from "../config/logging.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import type { Address } from "../messages/common.ts";
 import { SecurityError } from "../security/errors.ts";
-import { certificateName } from "../security/x509.ts";
+import { certificateName } from "../security/x509/certificate.ts";
 import { addressHost, formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
 import { Admission } from "./admission.ts";
 import type { ByteStream, SocketAddress } from "./byte_stream.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { nodeTls } from "../security/node_tls.ts";
-import type { TlsTransport } from "../security/tls_transport.ts";
+import { nodeTls } from "../security/tls/node_tls.ts";
+import type { TlsTransport } from "../security/tls/tls_transport.ts";
 
 /** Makes mutually authenticated links; nothing in `comm/` gets a TLS socket by another way. */
 export const tlsTransport: TlsTransport = nodeTls;

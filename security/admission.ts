@@ -12,13 +12,13 @@
 import type { TlsInfo } from "../comm/comm.ts";
 import { grantText } from "../internal/access.ts";
 import type { TlsContext } from "./context.ts";
-import { diagnose } from "./diagnosis.ts";
-import type { Purpose } from "./path.ts";
-import { peerChain, type ShownCertificates } from "./peer_chain.ts";
-import { derFault } from "./strict_der.ts";
+import { diagnose } from "./x509/diagnosis.ts";
+import type { Purpose } from "./x509/path.ts";
+import { peerChain, type ShownCertificates } from "./x509/peer_chain.ts";
+import { derFault } from "./x509/strict_der.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
-import { isReadable } from "./webpki.ts";
-import { type Certificate, certificateName, isSame } from "./x509.ts";
+import { isReadable } from "./x509/webpki.ts";
+import { type Certificate, certificateName, isSame } from "./x509/certificate.ts";
 
 /** A peer that may have its link. */
 export interface AdmittedPeer {

@@ -5,12 +5,19 @@
  */
 
 import { X509Certificate } from "node:crypto";
-import { DerReader, Tag } from "./der.ts";
+import { DerReader, Tag } from "./x509/der.ts";
 import { SecurityError } from "./errors.ts";
-import { type CertificateContent, type Issuer, keyIdOf, keyPem, makeCertificate, makeKeys } from "./issue.ts";
+import {
+  type CertificateContent,
+  type Issuer,
+  keyIdOf,
+  keyPem,
+  makeCertificate,
+  makeKeys,
+} from "./x509/issue.ts";
 import { keyBelongsTo, normalKey } from "./keys.ts";
-import { type Certificate, parseCertificate } from "./x509.ts";
-import { extensionList } from "./x509_extensions.ts";
+import { type Certificate, parseCertificate } from "./x509/certificate.ts";
+import { extensionList } from "./x509/extensions.ts";
 
 /** Other machines' clocks may be a little behind. */
 const CLOCK_SKEW_MS = 5 * 60_000;

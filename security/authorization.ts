@@ -10,8 +10,8 @@ import type { ClientAccess, Grant } from "../internal/access.ts";
 import { SecurityError } from "./errors.ts";
 import { nearest } from "../internal/nearest.ts";
 import type { TlsRole } from "./security.ts";
-import { fingerprints } from "./twins.ts";
-import type { Certificate } from "./x509.ts";
+import { fingerprints } from "./x509/twins.ts";
+import type { Certificate } from "./x509/certificate.ts";
 
 /**
  * Picks certificates by what they say, and says what they may be. Every field given must match; a rule without any

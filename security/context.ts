@@ -11,14 +11,14 @@ import { forbiddenPreference, parseCiphers, type TlsVersion, unknownCipherWords 
 import { SecurityError } from "./errors.ts";
 import { isText, readPems, type Source } from "./pem.ts";
 import { Rules } from "./authorization.ts";
-import { diagnose } from "./diagnosis.ts";
+import { diagnose } from "./x509/diagnosis.ts";
 import { digest } from "./files.ts";
-import type { Purpose } from "./path.ts";
+import type { Purpose } from "./x509/path.ts";
 import { LivingLinks, Refusals } from "./living_links.ts";
 import { checkLists, readLists, Revocation } from "./revocation.ts";
 import { Trust } from "./trust.ts";
 import { asksForTls, checkSecurity, requiresEncryption, type Security, type TlsRole } from "./security.ts";
-import { type Certificate, certificateName, isSame, parseCertificate } from "./x509.ts";
+import { type Certificate, certificateName, isSame, parseCertificate } from "./x509/certificate.ts";
 import { isRsa, keyBelongsTo, keyProblem, normalKey } from "./keys.ts";
 
 const logger = getLogger("distributed.security");

@@ -14,7 +14,7 @@ import { daysLeft, ExpiryWarnings } from "./expiry.ts";
 import { SecurityError } from "./errors.ts";
 import { digest, stamp } from "./files.ts";
 import { asksForTls, type Security } from "./security.ts";
-import { type Certificate, certificateName, fingerprint256, nameText } from "./x509.ts";
+import { type Certificate, certificateName, fingerprint256, nameText } from "./x509/certificate.ts";
 
 const logger = getLogger("distributed.security");
 

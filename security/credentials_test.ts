@@ -4,9 +4,9 @@ import { TestCa } from "../testing/pki.ts";
 import { loadTlsContext } from "./context.ts";
 import { Credentials } from "./credentials.ts";
 import { SecurityError } from "./errors.ts";
-import { pem } from "./issue.ts";
+import { pem } from "./x509/issue.ts";
 import type { Security } from "./security.ts";
-import { fingerprint256, parseCertificate } from "./x509.ts";
+import { fingerprint256, parseCertificate } from "./x509/certificate.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -6,7 +6,7 @@
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { SecurityError } from "./errors.ts";
-import type { Certificate } from "./x509.ts";
+import type { Certificate } from "./x509/certificate.ts";
 
 /** Words for every refusal. */
 const USABLE = "RSA (2048 to 4096 bits), EC (P-256, P-384, P-521) and Ed25519 keys can be used";

@@ -8,7 +8,7 @@ import { getLogger } from "../config/logging.ts";
 import { covers, type Grant } from "../internal/access.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
 import type { Refused, Trust } from "./trust.ts";
-import type { Certificate } from "./x509.ts";
+import type { Certificate } from "./x509/certificate.ts";
 
 const logger = getLogger("distributed.security");
 

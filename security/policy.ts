@@ -8,7 +8,13 @@ import type { TlsInfo } from "../comm/comm.ts";
 import { cipherAllowed } from "./ciphers.ts";
 import type { TlsContextOptions } from "./context.ts";
 import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
-import { type Certificate, certificateName, fingerprint256, nameText, parseCertificate } from "./x509.ts";
+import {
+  type Certificate,
+  certificateName,
+  fingerprint256,
+  nameText,
+  parseCertificate,
+} from "./x509/certificate.ts";
 
 /** What the TLS layer says after a handshake. */
 export interface HandshakeFacts {

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { TestCa } from "../testing/pki.ts";
 import { TlsRefusedError } from "./errors.ts";
 import { checkPeer, type HandshakeFacts } from "./policy.ts";
-import { parseCertificate } from "./x509.ts";
+import { parseCertificate } from "./x509/certificate.ts";
 
 const ca = await TestCa.make();
 const v3 = parseCertificate((await ca.issue("peer")).cert).raw;

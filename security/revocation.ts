@@ -7,11 +7,11 @@
 
 import { getLogger } from "../config/logging.ts";
 import { hexOf } from "./authorization.ts";
-import { DerReader, Tag } from "./der.ts";
+import { DerReader, Tag } from "./x509/der.ts";
 import { SecurityError } from "./errors.ts";
 import { checkWhole, isText, whyUnreadable } from "./pem.ts";
-import { isSignedBy } from "./signatures.ts";
-import { fingerprints } from "./twins.ts";
+import { isSignedBy } from "./x509/signatures.ts";
+import { fingerprints } from "./x509/twins.ts";
 import {
   type Certificate,
   fingerprint256,
@@ -21,8 +21,8 @@ import {
   readName,
   readTime,
   serialText,
-} from "./x509.ts";
-import { extensionList } from "./x509_extensions.ts";
+} from "./x509/certificate.ts";
+import { extensionList } from "./x509/extensions.ts";
 
 const logger = getLogger("distributed.security");
 

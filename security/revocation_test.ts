@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { TestCa } from "../testing/pki.ts";
 import { SecurityError } from "./errors.ts";
-import { pem } from "./issue.ts";
+import { pem } from "./x509/issue.ts";
 import { checkLists, checkRevoked, parseLists, readLists, Revocation } from "./revocation.ts";
-import { type Certificate, fingerprint256, parseCertificate } from "./x509.ts";
+import { type Certificate, fingerprint256, parseCertificate } from "./x509/certificate.ts";
 
 const DAY_MS = 86_400_000;
 const later = (days: number) => new Date(Date.now() + days * DAY_MS);

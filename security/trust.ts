@@ -8,10 +8,10 @@
 import type { Grant } from "../internal/access.ts";
 import type { Rules } from "./authorization.ts";
 import type { RefusalKind } from "./errors.ts";
-import { findPath, type PathDemands } from "./path.ts";
+import { findPath, type PathDemands } from "./x509/path.ts";
 import type { Revocation } from "./revocation.ts";
 
-import { type Certificate, certificateName } from "./x509.ts";
+import { type Certificate, certificateName } from "./x509/certificate.ts";
 
 /** Why a peer is refused: which counter it belongs to, and words that go behind "TLS link with … refused: ". */
 export interface Refused {

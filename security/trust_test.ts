@@ -6,7 +6,7 @@ import { type Authorization, Rules } from "./authorization.ts";
 import { LivingLinks } from "./living_links.ts";
 import { parseLists, Revocation } from "./revocation.ts";
 import { Trust } from "./trust.ts";
-import { parseCertificate } from "./x509.ts";
+import { parseCertificate } from "./x509/certificate.ts";
 
 const DAY_MS = 86_400_000;
 const NOW = new Date();

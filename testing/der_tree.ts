@@ -4,7 +4,7 @@
  * @module
  */
 
-import { der, DerReader, Tag } from "../security/der.ts";
+import { der, DerReader, Tag } from "../security/x509/der.ts";
 import type { Random } from "./random.ts";
 
 /** One element. */

@@ -1,11 +1,19 @@
 /**
- * Certificates of any shape, part by part: what `security/issue.ts` would not write.
+ * Certificates of any shape, part by part: what `security/x509/issue.ts` would not write.
  *
  * @module
  */
 
-import { der, derBitString, derOid, DerReader, Tag } from "../security/der.ts";
-import { derExtension, derName, derTime, type KeyPair, keyPem, makeKeys, pem } from "../security/issue.ts";
+import { der, derBitString, derOid, DerReader, Tag } from "../security/x509/der.ts";
+import {
+  derExtension,
+  derName,
+  derTime,
+  type KeyPair,
+  keyPem,
+  makeKeys,
+  pem,
+} from "../security/x509/issue.ts";
 import type { Security } from "../security/security.ts";
 import { type Claim, signer } from "./raw_tls.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { der, derBitString, derOid, Tag } from "../security/der.ts";
-import { derExtension, type KeyPair } from "../security/issue.ts";
+import { der, derBitString, derOid, Tag } from "../security/x509/der.ts";
+import { derExtension, type KeyPair } from "../security/x509/issue.ts";
 import {
   alternativeNames,
   basicConstraints,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { der, derOid, DerReader, Tag } from "../security/der.ts";
+import { der, derOid, DerReader, Tag } from "../security/x509/der.ts";
 import {
   type CertificateContent,
   type KeyPair,
@@ -13,9 +13,9 @@ import {
   makeKeys,
   makeRevocationList,
   pem,
-} from "../security/issue.ts";
+} from "../security/x509/issue.ts";
 import type { Security } from "../security/security.ts";
-import { parseCertificate } from "../security/x509.ts";
+import { parseCertificate } from "../security/x509/certificate.ts";
 
 /** A certificate and its key, PEM. */
 export interface TestPair {

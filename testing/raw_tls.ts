@@ -6,7 +6,7 @@
  */
 
 import { type Claim, dial13, HandshakeEnded, serve12, serve13 } from "./raw_tls_handshake.ts";
-import { ecdsaSignature, type KeyPair } from "../security/issue.ts";
+import { ecdsaSignature, type KeyPair } from "../security/x509/issue.ts";
 import { concat, Content, Wire } from "./raw_tls_records.ts";
 import { Arrivals } from "./tls_pair.ts";
 

@@ -6,7 +6,7 @@
 
 import { connect, createServer, type TLSSocket } from "node:tls";
 import type { AddressInfo } from "node:net";
-import { type KeyPair, keyPem, makeCertificate, makeKeys } from "../security/issue.ts";
+import { type KeyPair, keyPem, makeCertificate, makeKeys } from "../security/x509/issue.ts";
 import type { TestPair } from "./pki.ts";
 
 const LAX = { rejectUnauthorized: false, checkServerIdentity: () => undefined };

@@ -7,9 +7,9 @@
 import type { ByteStream } from "../comm/byte_stream.ts";
 import { loadTlsContext } from "../security/context.ts";
 import { TlsRefusedError } from "../security/errors.ts";
-import { nodeTls } from "../security/node_tls.ts";
+import { nodeTls } from "../security/tls/node_tls.ts";
 import type { Security } from "../security/security.ts";
-import type { TlsListener } from "../security/tls_transport.ts";
+import type { TlsListener } from "../security/tls/tls_transport.ts";
 
 /** A refusal that a listener told. */
 export interface Refusal {

@@ -5,7 +5,7 @@
 
 import { connect, type ConnectionOptions, createServer, type TLSSocket } from "node:tls";
 import type { AddressInfo } from "node:net";
-import { tcpBelow } from "../security/node_internals.ts";
+import { tcpBelow } from "../security/tls/node_internals.ts";
 import { TestCa, type TestPair } from "../testing/pki.ts";
 import { runToEnd } from "../testing/processes.ts";
 

@@ -31,7 +31,13 @@ const rules: Rules = {
     { folder: "comm", imports: ["security", "config", "messages", "protocol", "internal"] },
     { folder: "messages", imports: ["internal"], types: ["protocol"], pure: true },
     // A transport hands out byte streams and says what is known of the peer: comm/ owns both words.
-    { folder: "security", imports: ["config", "internal"], types: ["comm/byte_stream.ts", "comm/comm.ts"] },
+    {
+      folder: "security/tls",
+      imports: ["security", "security/x509", "config", "internal"],
+      types: ["comm/byte_stream.ts", "comm/comm.ts"],
+    },
+    { folder: "security", imports: ["security/x509", "config", "internal"], types: ["comm/comm.ts"] },
+    { folder: "security/x509", imports: [] },
     { folder: "protocol", imports: ["internal"], pure: true },
     { folder: "config", imports: ["internal"] },
     { folder: "internal", imports: [] },

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { Client, CommAuthError, Scheduler, Worker } from "../../mod.ts";
 import { loadTlsContext } from "../../security/context.ts";
-import { parseCertificate } from "../../security/x509.ts";
+import { parseCertificate } from "../../security/x509/certificate.ts";
 import { runToEnd } from "../../testing/processes.ts";
 
 const ENTRY = new URL("../../security/create.ts", import.meta.url).href;

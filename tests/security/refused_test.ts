@@ -8,7 +8,7 @@ import { CancelledError, Client, CommAuthError, Scheduler, Worker } from "../../
 import { handshakeInfo } from "../../comm/handshake.ts";
 import { encodeFrames } from "../../protocol/frames.ts";
 import { encodeMessage } from "../../protocol/message.ts";
-import { parseCertificate } from "../../security/x509.ts";
+import { parseCertificate } from "../../security/x509/certificate.ts";
 import { LogWatch } from "../../testing/logs.ts";
 import {
   expired,

@@ -3,9 +3,9 @@ import { Client, CommAuthError, Scheduler, SchedulerClosed, type Security, Worke
 import { linkOptions } from "../../comm/secure.ts";
 import { loadConfig } from "../../config/load.ts";
 import { Credentials } from "../../security/credentials.ts";
-import { pem } from "../../security/issue.ts";
+import { pem } from "../../security/x509/issue.ts";
 import { SecurityError } from "../../security/errors.ts";
-import { fingerprint256, parseCertificate } from "../../security/x509.ts";
+import { fingerprint256, parseCertificate } from "../../security/x509/certificate.ts";
 import { TestCa, type TestPair } from "../../testing/pki.ts";
 
 const DAY_MS = 86_400_000;

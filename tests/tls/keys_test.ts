@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { loadTlsContext } from "../../security/context.ts";
 import { SecurityError } from "../../security/errors.ts";
 import type { Security } from "../../security/security.ts";
-import { certificateName, parseCertificate } from "../../security/x509.ts";
+import { certificateName, parseCertificate } from "../../security/x509/certificate.ts";
 import { LogWatch } from "../../testing/logs.ts";
 import { madeBy } from "../../testing/made_certificates.ts";
 import { dialAs, TestListener } from "../../testing/tls_pair.ts";

@@ -16,7 +16,7 @@ import {
 } from "../../mod.ts";
 import { TlsRefusedError } from "../../security/errors.ts";
 import { readPems } from "../../security/pem.ts";
-import { fingerprint256, parseCertificate } from "../../security/x509.ts";
+import { fingerprint256, parseCertificate } from "../../security/x509/certificate.ts";
 import { LogWatch } from "../../testing/logs.ts";
 import { madeBy, madePairs } from "../../testing/made_certificates.ts";
 import { TestCa } from "../../testing/pki.ts";

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { Socket } from "node:net";
 import { Client, CommAuthError, Scheduler, type Security, type TlsRole, Worker } from "../../mod.ts";
 import { loadTlsContext } from "../../security/context.ts";
-import { nodeTls } from "../../security/node_tls.ts";
+import { nodeTls } from "../../security/tls/node_tls.ts";
 import { TestCa } from "../../testing/pki.ts";
 import { Certificates } from "../../testing/process_cluster.ts";
 import { startRole, TestProcess } from "../../testing/processes.ts";

@@ -9,7 +9,7 @@
 
 import { boundsFault, issuerFault, leafFault, type Purpose, rootFault } from "./path.ts";
 import { isSignedBy, isUncheckable, signatureName } from "./signatures.ts";
-import { type Certificate, certificateName, isSame, nameText } from "./x509.ts";
+import { type Certificate, certificateName, isSame, nameText } from "./certificate.ts";
 
 /** Longest chain that is followed. */
 const LONGEST_CHAIN = 10;

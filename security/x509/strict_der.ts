@@ -10,7 +10,7 @@
 
 import { DerReader, oidText, Tag } from "./der.ts";
 import { GENERAL_NAMES } from "./general_names.ts";
-import { readTime } from "./x509.ts";
+import { readTime } from "./certificate.ts";
 
 /** Nesting of elements; certificates have about eight levels. */
 const DEEPEST = 16;

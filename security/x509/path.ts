@@ -10,7 +10,7 @@
 
 import { isWithin } from "./general_names.ts";
 import { isSignedBy } from "./signatures.ts";
-import { type Certificate, certificateName, isSame, nameText } from "./x509.ts";
+import { type Certificate, certificateName, isSame, nameText } from "./certificate.ts";
 
 /** What a certificate is shown as. */
 export type Purpose = "client" | "server";

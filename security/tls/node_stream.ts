@@ -5,11 +5,11 @@
  */
 
 import type { TLSSocket } from "node:tls";
-import type { ByteStream, SocketAddress } from "../comm/byte_stream.ts";
-import type { TlsInfo } from "../comm/comm.ts";
+import type { ByteStream, SocketAddress } from "../../comm/byte_stream.ts";
+import type { TlsInfo } from "../../comm/comm.ts";
 import type { Inbox } from "./inbox.ts";
 import { type Done, SLICE_BYTES, Slices } from "./slices.ts";
-import { asRefusal, type TlsPeer } from "./tls_errors.ts";
+import { asRefusal, type TlsPeer } from "../tls_errors.ts";
 
 /** Messages up to that many bytes leave as one buffer, and so mostly as one TLS record. */
 const COALESCE_BYTES = 64 * 1024;

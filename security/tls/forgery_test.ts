@@ -4,17 +4,17 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { damageTree } from "../testing/der_tree.ts";
-import { claim, OddCa, publicKeyOf } from "../testing/odd_certificates.ts";
-import { oddLeaves } from "../testing/odd_leaves.ts";
-import { Random } from "../testing/random.ts";
-import { rawDial, RawServer } from "../testing/raw_tls.ts";
-import { TestListener } from "../testing/tls_pair.ts";
-import { mutateBytes } from "../tests/fuzz/mutate.ts";
-import type { ByteStream } from "../comm/byte_stream.ts";
-import { loadTlsContext } from "./context.ts";
-import { TlsRefusedError } from "./errors.ts";
-import { makeKeys } from "./issue.ts";
+import { damageTree } from "../../testing/der_tree.ts";
+import { claim, OddCa, publicKeyOf } from "../../testing/odd_certificates.ts";
+import { oddLeaves } from "../../testing/odd_leaves.ts";
+import { Random } from "../../testing/random.ts";
+import { rawDial, RawServer } from "../../testing/raw_tls.ts";
+import { TestListener } from "../../testing/tls_pair.ts";
+import { mutateBytes } from "../../tests/fuzz/mutate.ts";
+import type { ByteStream } from "../../comm/byte_stream.ts";
+import { loadTlsContext } from "../context.ts";
+import { TlsRefusedError } from "../errors.ts";
+import { makeKeys } from "../x509/issue.ts";
 import { nodeTls } from "./node_tls.ts";
 
 const ca = await OddCa.make("our-ca");

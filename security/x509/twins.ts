@@ -7,7 +7,7 @@
  */
 
 import { der, derBitString, derInteger, DerReader, oidText, Tag } from "./der.ts";
-import { fingerprint256 } from "./x509.ts";
+import { fingerprint256 } from "./certificate.ts";
 
 /** Orders of P-256, P-384 and P-521. Of the three, which signed is not known here. */
 const ORDERS = [

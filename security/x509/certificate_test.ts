@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { X509Certificate } from "node:crypto";
-import { OddCa } from "../testing/odd_certificates.ts";
-import { expired, TestCa, type TestCertificateOptions } from "../testing/pki.ts";
+import { OddCa } from "../../testing/odd_certificates.ts";
+import { expired, TestCa, type TestCertificateOptions } from "../../testing/pki.ts";
 import { der, derOid, DerReader, oidText, Tag } from "./der.ts";
-import { certificateName, fingerprint256, nameText, parseCertificate } from "./x509.ts";
+import { certificateName, fingerprint256, nameText, parseCertificate } from "./certificate.ts";
 
 Deno.test("parseCertificate reads what node:crypto reads", async () => {
   const ca = await TestCa.make("the ca");

@@ -1,11 +1,11 @@
 /** Who is refused, by which side, and what each side says. All links are real. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { expired, notYetValid, TestCa, type TestPair } from "../testing/pki.ts";
-import { selfSigned, Stranger, strangerDials, VERSIONS } from "../testing/strangers.ts";
-import { dialAs, TestListener } from "../testing/tls_pair.ts";
-import { SecurityError, TlsRefusedError } from "./errors.ts";
-import type { Security } from "./security.ts";
+import { expired, notYetValid, TestCa, type TestPair } from "../../testing/pki.ts";
+import { selfSigned, Stranger, strangerDials, VERSIONS } from "../../testing/strangers.ts";
+import { dialAs, TestListener } from "../../testing/tls_pair.ts";
+import { SecurityError, TlsRefusedError } from "../errors.ts";
+import type { Security } from "../security.ts";
 
 const ca = await TestCa.make("test-ca");
 const other = await TestCa.make("other-ca");

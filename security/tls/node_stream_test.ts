@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
-import type { ByteStream } from "../comm/byte_stream.ts";
-import { readAll, StreamPair, TestListener } from "../testing/tls_pair.ts";
-import { Security } from "./security.ts";
+import type { ByteStream } from "../../comm/byte_stream.ts";
+import { readAll, StreamPair, TestListener } from "../../testing/tls_pair.ts";
+import { Security } from "../security.ts";
 
 const security = await Security.temporary();
 const encoder = new TextEncoder();
@@ -169,7 +169,7 @@ Deno.test("nodeTls.dial gives up by its signal, before, during and not after", a
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepted = silent.accept();
   const controller = new AbortController();
-  const { loadTlsContext } = await import("./context.ts");
+  const { loadTlsContext } = await import("../context.ts");
   const { nodeTls } = await import("./node_tls.ts");
   const context = await loadTlsContext(security, "client");
   const { hostname, port } = silent.addr;
@@ -189,7 +189,7 @@ Deno.test("nodeTls.dial gives up by its signal, before, during and not after", a
 });
 
 Deno.test("nodeTls.dial finds a listener by name, and tells when nobody listens", async () => {
-  const { loadTlsContext } = await import("./context.ts");
+  const { loadTlsContext } = await import("../context.ts");
   const { nodeTls } = await import("./node_tls.ts");
   const context = await loadTlsContext(security, "client");
   let port: number;
@@ -207,7 +207,7 @@ Deno.test("nodeTls.dial finds a listener by name, and tells when nobody listens"
 
 Deno.test("nodeTls.listen tells when the port is taken", async () => {
   await using listener = await TestListener.start(security);
-  const { loadTlsContext } = await import("./context.ts");
+  const { loadTlsContext } = await import("../context.ts");
   const { nodeTls } = await import("./node_tls.ts");
   const context = await loadTlsContext(security, "scheduler");
   const taken = {

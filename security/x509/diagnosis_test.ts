@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { runToEnd } from "../testing/processes.ts";
-import { expired, notYetValid, TestCa } from "../testing/pki.ts";
+import { runToEnd } from "../../testing/processes.ts";
+import { expired, notYetValid, TestCa } from "../../testing/pki.ts";
 import { diagnose } from "./diagnosis.ts";
 import type { Purpose } from "./path.ts";
-import { type Certificate, parseCertificate } from "./x509.ts";
+import { type Certificate, parseCertificate } from "./certificate.ts";
 
 const ca = await TestCa.make("root");
 const root = parseCertificate(ca.pem);

@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { ByteStream, SocketAddress } from "../comm/byte_stream.ts";
-import type { TlsContext } from "./context.ts";
+import type { ByteStream, SocketAddress } from "../../comm/byte_stream.ts";
+import type { TlsContext } from "../context.ts";
 
 /** Where to dial, and as whom. */
 export interface TlsDialOptions {

@@ -1,7 +1,7 @@
 /** Both ends of one link in this process: what TLS costs per byte and per small message. */
 
-import { StreamPair } from "../testing/tls_pair.ts";
-import { Security } from "./security.ts";
+import { StreamPair } from "../../testing/tls_pair.ts";
+import { Security } from "../security.ts";
 
 const pair = await StreamPair.make(await Security.temporary());
 const small = new Uint8Array(200);

@@ -1,9 +1,9 @@
 // Certificates and revocation lists made by OpenSSL, with every kind of key and signature that TLS has.
 import { assertEquals } from "@std/assert";
-import { runToEnd } from "../testing/processes.ts";
-import { checkLists, parseLists } from "./revocation.ts";
+import { runToEnd } from "../../testing/processes.ts";
+import { checkLists, parseLists } from "../revocation.ts";
 import { isSignedBy } from "./signatures.ts";
-import { parseCertificate } from "./x509.ts";
+import { parseCertificate } from "./certificate.ts";
 
 const KINDS: Readonly<Record<string, readonly string[]>> = {
   "RSA with SHA-256": ["-newkey", "rsa:2048", "-sha256"],

@@ -7,7 +7,7 @@
 
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { ShownCertificates } from "./peer_chain.ts";
+import type { ShownCertificates } from "../x509/peer_chain.ts";
 
 /** A property of what may be no object. */
 function field(value: unknown, name: string): unknown {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { expired, notYetValid, TestCa } from "../testing/pki.ts";
+import { expired, notYetValid, TestCa } from "../../testing/pki.ts";
 import { findPath, type PathDemands } from "./path.ts";
-import { type Certificate, isSame, parseCertificate } from "./x509.ts";
+import { type Certificate, isSame, parseCertificate } from "./certificate.ts";
 
 const NOW: PathDemands = { now: new Date(), purpose: "server" };
 const parse = (pem: string): Certificate => parseCertificate(pem);

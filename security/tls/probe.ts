@@ -8,10 +8,10 @@
  */
 
 import { connect } from "node:tls";
-import { TlsContext } from "./context.ts";
+import { TlsContext } from "../context.ts";
 import { guardCertificates, shownCertificates } from "./node_internals.ts";
-import { peerChain } from "./peer_chain.ts";
-import type { Certificate } from "./x509.ts";
+import { peerChain } from "../x509/peer_chain.ts";
+import type { Certificate } from "../x509/certificate.ts";
 
 /** What a TLS peer showed. */
 export interface Probe {

@@ -6,7 +6,7 @@
 
 import { constants, type KeyObject, verify, X509Certificate } from "node:crypto";
 import { DerReader, oidText, Tag } from "./der.ts";
-import type { Certificate } from "./x509.ts";
+import type { Certificate } from "./certificate.ts";
 
 /** Hash by signature algorithm; SHA-1 and MD5 are not trusted. `null`: the algorithm has its own. */
 const HASHES: Readonly<Record<string, string | null>> = {

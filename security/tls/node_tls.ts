@@ -11,15 +11,15 @@
 import { connect, type ConnectionOptions, createServer, type TlsOptions, type TLSSocket } from "node:tls";
 import { lookup } from "node:dns/promises";
 import { type AddressInfo, createServer as createTcpServer, isIP, type Server, type Socket } from "node:net";
-import type { ByteStream } from "../comm/byte_stream.ts";
-import type { TlsInfo } from "../comm/comm.ts";
-import { admit } from "./admission.ts";
-import { checkListenerCiphers } from "./ciphers.ts";
-import { TlsContext } from "./context.ts";
-import { TlsRefusedError } from "./errors.ts";
-import { orAborted } from "../internal/deadline.ts";
+import type { ByteStream } from "../../comm/byte_stream.ts";
+import type { TlsInfo } from "../../comm/comm.ts";
+import { admit } from "../admission.ts";
+import { checkListenerCiphers } from "../ciphers.ts";
+import { TlsContext } from "../context.ts";
+import { TlsRefusedError } from "../errors.ts";
+import { orAborted } from "../../internal/deadline.ts";
 import { Inbox } from "./inbox.ts";
-import { isRsa } from "./keys.ts";
+import { isRsa } from "../keys.ts";
 import { NodeStream } from "./node_stream.ts";
 import {
   guardCertificates,
@@ -29,12 +29,12 @@ import {
   tcpBelow,
   tlsAbove,
 } from "./node_internals.ts";
-import { peerChain, type ShownCertificates } from "./peer_chain.ts";
-import { checkPeer } from "./policy.ts";
-import { diagnose } from "./diagnosis.ts";
-import { asRefusal, codeOf, hungUp, policyRefusal, type TlsPeer } from "./tls_errors.ts";
+import { peerChain, type ShownCertificates } from "../x509/peer_chain.ts";
+import { checkPeer } from "../policy.ts";
+import { diagnose } from "../x509/diagnosis.ts";
+import { asRefusal, codeOf, hungUp, policyRefusal, type TlsPeer } from "../tls_errors.ts";
 import type { TlsDialOptions, TlsListener, TlsListenOptions, TlsTransport } from "./tls_transport.ts";
-import { type Certificate, certificateName } from "./x509.ts";
+import { type Certificate, certificateName } from "../x509/certificate.ts";
 
 /** Time a peer has for the TLS handshake unless the listener says otherwise. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;

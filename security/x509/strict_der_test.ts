@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { damageTree } from "../testing/der_tree.ts";
-import { madePairs } from "../testing/made_certificates.ts";
+import { damageTree } from "../../testing/der_tree.ts";
+import { madePairs } from "../../testing/made_certificates.ts";
 import {
   alternativeNames,
   caExtensions,
@@ -8,18 +8,18 @@ import {
   leafExtensions,
   nameConstraints,
   OddCa,
-} from "../testing/odd_certificates.ts";
-import { oddLeaves } from "../testing/odd_leaves.ts";
-import { TestCa } from "../testing/pki.ts";
-import { Random } from "../testing/random.ts";
-import { mutateBytes } from "../tests/fuzz/mutate.ts";
+} from "../../testing/odd_certificates.ts";
+import { oddLeaves } from "../../testing/odd_leaves.ts";
+import { TestCa } from "../../testing/pki.ts";
+import { Random } from "../../testing/random.ts";
+import { mutateBytes } from "../../tests/fuzz/mutate.ts";
 import { der, derOid, Tag } from "./der.ts";
 import { derExtension, makeKeys } from "./issue.ts";
-import { readPems } from "./pem.ts";
-import { Security } from "./security.ts";
+import { readPems } from "../pem.ts";
+import { Security } from "../security.ts";
 import { derFault } from "./strict_der.ts";
 import { webpkiSays } from "./webpki.ts";
-import { parseCertificate } from "./x509.ts";
+import { parseCertificate } from "./certificate.ts";
 
 /** Where webpki says this, Deno's client asks for no proof of the key. */
 const UNREADABLE = /BadEncoding|UnsupportedCertVersion/;

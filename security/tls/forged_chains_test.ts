@@ -23,12 +23,12 @@ import {
   type OddParts,
   printableName,
   validity,
-} from "../testing/odd_certificates.ts";
-import { concat, RawServer } from "../testing/raw_tls.ts";
-import { loadTlsContext, type TlsContext } from "./context.ts";
-import { der, Tag } from "./der.ts";
-import { TlsRefusedError } from "./errors.ts";
-import { derExtension, type KeyPair } from "./issue.ts";
+} from "../../testing/odd_certificates.ts";
+import { concat, RawServer } from "../../testing/raw_tls.ts";
+import { loadTlsContext, type TlsContext } from "../context.ts";
+import { der, Tag } from "../x509/der.ts";
+import { TlsRefusedError } from "../errors.ts";
+import { derExtension, type KeyPair } from "../x509/issue.ts";
 import { nodeTls } from "./node_tls.ts";
 
 const root = await OddCa.make("our-ca");

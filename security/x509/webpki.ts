@@ -11,7 +11,7 @@
 
 import { generateKeyPairSync } from "node:crypto";
 import { pem } from "./issue.ts";
-import type { Certificate } from "./x509.ts";
+import type { Certificate } from "./certificate.ts";
 
 /** What is said of a certificate that can be read: that the key is another one. */
 let expected: string | undefined;

@@ -12,14 +12,14 @@ import {
   leafExtensions,
   nameConstraints,
   OddCa,
-} from "../testing/odd_certificates.ts";
-import { rawDial } from "../testing/raw_tls.ts";
+} from "../../testing/odd_certificates.ts";
+import { rawDial } from "../../testing/raw_tls.ts";
 import { der, Tag } from "./der.ts";
 import { readNameConstraints } from "./general_names.ts";
 import { keyPem } from "./issue.ts";
 import { diagnose } from "./diagnosis.ts";
 import { findPath } from "./path.ts";
-import { parseCertificate } from "./x509.ts";
+import { parseCertificate } from "./certificate.ts";
 
 const dns = (text: string) => generalName(0x82, text);
 const uri = (text: string) => generalName(0x86, text);

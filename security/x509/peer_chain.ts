@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Certificate, isSame, parseCertificate } from "./x509.ts";
+import { type Certificate, isSame, parseCertificate } from "./certificate.ts";
 
 /** Most certificates that a peer may send. */
 const LONGEST_CHAIN = 10;

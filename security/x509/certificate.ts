@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { DerReader, oidText, Tag } from "./der.ts";
-import { type Extensions, readExtensions } from "./x509_extensions.ts";
+import { type Extensions, readExtensions } from "./extensions.ts";
 
 /** One attribute of a name, such as `["CN", "worker-1"]`. */
 export type NameAttribute = readonly [type: string, value: string];
