@@ -55,6 +55,7 @@ import { Credentials } from "../security/credentials.ts";
 import type { Security } from "../security/security.ts";
 import { Departures, type RetireOptions } from "./departures.ts";
 import { checkSpeaksFor, contactRefusal, permitted } from "./access.ts";
+import { checkFunctions } from "./functions.ts";
 import { Gatherer } from "./gather.ts";
 import { schedulerIdentity, taskPrefixStates, workerIdentity } from "./identity.ts";
 import {
@@ -340,6 +341,7 @@ export class Scheduler implements AsyncDisposable {
           stream,
           () => this.#credentials.countRefusal(),
         );
+        checkFunctions(messages);
         this.#stimulate((now) => {
           for (const message of messages) this.#state.handleClientMessage(client, message, now);
         });

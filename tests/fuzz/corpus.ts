@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { encodeFrames, FrameReader } from "../../protocol/frames.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message.ts";
 import type { RawMessage } from "../../messages/common.ts";
@@ -131,6 +132,13 @@ export function registration(address: string, name: string): RawMessage {
   };
 }
 
+const BODIES = [new Uint8Array([0x81, 0xa4]), new Uint8Array([0x80])] as const;
+const HASHES = [hashOf(BODIES[0]), hashOf(BODIES[1])] as const;
+
+function hashOf(body: Uint8Array): string {
+  return createHash("sha256").update(body).digest("hex");
+}
+
 /** At least one of everything that our roles say and Dask's don't, or say otherwise. */
 function ownMessages(): unknown[] {
   const args = serializeArguments([1, { rows: [null] }]);
@@ -138,13 +146,16 @@ function ownMessages(): unknown[] {
   return [
     [{
       op: "update-graph",
-      groups: [{ function: "aa", tasks: [["inc-1", args, []], ["inc-2", args, [["inc-1", 1, "rows", 0]]]] }],
-      functions: { aa: new Uint8Array([0x81, 0xa4]) },
+      groups: [{
+        function: HASHES[0],
+        tasks: [["inc-1", args, []], ["inc-2", args, [["inc-1", 1, "rows", 0]]]],
+      }],
+      functions: { [HASHES[0]]: BODIES[0] },
       annotations: { priority: 1 },
       fifo_timeout: 0.1,
     }],
     [{ op: "client-releases-keys", keys: ["inc-1"] }, { op: "client-desires-keys", keys: ["inc-2"] }],
-    [{ op: "client-releases-functions", functions: ["aa"] }, { op: "report-key", key: "inc-1" }],
+    [{ op: "client-releases-functions", functions: [HASHES[0]] }, { op: "report-key", key: "inc-1" }],
     [{ op: "cancel-keys", keys: ["inc-1"], force: true, reason: "r", msg: null }, { op: "heartbeat-client" }],
     [{ op: "close-client" }, { op: "close-stream" }],
     [{
@@ -201,7 +212,7 @@ function ownMessages(): unknown[] {
     }],
     [{ op: "register-functions", functions: { aa: new Uint8Array([1]) } }, {
       op: "free-functions",
-      functions: ["aa"],
+      functions: [HASHES[0]],
     }],
     [{ op: "free-keys", keys: ["inc-1"], ...stimulus }, {
       op: "remove-replicas",
@@ -229,14 +240,14 @@ function ownMessages(): unknown[] {
     [{
       op: "update-graph",
       groups: [{
-        function: "bb",
+        function: HASHES[1],
         tasks: [["inc-3", args, [["inc-4", 0]]], ["inc-4", args, [["inc-5", 0], ["inc-1", 1]]], [
           "inc-5",
           args,
           [],
         ]],
-      }, { function: "aa", tasks: [["inc-6", args, [["inc-7", 0]]], ["inc-7", args, [["inc-6", 0]]]] }],
-      functions: { bb: new Uint8Array([0x80]) },
+      }, { function: HASHES[0], tasks: [["inc-6", args, [["inc-7", 0]]], ["inc-7", args, [["inc-6", 0]]]] }],
+      functions: { [HASHES[1]]: BODIES[1] },
       annotations: { workers: ["fuzz"], allow_other_workers: true, retries: 1 },
       fifo_timeout: 60,
     }],
