@@ -8,7 +8,7 @@ import { createPrivateKey, sign } from "node:crypto";
 import { connect } from "node:tls";
 import { call } from "../../comm/rpc.ts";
 import { Client, CommAuthError, Scheduler, wait, Worker } from "../../mod.ts";
-import { parseCertificate } from "../../security/x509.ts";
+import { parseCertificate } from "../../security/x509/certificate.ts";
 import { NULL } from "../../testing/odd_certificates.ts";
 import { Certificates } from "../../testing/process_cluster.ts";
 import { linkTo } from "../../testing/scripted_peer.ts";
