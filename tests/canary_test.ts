@@ -1,13 +1,19 @@
 /**
- * What the running Deno's TLS can and can't do, as far as docs/decisions/0001-tls-on-node-tls.md rests on it. Prints,
- * and fails for nothing that it finds: the day a line changes, that decision is due for another look.
+ * What the running Deno's TLS can and can't do, as far as docs/decisions/0001-tls-on-node-tls.md and
+ * 0017-certificates-that-deno-cant-read.md rest on it. Prints, and fails for nothing that it finds but what a lock is made
+ * of: the day a line changes, those decisions are due for another look.
  */
 
+import { assertEquals } from "@std/assert";
 import { connect, type ConnectionOptions, createServer, type TLSSocket } from "node:tls";
 import type { AddressInfo } from "node:net";
-import { tcpBelow } from "../security/tls/node_internals.ts";
+import { shownCertificates, tcpBelow } from "../security/tls/node_internals.ts";
+import { isReadable } from "../security/x509/webpki.ts";
+import { parseCertificate } from "../security/x509/certificate.ts";
+import { claim, NULL, OddCa } from "../testing/odd_certificates.ts";
 import { TestCa, type TestPair } from "../testing/pki.ts";
 import { runToEnd } from "../testing/processes.ts";
+import { concat, RawServer } from "../testing/raw_tls.ts";
 
 function tell(fact: string, is: boolean, wanted: boolean): void {
   const line = `${is === wanted ? "as known" : "CHANGED "}  ${is ? "yes" : "no "}  ${fact}\n`;
@@ -18,9 +24,13 @@ const ca = await TestCa.make();
 const pair = await ca.issue("role", { dnsNames: ["localhost"] });
 
 /** Whether `socket`'s handshake completes, and what it says of the peer. */
-async function handshake(options: ConnectionOptions): Promise<TLSSocket | undefined> {
+async function handshake(
+  options: ConnectionOptions,
+  before?: (socket: TLSSocket) => void,
+): Promise<TLSSocket | undefined> {
   const { promise, resolve } = Promise.withResolvers<TLSSocket | undefined>();
   const socket = connect({ ca: [ca.pem], checkServerIdentity: () => undefined, ...options });
+  before?.(socket);
   socket.on("secureConnect", () => resolve(socket));
   socket.on("error", () => resolve(undefined));
   const done = await promise;
@@ -95,17 +105,71 @@ Deno.test("Canary: Deno.connectTls trusts caCerts alone", async () => {
   await Deno.remove(file);
 });
 
-Deno.test("Canary: node:tls makes a v1 server prove that it has its key", async () => {
-  const { cert } = await ca.issue("victim", { version: 1 });
-  await withServer({ cert, key: pair.key }, async (port) => {
+const parsed = parseCertificate(pair.cert);
+const v1 = parseCertificate((await ca.issue("victim", { version: 1 })).cert);
+const unreadable = concat(parsed.raw, NULL);
+
+/** Whether Deno takes who shows `chain` and has no key for the first of it. */
+async function takes(...chain: readonly Uint8Array[]): Promise<boolean> {
+  await using server = new RawServer(claim(chain));
+  const socket = await handshake({ host: "127.0.0.1", port: server.port });
+  const authorized = socket?.authorized === true;
+  await gone(socket);
+  return authorized;
+}
+
+Deno.test("Canary: node:tls makes a server prove that it has its key", async () => {
+  tell("node:tls refuses who has no key", !await takes(parsed.raw), true);
+  tell("node:tls refuses who has no key for an X.509 v1 certificate", !await takes(v1.raw), false);
+  tell(
+    "node:tls refuses who has no key for a certificate that it can't read",
+    !await takes(unreadable),
+    false,
+  );
+});
+
+Deno.test("Canary: node:tls looks at more than names where it can't read a certificate", async () => {
+  const stranger = await OddCa.make("test-ca"); // the name of ours
+  const { cert } = await stranger.issue();
+  tell("node:tls refuses who is named by our CA and not signed", !await takes(concat(cert, NULL)), false);
+});
+
+Deno.test("Canary: node:tls reads certificates in callbacks without an accident", async () => {
+  await using server = new RawServer(claim([unreadable, Uint8Array.of(1, 2, 3)]));
+  let threw = false;
+  const socket = await handshake({ host: "127.0.0.1", port: server.port }, (socket) => {
+    const read = socket.getPeerCertificate;
+    const value = (detailed?: boolean): unknown => {
+      try {
+        return Reflect.apply(read, socket, [detailed]);
+      } catch {
+        threw = true;
+        return {};
+      }
+    };
+    Object.defineProperty(socket, "getPeerCertificate", { value });
+  });
+  tell("getPeerCertificate throws nothing in node:tls' own callback", !threw, false);
+  await gone(socket);
+});
+
+Deno.test("Canary: node:tls has the list of all certificates that a peer sent", async () => {
+  await withServer({ ...pair }, async (port) => {
     const socket = await handshake({ host: "127.0.0.1", port });
     tell(
-      "node:tls refuses a server that shows a v1 certificate without its key",
-      socket?.authorized !== true,
-      false,
+      "a node:tls socket has getPeerCertificateChain",
+      socket !== undefined && shownCertificates(socket).sent?.length === 1,
+      true,
     );
     await gone(socket);
   });
+});
+
+// The second lock of decision 0017: without it, who finds a gap in `security/strict_der.ts` needs no key.
+Deno.test("Canary: Deno.createHttpClient tells what webpki can read from what it can't", () => {
+  const others = { raw: unreadable };
+  assertEquals([parsed, v1, others].map((one) => isReadable(one, parsed)), [true, false, false]);
+  tell("Deno.createHttpClient tells what webpki can read", true, true);
 });
 
 Deno.test("Canary: node:tls enforces ciphers", async () => {

@@ -13,6 +13,8 @@ import { generateKeyPairSync } from "node:crypto";
 import { pem } from "./issue.ts";
 import type { Certificate } from "./certificate.ts";
 
+type Readable = Pick<Certificate, "raw">;
+
 /** What is said of a certificate that can be read: that the key is another one. */
 let expected: string | undefined;
 let strangerKey: string | undefined;
@@ -22,13 +24,13 @@ let strangerKey: string | undefined;
  *
  * @param good One that it reads for sure: what is said of it is what must be said. Nothing has to be known about words.
  */
-export function isReadable(certificate: Certificate, good: Certificate): boolean {
+export function isReadable(certificate: Readable, good: Readable): boolean {
   expected ??= webpkiSays(good);
   return webpkiSays(certificate) === expected;
 }
 
 /** What webpki says of a certificate. Words may be others in another Deno. */
-export function webpkiSays({ raw }: Pick<Certificate, "raw">): string {
+export function webpkiSays({ raw }: Readable): string {
   strangerKey ??= generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
     .export({ type: "pkcs8", format: "pem" }).toString();
   try {
