@@ -24,7 +24,7 @@ import {
   MessageError,
   type RawMessage,
 } from "./common.ts";
-import { isReferenceList, type Reference, type TaskArguments } from "./run_spec.ts";
+import { isReferenceList, isTaskArguments, type Reference, type TaskArguments } from "./run_spec.ts";
 
 /** A task in a graph: its key, its arguments, and which results go where in them. */
 export type TaskRow = readonly [key: Key, args: TaskArguments, references: readonly Reference[]];
@@ -297,7 +297,7 @@ function parseUpdateGraph(message: RawMessage): UpdateGraph {
       // hot: per task
       if (
         !Array.isArray(row) || row.length !== 3 || !isKey(row[0]) ||
-        typeof row[1] !== "object" || row[1] === null || !isReferenceList(row[2])
+        !isTaskArguments(row[1]) || !isReferenceList(row[2])
       ) throw new MessageError(`Cannot handle "update-graph": a task is not [key, args, references]`);
     }
   }

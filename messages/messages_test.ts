@@ -65,7 +65,8 @@ Deno.test("parse functions take Python's sets of keys as lists", () => {
 });
 
 type Parse = (message: RawMessage) => unknown;
-const REFUSED: readonly [what: string, parse: Parse, message: unknown, wanted: RegExp][] = [
+type Refused = readonly [what: string, parse: Parse, message: unknown, wanted: RegExp];
+const REFUSED: readonly Refused[] = [
   [
     "an op that no client says",
     parseClientStreamMessage,
@@ -78,6 +79,13 @@ const REFUSED: readonly [what: string, parse: Parse, message: unknown, wanted: R
     ...GRAPH,
     groups: [{ function: "a", tasks: [["a"]] }],
   }, /a task is not/],
+  // What workers would refuse to run, and end for.
+  ...[[1], { a: 1 }].map((args): Refused => [
+    `arguments that are ${Array.isArray(args) ? "a list" : "a map"}`,
+    parseClientStreamMessage,
+    { ...GRAPH, groups: [{ function: "a", tasks: [["a", args, []]] }] },
+    /a task is not/,
+  ]),
   ["a reference that is no path", parseClientStreamMessage, {
     ...GRAPH,
     groups: [{ function: "a", tasks: [["a", ARGS, [["b"]]]] }],

@@ -27,12 +27,16 @@ export type RunSpec = readonly [
   references: readonly Reference[],
 ];
 
+/** Whether `value` has the shape of {@linkcode TaskArguments}: what a scheduler lets through, workers must be able to take. */
+export function isTaskArguments(value: unknown): value is TaskArguments {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isRecord(value);
+}
+
 /** Checks the shape of a run spec that came from a peer. Throws {@linkcode MessageError}. */
 export function parseRunSpec(value: unknown): RunSpec {
   if (
     Array.isArray(value) && value.length === 3 && typeof value[0] === "string" &&
-    typeof value[1] === "object" && value[1] !== null && !Array.isArray(value[1]) &&
-    !isRecord(value[1]) && isReferenceList(value[2])
+    isTaskArguments(value[1]) && isReferenceList(value[2])
   ) return value as unknown as RunSpec;
   throw new MessageError(
     `Cannot run a task: its run_spec is not one of this package (function, arguments, references)`,
