@@ -50,7 +50,7 @@ export function checkPeer(
   }
   const parsed = read(certificate, peer);
   const name = certificateName(parsed);
-  // Deno's client accepts a v1 server that can't sign: the public certificate alone would do (decision 0001).
+  // Deno's client accepts a v1 server that can't sign: the public certificate alone would do (decision 0018).
   if (parsed.version !== 3) {
     throw policyRefusal(
       peer,

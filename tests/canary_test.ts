@@ -1,6 +1,6 @@
 /**
  * What the running Deno's TLS can and can't do, as far as docs/decisions/0001-tls-on-node-tls.md and
- * 0017-certificates-that-deno-cant-read.md rest on it. Prints, and fails for nothing that it finds but what a lock is made
+ * 0018-certificates-that-deno-cant-read.md rest on it. Prints, and fails for nothing that it finds but what a lock is made
  * of: the day a line changes, those decisions are due for another look.
  */
 
@@ -165,7 +165,7 @@ Deno.test("Canary: node:tls has the list of all certificates that a peer sent", 
   });
 });
 
-// The second lock of decision 0017: without it, who finds a gap in `security/strict_der.ts` needs no key.
+// The second lock of decision 0018: without it, who finds a gap in `security/strict_der.ts` needs no key.
 Deno.test("Canary: Deno.createHttpClient tells what webpki can read from what it can't", () => {
   const others = { raw: unreadable };
   assertEquals([parsed, v1, others].map((one) => isReadable(one, parsed)), [true, false, false]);

@@ -1,6 +1,6 @@
 /**
  * Peers that show somebody else's certificate, or one that its CA should not have signed, over TLS that is spoken by hand
- * (decision 0017). Deno's client takes many of them for verified.
+ * (decision 0018). Deno's client takes many of them for verified.
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";

@@ -1,6 +1,6 @@
 /**
- * What we read of an X.509 certificate (RFC 5280, 4.1). It is for messages and for the version check only: whom to
- * trust is decided by the TLS layer, which reads the certificate on its own.
+ * What we read of an X.509 certificate (RFC 5280, 4.1). It takes more than there should be: whether one is written as it
+ * should be is what `strict_der.ts` says, and where it leads `path.ts`.
  *
  * @module
  */

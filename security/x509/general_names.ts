@@ -1,7 +1,7 @@
 /**
  * Alternative names, and the bounds that a CA may have for those of its certificates (RFC 5280, 4.2.1.6 and 4.2.1.10).
  *
- * Deno's TLS looks at bounds, too, but not where it looks at nothing but the names of issuers (decision 0017). So they are
+ * Deno's TLS looks at bounds, too, but not where it looks at nothing but the names of issuers (decision 0018). So they are
  * judged here as rustls judges them: DNS names and IP addresses are compared, and where there is a bound for another kind of
  * name, whoever has one is out of bounds.
  *

@@ -2,7 +2,7 @@
  * The path from a certificate to a trusted CA (RFC 5280, 6.1, without policies), and what keeps a certificate from
  * standing on it.
  *
- * On a listener Deno's TLS has verified the chain before. On a dialler it may have looked at names alone (decision 0001),
+ * On a listener Deno's TLS has verified the chain before. On a dialler it may have looked at names alone (decision 0018),
  * so that this must do for itself. Pure: certificates and a time in, a path or words out.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
  * Whether a certificate is written to the letter of DER and RFC 5280. Deno's client asks for no proof of the key, and
- * looks at nothing but names, where rustls can't read a certificate (decision 0001). So one that rustls might not read is
+ * looks at nothing but names, where rustls can't read a certificate (decision 0018). So one that rustls might not read is
  * refused, whoever signed it: anybody could append a byte to somebody else's.
  *
  * Stricter than rustls' reader (webpki) in all that it looks at; `strict_der_test.ts` compares the two.

@@ -1,6 +1,6 @@
 /**
  * Asks Deno's own reader of certificates (rustls' webpki) whether it can read one. Where it can't, Deno's client skips
- * the proof of the key (decision 0001). `strict_der.ts` should have refused such a one already: this is the second lock,
+ * the proof of the key (decision 0018). `strict_der.ts` should have refused such a one already: this is the second lock,
  * which knows webpki as it is in the Deno that runs.
  *
  * The question is put by making an HTTP client that would show the certificate, with a key that is not its own: webpki
