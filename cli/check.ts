@@ -6,15 +6,16 @@
 
 import { addressHostPort, parseAddress } from "../comm/address.ts";
 import type { Comm } from "../comm/comm.ts";
-import { connect } from "../comm/connect.ts";
+import { connect, type ConnectOptions } from "../comm/connect.ts";
 import { messageOf, TimeoutError } from "../comm/errors.ts";
 import { call } from "../comm/rpc.ts";
 import { dialTcp } from "../comm/tcp.ts";
-import { Deadline } from "../internal/deadline.ts";
+import { Deadline, orAborted } from "../internal/deadline.ts";
 import { type Grant, grantText } from "../internal/access.ts";
 import { isRecord } from "../messages/common.ts";
 import { ownFaults, type TlsContext } from "../security/context.ts";
 import { diagnose } from "../security/x509/diagnosis.ts";
+import { findPath } from "../security/x509/path.ts";
 import { probe } from "../security/tls/probe.ts";
 import { type Certificate, certificateName, fingerprint256, nameText } from "../security/x509/certificate.ts";
 import { printText } from "./run.ts";
@@ -60,14 +61,34 @@ export async function checkLink({ address, links, timeoutMs }: Question): Promis
   const context = scheme === "tls" ? links.context : undefined;
   if (context !== undefined) describeOwn(context, lines);
   try {
-    await using comm = await connect(address, { ...links, timeout: timeoutMs, tries: TRIES, signal });
+    // Some of the time is for finding out why.
+    const options = { ...links, timeout: timeoutMs * 0.7, tries: TRIES, signal };
+    await using comm = await connect(address, options);
     lines.push(["network", `${address} takes connections`]);
-    if (context !== undefined) describeChain([...context.links.chains()][0] ?? [], lines);
+    if (context !== undefined) describeChain([...context.links.chains()][0] ?? [], context.trust.cas, lines);
     describeTls(comm, lines);
-    lines.push(["peer", await roleOf(comm, signal)]);
-    return { lines, failure: undefined };
+    const { type, text } = await roleOf(comm, signal);
+    lines.push(["peer", text]);
+    return { lines, failure: type === "Scheduler" ? await clientRefusal(comm, options) : undefined };
   } catch (error) {
     return { lines, failure: await whyFailed(address, context, error, signal, lines) };
+  }
+}
+
+/** Why a client would not get on with the scheduler at `comm`: one of both refuses what the other is. */
+async function clientRefusal(comm: Comm, options: ConnectOptions): Promise<string | undefined> {
+  const { signal } = options;
+  try {
+    await using own = await connect(comm.peerAddress, { ...options, expect: "scheduler" });
+    const client = `Client-check-${crypto.randomUUID()}`;
+    await own.write({ op: "register-client", client, versions: {}, reply: false });
+    const answer: unknown = await orAborted(own.read(), signal);
+    const start: unknown = Array.isArray(answer) ? answer[0] : undefined;
+    const error = isRecord(start) ? start["error"] : undefined;
+    await own.write([{ op: "close-client" }]);
+    return typeof error === "string" && error !== "" ? `A client would be refused: ${error}` : undefined;
+  } catch (error) {
+    return `A client would not get on: ${messageOf(error)}`;
   }
 }
 
@@ -92,10 +113,10 @@ async function whyFailed(
   if (failure !== undefined) {
     lines.push(["peer's certificate", `none: the TLS handshake failed (${failure})`]);
   }
-  describeChain(chain, lines);
+  describeChain(chain, context.trust.cas, lines);
   const why = diagnose(chain, context.trust.cas, new Date(), "server");
   if (why !== undefined) return `This client refuses "${address}": its ${why}`;
-  const own = ownFaults(context.chain, context.role, context.trust.cas, new Date());
+  const own = faultsOf(context);
   return own.length === 0
     ? messageOf(error)
     : `${messageOf(error)}. Look at the own side first: ${own.join("; ")}`;
@@ -107,6 +128,7 @@ async function reach(address: string, signal: AbortSignal): Promise<void> {
   try {
     (await dialTcp({ hostname: host, port, signal })).abort();
   } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause; // it says what to add
     throw new Error(
       `Nobody takes connections at "${address}": ${messageOf(cause)}; ` +
         `check that the role runs, its host and port, and firewalls between`,
@@ -116,12 +138,19 @@ async function reach(address: string, signal: AbortSignal): Promise<void> {
 }
 
 function describeOwn(context: TlsContext, lines: Line[]): void {
-  const { certificate, chain, role, trust } = context;
+  const { certificate, trust } = context;
   lines.push(["own certificate", certificateText(certificate)]);
-  for (const why of ownFaults(chain, role, trust.cas, new Date())) lines.push(["will be refused", why]);
+  for (const why of faultsOf(context)) lines.push(["will be refused", why]);
   const grant = trust.rules?.grant(certificate);
   if (trust.rules !== undefined) lines.push(["own role", grantLine(grant)]);
   for (const ca of trust.cas) lines.push(["trusted CA", certificateText(ca)]);
+}
+
+/** What peers with the same security will hold against the own certificate. */
+function faultsOf({ chain, role, trust }: TlsContext): readonly string[] {
+  const verdict = trust.keep(chain);
+  const faults = ownFaults(chain, role, trust.cas, new Date());
+  return "kind" in verdict && verdict.kind !== "handshake" ? [...faults, verdict.reason] : faults;
 }
 
 function grantLine(grant: Grant | undefined): string {
@@ -130,7 +159,9 @@ function grantLine(grant: Grant | undefined): string {
     : `by "authorization" ${grantText(grant)}`;
 }
 
-function describeChain([leaf, ...rest]: readonly Certificate[], lines: Line[]): void {
+/** By signatures: CAs may share a name. */
+function describeChain(chain: readonly Certificate[], cas: readonly Certificate[], lines: Line[]): void {
+  const [leaf, ...rest] = findPath(chain, cas) ?? chain;
   if (leaf !== undefined) lines.push(["peer's certificate", certificateText(leaf)]);
   for (const issuer of rest) lines.push(["signed by", certificateText(issuer)]);
 }
@@ -143,11 +174,14 @@ function describeTls({ tls }: Comm, lines: Line[]): void {
   if (tls?.peer.grant !== undefined) lines.push(["peer's role", grantLine(tls.peer.grant)]);
 }
 
-async function roleOf(comm: Comm, signal: AbortSignal): Promise<string> {
+async function roleOf(comm: Comm, signal: AbortSignal): Promise<{ type: unknown; text: string }> {
   const identity: unknown = await call(comm, { op: "identity" }, signal);
-  if (!isRecord(identity)) return "speaks Dask's protocol, and does not say what it is";
+  if (!isRecord(identity)) {
+    return { type: undefined, text: "speaks Dask's protocol, and does not say what it is" };
+  }
   const { type, id, n_workers: workers } = identity;
-  return `${String(type)} ${String(id)}${typeof workers === "number" ? `, ${workers} workers` : ""}`;
+  const more = typeof workers === "number" ? `, ${workers} workers` : "";
+  return { type, text: `${String(type)} ${String(id)}${more}` };
 }
 
 /** A certificate on one line. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf } from "../comm/errors.ts";
 import { Authority, type Pair } from "../security/authority.ts";
 import { parseCertificate } from "../security/x509/certificate.ts";
 import { type Flags, helpText, type ParsedFlags, parseFlags, UsageError, wholeNumber } from "./flags.ts";
@@ -80,7 +81,7 @@ function wantedPair({ text, on }: ParsedFlags): WantedPair | undefined {
       throw new UsageError(`--${flag} is for a new CA, and --pair is signed by the one that is there`);
     }
   }
-  if (!/^[\w.-]+$/.test(name) || name === "ca") {
+  if (!/^[\w.-]+$/.test(name) || name.toLowerCase() === "ca") {
     throw new UsageError(
       `--pair must be a name for files, of letters, digits, ".", "_" and "-", not "${name}"`,
     );
@@ -111,7 +112,9 @@ function filesOf(name: string, { cert, key }: Pair): NewFile[] {
 }
 
 async function makeFiles(name: string, days: number, pairs: ReadonlySet<string>): Promise<NewFile[]> {
-  const authority = await Authority.make([["O", name], ["CN", `${name} CA`]], days);
+  // CAs of one name could not be told apart, when one follows the other.
+  const id = crypto.getRandomValues(new Uint8Array(3)).toHex();
+  const authority = await Authority.make([["O", name], ["CN", `${name} CA ${id}`]], days);
   const files = filesOf("ca", { cert: authority.cert, key: await authority.key() });
   for (const pair of pairs) {
     files.push(...filesOf(pair, await authority.issue([["O", name], ["OU", pair], ["CN", pair]])));
@@ -131,7 +134,14 @@ async function authorityOf(folder: string, days: number): Promise<Authority> {
       );
     }
   };
-  return await Authority.load(await read("ca.pem"), await read("ca.key"), days);
+  const [pem, key] = [await read("ca.pem"), await read("ca.key")];
+  try {
+    return await Authority.load(pem, key, days);
+  } catch (cause) {
+    throw new Error(`Cannot sign with "${folder}/ca.pem" and "${folder}/ca.key": ${messageOf(cause)}`, {
+      cause,
+    });
+  }
 }
 
 async function makePair(

@@ -14,6 +14,7 @@ import {
   keyPem,
   makeCertificate,
   makeKeys,
+  pem,
 } from "./x509/issue.ts";
 import { keyBelongsTo, normalKey } from "./keys.ts";
 import { type Certificate, parseCertificate } from "./x509/certificate.ts";
@@ -69,7 +70,7 @@ export class Authority {
    * @throws {SecurityError} If they can't be used.
    */
   static async load(cert: string, key: string, days: number): Promise<Authority> {
-    const certificate = readCa(cert);
+    const certificate = readCa(cert, key);
     const now = Date.now();
     if (certificate.validTo.getTime() <= now) {
       throw new SecurityError(`The CA has expired on ${certificate.validTo.toISOString()}: make a new one`);
@@ -81,7 +82,7 @@ export class Authority {
     };
     const validFrom = new Date(Math.max(now - CLOCK_SKEW_MS, certificate.validFrom.getTime()));
     const validTo = new Date(Math.min(now + days * DAY_MS, certificate.validTo.getTime()));
-    return new Authority(cert, issuer, validFrom, validTo);
+    return new Authority(pem("CERTIFICATE", certificate.raw), issuer, validFrom, validTo);
   }
 
   /** Its private key, PEM. */
@@ -107,26 +108,27 @@ export class Authority {
   }
 }
 
-function readCa(pem: string): Certificate {
-  let certificate: Certificate;
+/** The certificate that `key` belongs to: while a CA is changed, a file holds two. */
+function readCa(text: string, key: string): Certificate {
+  let all: Certificate[];
   try {
-    certificate = parseCertificate(pem);
-  } catch (cause) {
-    throw new SecurityError(
-      "The CA's certificate can't be read: it must be the PEM text of one certificate",
-      {
-        cause,
-      },
+    all = [...text.matchAll(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g)].map(([one]) =>
+      parseCertificate(one)
     );
+  } catch (cause) {
+    throw new SecurityError("The CA's certificate can't be read: it must be PEM text", { cause });
   }
-  if (!certificate.extensions.isCa) throw new SecurityError("The CA's certificate is no CA's (CA:FALSE)");
+  const normal = normalKey(key, "The CA's key file");
+  const certificate = all.find((one) => keyBelongsTo(normal, one));
+  if (certificate === undefined) throw new SecurityError("The CA's key does not belong to its certificate");
+  const { isCa, signsCertificates } = certificate.extensions;
+  if (!isCa || !signsCertificates) {
+    throw new SecurityError("The CA's certificate may not sign others (CA:FALSE)");
+  }
   return certificate;
 }
 
 async function caKeys(certificate: Certificate, key: string): Promise<CryptoKeyPair> {
-  if (!keyBelongsTo(key, certificate)) {
-    throw new SecurityError("The CA's key does not belong to its certificate");
-  }
   const algorithm = { name: "ECDSA", namedCurve: "P-256" };
   const base64 = key.replaceAll(/-----[A-Z ]+-----|\s/g, "");
   try {

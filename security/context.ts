@@ -177,6 +177,12 @@ export class TlsContext implements TlsContextOptions {
         } while a role runs: start it again`,
       );
     }
+    if (this.trust.rules !== undefined && wanted.authorization === undefined) {
+      throw new SecurityError(
+        '"authorization" can\'t be taken back while a role runs, since every certificate of the CA might do anything then: ' +
+          "start it again",
+      );
+    }
     this.#loaded = await load(wanted, this.role, this.#source.files, this.trust.revocation);
     this.#given = record;
     this.#generation++;
@@ -301,7 +307,7 @@ async function loadTrust(
 function required(security: Security, field: keyof Security, role: TlsRole): string {
   const value = security[field];
   if (typeof value === "string") return value;
-  const given = Object.keys(security).filter((name) => name.startsWith("tls"));
+  const given = Object.keys(security).filter((name) => name !== "requireEncryption");
   throw new SecurityError(
     `Security for a ${role} has no "${field}"${asksForTls(security) ? `, only ${given.join(", ")}` : ""}: ` +
       `a ${role} needs "tlsCaFile" and "${FIELDS[role].cert}"`,

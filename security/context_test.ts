@@ -204,6 +204,14 @@ Deno.test("TlsContext.reload neither turns requireEncryption on nor off", async 
   );
 });
 
+Deno.test("TlsContext.reload takes no rules back, which would let everybody in", async () => {
+  const security = await clientOf(await TestCa.make());
+  const authorization = { rules: [{ cn: "*", role: "client" }] } as const;
+  const context = await loadTlsContext({ ...security, authorization }, "client");
+  await assertRejects(() => context.reload(security), SecurityError, `"authorization" can't be taken back`);
+  await context.reload({ ...security, authorization: { rules: [{ cn: "ann", role: "client" }] } });
+});
+
 Deno.test("loadTlsContext refuses encrypted keys with the command that decrypts, and shows none", async () => {
   const security = await clientOf(await TestCa.make());
   const encrypted = createPrivateKey(security.tlsClientKey)

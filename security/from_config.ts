@@ -33,14 +33,22 @@ export function securityFromConfig(config: Config, check: (record: unknown) => S
   const texts = Object.entries(TEXTS).map(([field, name]) => [field, config.text(`${TLS}.${name}`)]);
   const requireEncryption = config.boolean("distributed.comm.require-encryption");
   const revoked = config.get(`${TLS}.revoked`) ?? undefined;
-  const authorization = config.get(`${TLS}.authorization`) ?? undefined;
+  const authorization = config.get(`${TLS}.authorization`);
+  if (authorization === null && config.isGiven(`${TLS}.authorization`)) {
+    // Rules that were cut off or commented out must not be rules that let everybody in.
+    throw new SecurityError(
+      `"${TLS}.authorization" is empty (${
+        config.origin(`${TLS}.authorization`)
+      }): give it rules, or take it out`,
+    );
+  }
   try {
     return check({
       ...Object.fromEntries(texts.filter(([, value]) => value !== undefined)),
       ...version(config, "tlsMinVersion", "min-version"),
       ...version(config, "tlsMaxVersion", "max-version"),
       ...revoked !== undefined && { tlsRevoked: revoked },
-      ...authorization !== undefined &&
+      ...authorization !== undefined && authorization !== null &&
         { authorization: Array.isArray(authorization) ? { rules: authorization } : authorization },
       ...requireEncryption !== undefined && { requireEncryption },
     });

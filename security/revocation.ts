@@ -145,9 +145,16 @@ export function checkLists(
   for (const list of lists) {
     const name = `The revocation list of "${nameText(list.issuer)}" in "tlsCrlFile"`;
     const named = issuers.filter((issuer) => nameText(issuer.subject) === nameText(list.issuer));
-    if (named.length === 0) throw new SecurityError(`${name} is of no CA in "tlsCaFile"`);
+    if (named.length === 0) {
+      throw new SecurityError(
+        `${name} is of no CA in "tlsCaFile": take it out, or replace it in the same step as the CA`,
+      );
+    }
     if (!named.some((issuer) => issuer.extensions.signsCrls && isSignedBy(list.raw, issuer))) {
-      throw new SecurityError(`${name} has a wrong signature: the CA in "tlsCaFile" did not sign it`);
+      throw new SecurityError(
+        `${name} has a wrong signature: the CA in "tlsCaFile" did not sign it. It is forged, or of another CA with the same ` +
+          "name: after a change of the CA, replace the list, too",
+      );
     }
     if (list.thisUpdate > now) {
       throw new SecurityError(

@@ -175,7 +175,9 @@ export function checkSecurity(record: unknown): Security {
 /** Whether any field asks for TLS, so that plain text would be a silent fall-back. */
 export function asksForTls(security: Security | undefined): boolean {
   return security !== undefined &&
-    Object.entries(security).some(([field, value]) => field.startsWith("tls") && value !== undefined);
+    Object.entries(security).some(([field, value]) =>
+      value !== undefined && (field.startsWith("tls") || field === "authorization")
+    );
 }
 
 /** Whether plain text is forbidden. Unset: if any `tls…` field is given, as in Dask. */

@@ -50,7 +50,9 @@ Deno.test("checkSecurity checks revocation and authorization, which need certifi
   checkSecurity({ tlsCaFile: "ca.pem", tlsRevoked: ["0A"], tlsCrlFile: "crl.pem", authorization: { rules } });
   assertMatch(refusal({ tlsRevoked: ["no"] }), /"tlsRevoked\[0\]"/);
   assertMatch(refusal({ tlsCaFile: "ca.pem", authorization: { rules: [{}] } }), /rules\[0\].role/);
-  assertMatch(refusal({ authorization: { rules } }), /plain text has none/);
+  // Rules may stand in one place and certificates in another; without any, the role does not start.
+  assertEquals(asksForTls(checkSecurity({ authorization: { rules } })), true);
+  assertEquals(requiresEncryption({ authorization: { rules: [{ cn: "w*", role: "worker" }] } }), true);
   assertMatch(
     refusal({ tlsCaFile: "ca.pem", requireEncryption: false, authorization: { rules } }),
     /plain text/,

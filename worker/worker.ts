@@ -233,6 +233,12 @@ export class Worker implements AsyncDisposable {
   }
 
   async #register(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#comm.peerInfo.javascript === undefined) {
+      throw new DistributedError(
+        "REGISTER",
+        `Cannot register with "${this.#comm.peerAddress}": it is a scheduler of Python, whose tasks this worker can't run`,
+      );
+    }
     await this.#comm.write({
       op: "register-worker",
       reply: false,

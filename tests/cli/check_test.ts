@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Scheduler, Security } from "../../mod.ts";
 import { runToEnd } from "../../testing/processes.ts";
+import { RuledPki, RULES } from "../../testing/rules.ts";
 
 const ENTRY = new URL("../../client.ts", import.meta.url).href;
 
@@ -79,11 +80,59 @@ Deno.test("client.ts check tells why a link works, and why it does not", async (
       assertEquals(code, 1);
       assertMatch(stderr, /tlsClientKey/);
     });
+    await t.step("somebody takes connections, and says nothing", async () => {
+      using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const { code, stdout, stderr } = await check(
+        `tls://127.0.0.1:${(silent.addr as Deno.NetAddr).port}`,
+        ...flags,
+        "--timeout",
+        "2s",
+      );
+      assertEquals(code, 1);
+      assertMatch(stdout, /network +tls:\/\/127\.0\.0\.1:\d+ takes connections/);
+      assertMatch(stderr, /Timed out trying to connect|no answer/);
+    });
     await t.step("plain text is called so", async () => {
       const { code, stdout } = await check(plain.address);
       assertEquals(code, 0);
       assertMatch(stdout, /TLS +no: plain text/);
     });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("client.ts check judges both ends by rules, as a client would find out", async () => {
+  const pki = await RuledPki.make();
+  const folder = await Deno.makeTempDir({ prefix: "check-test-" });
+  try {
+    const flags = async (unit: string) => await written(folder, unit, await pki.security(unit));
+    const config = `${folder}/rules.yaml`;
+    await Deno.writeTextFile(
+      config,
+      JSON.stringify({ distributed: { comm: { tls: { authorization: RULES } } } }),
+    );
+    await using scheduler = await Scheduler.start({
+      host: "127.0.0.1",
+      port: 0,
+      security: await pki.security("schedulers"),
+    });
+    const good = await check(scheduler.address, ...await flags("users"), "--config", config);
+    assertEquals(good.code, 0, good.stderr);
+    assertMatch(good.stdout, /own role +by "authorization" a client that may submit/);
+    assertMatch(good.stdout, /peer's role +by "authorization" a scheduler/);
+    // It may look, and it can't be a client.
+    const worker = await check(scheduler.address, ...await flags("workers"));
+    assertEquals(worker.code, 1);
+    assertMatch(worker.stderr, /A client would be refused: .*"register-client".*is a worker/);
+    await using impostor = await Scheduler.start({
+      host: "127.0.0.1",
+      port: 0,
+      security: await pki.lenient("workers"),
+    });
+    const led = await check(impostor.address, ...await flags("users"), "--config", config);
+    assertEquals(led.code, 1);
+    assertMatch(led.stderr, /A client would not get on: .* is a worker, and a scheduler was expected/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -210,6 +210,24 @@ Deno.test("security/create --pair renews a pair with --force, and leaves the CA 
   });
 });
 
+Deno.test("security/create --pair signs with the CA that the key belongs to, while a CA is changed", async () => {
+  await inFolder(async (folder) => {
+    await create(folder, `${folder}/old`);
+    await create(folder, `${folder}/new`);
+    const read = (name: string) => Deno.readTextFile(`${folder}/${name}`);
+    const [old, next] = [await read("old/ca.pem"), await read("new/ca.pem")];
+    assertNotEquals(parseCertificate(old).subject, parseCertificate(next).subject);
+    await Deno.writeTextFile(`${folder}/old/ca.pem`, old + next);
+    await Deno.copyFile(`${folder}/new/ca.key`, `${folder}/old/ca.key`);
+    const { code, stderr } = await create(folder, `${folder}/old`, "--pair", "worker", "--force");
+    assertEquals(code, 0, stderr);
+    assertMatch(
+      await openssl("verify", "-x509_strict", "-CAfile", `${folder}/new/ca.pem`, `${folder}/old/worker.pem`),
+      /: OK$/m,
+    );
+  });
+});
+
 Deno.test("security/create --pair refuses what it can't do, with the reason", async () => {
   await inFolder(async (folder) => {
     const attempt = async (code: number, said: RegExp, ...args: string[]): Promise<void> => {

@@ -282,6 +282,16 @@ const CONFIGURATIONS:
       { "require-encryption": "true" },
       /TLS needs --tls-ca-file and --tls-cert too/,
     ],
+    [
+      "rules alone",
+      { "tls.authorization": '[{"ou": "workers", "role": "worker"}]' },
+      /TLS needs --tls-ca-file and --tls-cert too/,
+    ],
+    [
+      "rules that were cut off",
+      { "tls.authorization": "null" },
+      /"distributed\.comm\.tls\.authorization" is empty/,
+    ],
     ["anonymous ciphers", { "tls.ciphers": "aNULL" }, /has no suite that Deno can negotiate/],
   ];
 
