@@ -25,6 +25,25 @@ export function checkStrictKeys({ source, settings }: ConfigLayer): void {
     refuseDottedKeys(section, source, settings);
     for (const [given, value] of leaves(settings)) checkStrictKey(section, known, source, given, value);
   }
+  for (const [given] of leaves(settings)) checkMisplaced(source, given);
+}
+
+/** Parts of names that ask for TLS, and sections that somebody may have forgotten to indent. */
+const TLS_PARTS: readonly string[] = ["tls", "ca-file", "require-encryption"];
+const MISPLACED = /^(?:distributed|comm|tls|security)(?:\.|$)/;
+
+/** Who asks for TLS in the wrong place must not get plain text for it. */
+function checkMisplaced(source: string, given: string): void {
+  const path = plainPath(given);
+  if (!MISPLACED.test(path) || isUsed(path) || UNUSED.some((known) => isBelow(path, known))) return;
+  const parts = path.split(".");
+  if (!TLS_PARTS.some((part) => parts.includes(part))) return;
+  const wanted = parts.at(-1) === "require-encryption"
+    ? "distributed.comm.require-encryption"
+    : "distributed.comm.tls";
+  throw new ConfigError(
+    `Unknown setting "${given}" in ${source}, which would be without effect: TLS is set below "${wanted}"`,
+  );
 }
 
 function checkStrictKey(

@@ -144,6 +144,26 @@ for (const [name, guess] of TLS_SLIPS) {
   });
 }
 
+Deno.test("loadConfig refuses what asks for TLS in the wrong place, which would mean plain text", () => {
+  const ca = { "ca-file": "ca.pem" };
+  for (
+    const [settings, wanted] of [
+      [{ distributed: { comm: { tsl: ca } } }, "distributed.comm.tls"],
+      [{ distributed: { com: { tls: ca } } }, "distributed.comm.tls"],
+      [{ distributed: { tls: ca } }, "distributed.comm.tls"],
+      [{ comm: { tls: ca } }, "distributed.comm.tls"],
+      [{ tls: ca }, "distributed.comm.tls"],
+      [{ comm: { "require-encryption": true } }, "distributed.comm.require-encryption"],
+    ] as const
+  ) {
+    const env = { DASK_INTERNAL_INHERIT_CONFIG: btoa(JSON.stringify(settings)) };
+    assertThrows(() => loadConfig({ env }), ConfigError, `TLS is set below "${wanted}"`);
+  }
+  // Other packages have their own sections.
+  const env = { DASK_INTERNAL_INHERIT_CONFIG: btoa(JSON.stringify({ gateway: { tls: ca } })) };
+  loadConfig({ env });
+});
+
 Deno.test("loadConfig refuses an unknown limit, naming the source and the nearest one", () => {
   const of = (name: string) => () =>
     loadConfig({ env: { [`DASK_DISTRIBUTED__COMM__LIMITS__${name}`]: "1" } });

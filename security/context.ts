@@ -14,6 +14,7 @@ import { Rules } from "./authorization.ts";
 import { diagnose } from "./x509/diagnosis.ts";
 import { digest } from "./files.ts";
 import type { Purpose } from "./x509/path.ts";
+import { canAsk } from "./x509/webpki.ts";
 import { LivingLinks, Refusals } from "./living_links.ts";
 import { checkLists, readLists, Revocation } from "./revocation.ts";
 import { Trust } from "./trust.ts";
@@ -248,6 +249,12 @@ async function load(
   checkOwn(own, certFile, key, keyFile, ca.certificates);
   const chain = certFile.certificates.map((pem) => parse(pem, certFile));
   warnOfRefusals(chain, role, certFile, ca.certificates);
+  if (!canAsk(own)) {
+    logger.warning(
+      "Deno's own reader of certificates can't be asked whether it reads those of peers: is DENO_CERT or --cert a file that " +
+        "is not there? Our reading of them stands alone (decision 0018)",
+    );
+  }
   const trust = await loadTrust(checked, role, ca.certificates, chain, held);
   const { tlsMinVersion: minVersion = "1.2", tlsMaxVersion: maxVersion = "1.3" } = checked;
   const settings = {

@@ -91,8 +91,10 @@ export class Trust {
     const [leaf, ...rest] = chain;
     if (leaf === undefined) return undefined;
     const isFit = (certificate: Certificate): boolean => !this.revocation.names(certificate);
-    return findPath([leaf, ...rest.filter(isFit)], this.cas.filter(isFit), demands) ??
-      findPath(chain, this.cas, demands);
+    const [fit, fitCas] = [rest.filter(isFit), this.cas.filter(isFit)];
+    const path = findPath([leaf, ...fit], fitCas, demands);
+    const isAll = fit.length === rest.length && fitCas.length === this.cas.length;
+    return path !== undefined || isAll ? path : findPath(chain, this.cas, demands);
   }
 }
 

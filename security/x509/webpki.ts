@@ -29,6 +29,14 @@ export function isReadable(certificate: Readable, good: Readable): boolean {
   return webpkiSays(certificate) === expected;
 }
 
+/**
+ * Whether it can be asked at all: what is said of `good` differs from what is said of a certificate that it can't read. It
+ * does not where Deno can't make a client for another reason, such as a `DENO_CERT` that is not there.
+ */
+export function canAsk(good: Readable): boolean {
+  return webpkiSays(good) !== webpkiSays({ raw: Uint8Array.from([...good.raw, 0]) });
+}
+
 /** What webpki says of a certificate. Words may be others in another Deno. */
 export function webpkiSays({ raw }: Readable): string {
   strangerKey ??= generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
