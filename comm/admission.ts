@@ -17,6 +17,11 @@ const BURST_SECONDS = 4;
  */
 const REFUSAL_COST = 20;
 /**
+ * The same for a host that had a good one: who is refused may not be who is known, as with many behind one address. It
+ * may owe half as much, so that its good peers have a chance every other second at least.
+ */
+const REFUSAL_COST_KNOWN = 5;
+/**
  * Refused handshakes of hosts that never had a good one, per second and at once. With more of them, as only many hosts can
  * bring about, hosts that are not known are kept out, and the process is there for those that are.
  */
@@ -96,7 +101,8 @@ export class Admission {
   /** A handshake of `host` was refused. */
   refused(host: string, now: number): void {
     const entry = this.#entry(host, now);
-    entry.tokens = Math.max(entry.tokens - REFUSAL_COST, -this.#burst);
+    const [cost, debts] = entry.isKnown ? [REFUSAL_COST_KNOWN, this.#burst / 2] : [REFUSAL_COST, this.#burst];
+    entry.tokens = Math.max(entry.tokens - cost, -debts);
     if (!entry.isKnown) this.#strangers = this.#strangersLeft(now) - 1;
   }
 

@@ -39,6 +39,25 @@ Deno.test("Admission slows down a host whose handshakes are refused, and no othe
   assertEquals(admission.admit("a", 6000), true);
 });
 
+Deno.test("Admission does not shut out a host that it knows for those that are refused at its address", () => {
+  const admission = new Admission({ acceptsPerSecond: 100 });
+  admission.admit("a", 0);
+  admission.proved("a");
+  admission.settled("a");
+  for (let i = 0; i < 1000; i++) admission.refused("a", 0);
+  assertEquals([admission.admit("a", 0), admission.admit("a", 2100)], [false, true]);
+  // And yet who is refused there again and again is so only so often.
+  let refusals = 0;
+  for (let now = 3000; now < 4000; now++) {
+    while (admission.admit("a", now)) {
+      admission.settled("a");
+      admission.refused("a", now);
+      refusals++;
+    }
+  }
+  assertEquals(refusals > 10 && refusals < 40, true, `${refusals} refusals`);
+});
+
 Deno.test("Admission tells once that a host is kept out, and again after it was let in", () => {
   const admission = new Admission({ acceptsPerSecond: 1 });
   while (admission.admit("a", 0)) admission.settled("a");

@@ -65,9 +65,9 @@ async function watched(scheme: "tcp" | "tls", options: Partial<ListenOptions> = 
 }
 
 /** Tries follow each other at once, and none is given up. */
-const hurried: Pick<ConnectOptions, "clock"> = {
+const hurried = {
   clock: { now: () => 0, sleep: () => Promise.resolve(), timer: () => () => {} } satisfies Clock,
-};
+} satisfies ConnectOptions;
 
 const bytes = (...values: number[]) => new Uint8Array(values);
 
@@ -453,6 +453,25 @@ Deno.test("listen over TLS keeps out a host that opens too many links, and count
   using third = await open();
   assertEquals(await third.read(new Uint8Array(10)).catch(() => null), null);
   assertEquals([context?.refusals.keptOut, watch.refusals], [before + 1, []]);
+});
+
+Deno.test("a herd of dials that a TLS listener keeps out at first all become comms", async () => {
+  const { client } = await tlsSides();
+  await using watch = await watched("tls", { limits: { handshakesPerHost: 1 } });
+  const { host, port = 0 } = parseAddress(watch.address);
+  const first = await Deno.connect({ hostname: host, port });
+  const herd = 12;
+  let pauses = 0;
+  const sleep = () => {
+    if (++pauses === herd * 5) first.close();
+    return Promise.resolve();
+  };
+  const clock = { ...hurried.clock, sleep };
+  const comms = await Promise.all(
+    Array.from({ length: herd }, () => connect(watch.address, { ...client, clock })),
+  );
+  for (const comm of comms) comm.abort();
+  assert(pauses >= herd * 5);
 });
 
 Deno.test("Listener closes once, keeps accepted comms, and drops handshakes that wait", async () => {

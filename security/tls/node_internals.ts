@@ -32,6 +32,13 @@ export function tcpBelow(socket: TLSSocket): { readStart(): unknown; readStop():
   return isReader(tcp) ? tcp : undefined;
 }
 
+/** Counts the bytes that came from below, also when `socket` is gone; without it a peer that says nothing may refuse us. */
+export function bytesFrom(socket: TLSSocket): () => unknown {
+  const tcp = field(field(socket, "_handle"), "_nativeTcpHandle");
+  const count = field(tcp, "getBytesRead");
+  return () => typeof count === "function" ? Reflect.apply(count, tcp, []) : undefined;
+}
+
 function isReader(value: unknown): value is { readStart(): unknown; readStop(): unknown } {
   return typeof field(value, "readStart") === "function" && typeof field(value, "readStop") === "function";
 }

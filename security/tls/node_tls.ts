@@ -22,6 +22,7 @@ import { Inbox } from "./inbox.ts";
 import { isRsa } from "../keys.ts";
 import { NodeStream } from "./node_stream.ts";
 import {
+  bytesFrom,
   guardCertificates,
   rawOf,
   saidNothing,
@@ -107,11 +108,16 @@ async function dialAddress(host: string, options: TlsDialOptions, peer: TlsPeer)
     reject(signal?.reason);
     socket.destroy();
   };
-  let connected = false;
-  const failed = (error: Error) =>
-    reject(connected ? asRefusal(error, peer, "handshake") : connectError(peer, error));
-  const closed = () => reject(hungUp(peer));
-  socket.once("connect", () => connected = true);
+  let received: (() => unknown) | undefined;
+  // Who ends the link before it said anything has seen no certificate: it keeps us out for now, or is no peer.
+  const isUnheard = () => received?.() === 0;
+  const failed = (error: Error) => {
+    if (received === undefined) reject(connectError(peer, error));
+    else if (isUnheard() && codeOf(error) === "ECONNRESET") reject(connectError(peer, unheard(error)));
+    else reject(asRefusal(error, peer, "handshake"));
+  };
+  const closed = () => reject(isUnheard() ? connectError(peer, unheard()) : hungUp(peer));
+  socket.once("connect", () => received = bytesFrom(socket));
   socket.on("error", failed);
   socket.on("close", closed);
   socket.once("secureConnect", () => {
@@ -149,6 +155,14 @@ function dialOptions(host: string, port: number, context: TlsContext, inbox: Inb
     checkServerIdentity: () => undefined,
   };
   return options;
+}
+
+function unheard(cause?: Error): Error {
+  const told = new Error(
+    "it closed the link before it said anything: it lets nobody in for now, is going down, or is no peer",
+    { cause },
+  );
+  return Object.assign(told, { code: "ECONNRESET" });
 }
 
 /** No connection at all; `code` is the operating system's. */

@@ -263,13 +263,34 @@ Deno.test("nodeTls.dial refuses a port that speaks plain TCP", async () => {
   (await serving).close();
 });
 
-Deno.test("nodeTls.dial may be tried again if the port closes without a word", async () => {
+Deno.test("nodeTls.dial may be tried again if the port closes in the middle of the handshake", async () => {
   using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const serving = server.accept().then((conn) => conn.close());
+  const serving = server.accept().then(async (conn) => {
+    await conn.read(new Uint8Array(4096));
+    await conn.write(new Uint8Array([0x16, 3, 3, 0, 100, 2])); // the beginning of what a server says first
+    conn.close();
+  });
   const error = await refusalOf(dialAs(security, server.addr.port));
   assertMatch(error.message, /it closed the link during the TLS handshake/);
   assertEquals([error.side, error.final], ["peer", false]);
   await serving;
+});
+
+Deno.test("nodeTls.dial takes a port that closes without a word for no refusal", async () => {
+  using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  for (const isHeard of [false, true]) {
+    const serving = server.accept().then(async (conn) => {
+      if (isHeard) await conn.read(new Uint8Array(10)); // a reset, for the rest is not read
+      conn.close();
+    });
+    const error = await assertRejects(
+      () => dialAs(security, server.addr.port),
+      Error,
+      "before it said anything",
+    );
+    assertEquals(error instanceof TlsRefusedError, false);
+    await serving;
+  }
 });
 
 Deno.test("nodeTls.listen drops a silent peer after the handshake time-out, and serves others meanwhile", async () => {
