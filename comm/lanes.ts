@@ -20,14 +20,50 @@ export class Lanes {
     this.#width = width;
   }
 
-  /** Resolves when it is the turn of a request of `peer`; disposing of the result ends it. */
-  async enter(peer: string): Promise<Disposable> {
+  /**
+   * Resolves when it is the turn of a request of `peer`; disposing of the result ends it. Nothing if `signal` is aborted
+   * before.
+   */
+  async enter(peer: string, signal?: AbortSignal): Promise<Disposable | undefined> {
+    const free = this.tryEnter(peer);
+    if (free !== undefined || signal?.aborted === true) return free;
+    const { waiting } = this.#lane(peer);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const next = () => resolve(true);
+    const onAbort = () => {
+      const place = waiting.indexOf(next);
+      if (place >= 0) waiting.splice(place, 1);
+      resolve(false);
+    };
+    waiting.push(next);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const isMine = await promise;
+    signal?.removeEventListener("abort", onAbort);
+    return isMine ? this.#turn(peer) : undefined;
+  }
+
+  /** The turn of a request of `peer`, if it need not wait. */
+  tryEnter(peer: string): Disposable | undefined {
+    const lane = this.#lane(peer);
+    if (lane.active >= this.#width) return undefined;
+    lane.active++;
+    return this.#turn(peer);
+  }
+
+  #lane(peer: string): Lane {
     let lane = this.#lanes.get(peer);
     if (lane === undefined) this.#lanes.set(peer, lane = { active: 0, waiting: [] });
-    const { waiting } = lane;
-    if (lane.active < this.#width) lane.active++;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    return { [Symbol.dispose]: () => this.#leave(peer, lane) };
+    return lane;
+  }
+
+  #turn(peer: string): Disposable {
+    let isOver = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isOver) this.#leave(peer, this.#lane(peer));
+        isOver = true;
+      },
+    };
   }
 
   #leave(peer: string, lane: Lane): void {

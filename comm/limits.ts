@@ -46,7 +46,10 @@ export interface LinkLimits {
   readonly queuedBytes?: number;
   /** As {@linkcode LinkLimits.queuedBytes}, for all clients of one host, and all that waits. @default {2^30} */
   readonly queuedBytesPerHost?: number;
-  /** Large answers (`gather`, `who_has`, `identity` and the like) under way to one peer; more requests wait. @default {8} */
+  /**
+   * Large answers under way to one peer: of `gather`, and those of a MiB and more of `who_has`, `identity` and the like.
+   * More of them wait; smaller ones do not. @default {8}
+   */
   readonly answersPerPeer?: number;
   /** Milliseconds after which a peer is dropped that takes nothing of what waits for it. @default {300_000} */
   readonly stallTimeout?: number;

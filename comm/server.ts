@@ -11,6 +11,8 @@
 import { getLogger, type Logger } from "../config/logging.ts";
 import { TaskGroup } from "../internal/task_group.ts";
 import { isRecord, type RawMessage } from "../messages/common.ts";
+import { encodeFrames } from "../protocol/frames.ts";
+import { encodeMessage } from "../protocol/message.ts";
 import { errorReply } from "../protocol/remote_error.ts";
 import { type AccessGuard, type Refusal, REGISTRATION_REFUSALS } from "./access.ts";
 import { addressHost } from "./address.ts";
@@ -22,6 +24,9 @@ import { Lanes } from "./lanes.ts";
 import { listen, type ListenOptions } from "./listen.ts";
 import { PeerLog } from "./peer_log.ts";
 import { StallWatch } from "./stalled.ts";
+
+/** Answers with fewer bytes are not counted: what many of them hold is bounded by the number of links. */
+const LARGE_BYTES = 2 ** 20;
 
 /** What a handler returns if nothing is to be written. */
 export const DONT_REPLY: unique symbol = Symbol("dont_reply");
@@ -53,8 +58,10 @@ export interface ServerOptions {
   readonly blockedHandlers?: readonly string[] | undefined;
   /** Who may use which operation. Default: everybody. */
   readonly access?: AccessGuard | undefined;
-  /** Operations whose answers may be large. */
+  /** Operations whose answers are large: a peer that does not take them waits with the next. */
   readonly largeAnswers?: readonly string[] | undefined;
+  /** Operations that only look, whose answers may be large: then they wait as well, and look again when it is their turn. */
+  readonly questions?: readonly string[] | undefined;
   /** Comms at once, over all hosts and from one: more are dropped; what is under way to one peer, and how long. */
   readonly limits?:
     | Pick<LinkLimits, "links" | "linksPerHost" | "answersPerPeer" | "stallTimeout">
@@ -71,7 +78,8 @@ export class Server implements AsyncDisposable {
   readonly #maxComms: number;
   readonly #maxCommsPerHost: number;
   readonly #stalls: StallWatch;
-  readonly #largeAnswers: ReadonlySet<string>;
+  readonly #largeAnswers: ReadonlySet<unknown>;
+  readonly #questions: ReadonlySet<unknown>;
   readonly #lanes: Lanes;
   readonly #commsOfHost = new Map<string, number>();
   readonly #logger: Logger;
@@ -90,6 +98,7 @@ export class Server implements AsyncDisposable {
     this.#access = options.access;
     const limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
     this.#largeAnswers = new Set(options.largeAnswers);
+    this.#questions = new Set(options.questions);
     this.#lanes = new Lanes(limits.answersPerPeer);
     this.#maxComms = limits.links;
     this.#maxCommsPerHost = limits.linksPerHost;
@@ -190,16 +199,32 @@ export class Server implements AsyncDisposable {
       if (wantsReply) await comm.write("OK");
       return false;
     }
-    using _turn = this.#isLarge(request) ? await this.#lanes.enter(peerOf(comm)) : undefined;
+    const { op } = request as { readonly op?: unknown };
+    using _turn = this.#largeAnswers.has(op)
+      ? await this.#lanes.enter(peerOf(comm), this.#tasks.signal)
+      : undefined;
     if (comm.closed) return false; // while it waited
     const result = await this.#dispatch(request, comm);
     if (comm.closed) return false;
-    if (wantsReply && result !== DONT_REPLY) await this.#reply(comm, result);
+    if (wantsReply && result !== DONT_REPLY) {
+      await (this.#questions.has(op) ? this.#answer(request, comm, result) : this.#reply(comm, result));
+    }
     return !request["close"];
   }
 
-  #isLarge({ op }: RawMessage): boolean {
-    return typeof op === "string" && this.#largeAnswers.has(op);
+  /** Holds on to nothing while it waits. */
+  async #answerLater(request: RawMessage, comm: Comm): Promise<void> {
+    using _turn = await this.#lanes.enter(peerOf(comm), this.#tasks.signal);
+    if (!comm.closed) await this.#reply(comm, await this.#dispatch(request, comm));
+  }
+
+  /** Small answers never wait. */
+  async #answer(request: RawMessage, comm: Comm, answer: unknown): Promise<void> {
+    using turn = this.#lanes.tryEnter(peerOf(comm));
+    if (turn === undefined && isLarge(answer)) return await this.#answerLater(request, comm);
+    const written = this.#reply(comm, answer);
+    if ((comm.queuedBytes ?? 0) < LARGE_BYTES) turn?.[Symbol.dispose]();
+    await written;
   }
 
   async #dispatch(request: RawMessage, comm: Comm): Promise<unknown> {
@@ -268,6 +293,18 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function isLarge(answer: unknown): boolean {
+  let bytes = 0;
+  try {
+    for (const { byteLength } of encodeFrames(encodeMessage(answer, { compression: null }))) {
+      bytes += byteLength;
+    }
+  } catch {
+    return false; // an error reply is not
+  }
+  return bytes >= LARGE_BYTES;
 }
 
 /** Who asks: one certificate on one host, as many may share either. */

@@ -3,6 +3,7 @@ import type { RawMessage } from "../messages/common.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { LinkPair, RawPeer } from "../testing/links.ts";
 import { BatchedSend } from "./batched.ts";
+import type { Comm } from "./comm.ts";
 import { connect } from "./connect.ts";
 import { CommClosed, RpcError } from "./errors.ts";
 import { call } from "./rpc.ts";
@@ -418,4 +419,94 @@ Deno.test("Server makes a peer wait for large answers that it does not take, and
   assertEquals((await first?.read() as Uint8Array).length, 32 * 2 ** 20);
   await all.promise;
   for (const link of links) link.abort();
+});
+
+/** A server that answers one question with as many bytes as asked for, and asked for large ones that nobody reads. */
+async function withFullLanes() {
+  let asked = 0;
+  let reached = Promise.withResolvers<void>();
+  let wanted = Infinity;
+  const answer = (request: RawMessage) => {
+    if (++asked >= wanted) reached.resolve();
+    return new Uint8Array(Number(request["size"]));
+  };
+  const server = new Server({
+    name: "Peer",
+    handlers: { look: answer, gather: answer },
+    largeAnswers: ["gather"],
+    questions: ["look"],
+    limits: { links: 100, linksPerHost: 100, answersPerPeer: 2, stallTimeout: 300_000 },
+  });
+  const { contactAddress } = await server.listen("tcp://127.0.0.1:0");
+  const links: Comm[] = [];
+  return {
+    server,
+    links,
+    /** Asks, and does not read. */
+    async ask(op: string, size: number): Promise<void> {
+      const comm = await connect(contactAddress);
+      links.push(comm);
+      await comm.write({ op, size });
+    },
+    async askedFor(count: number): Promise<void> {
+      wanted = count;
+      reached = Promise.withResolvers();
+      if (asked < wanted) await reached.promise;
+    },
+    asked: () => asked,
+    call: (op: string, size: number) =>
+      connect(contactAddress).then(async (comm) => {
+        const { length } = await call(comm, { op, size }) as Uint8Array;
+        comm.abort();
+        return length;
+      }),
+    async [Symbol.asyncDispose](): Promise<void> {
+      for (const comm of links) comm.abort();
+      await server.close();
+    },
+  };
+}
+
+/** More than the sockets hold. */
+const LARGE = 32 * 2 ** 20;
+
+for (const op of ["look", "gather"]) {
+  Deno.test(`Server answers small questions although nobody takes large answers of "${op}"`, async () => {
+    await using busy = await withFullLanes();
+    for (let i = 0; i < 2; i++) {
+      await busy.ask(op, LARGE);
+      await busy.askedFor(i + 1);
+    }
+    for (let i = 0; i < 5; i++) assertEquals(await busy.call("look", 1000), 1000);
+    await busy.ask("look", LARGE);
+    await busy.askedFor(8); // it waits for its turn now
+    assertEquals(await busy.call("look", 1000), 1000);
+    assertEquals(busy.asked(), 9);
+    await busy.links[0]?.read(); // which makes a turn free
+    const { length } = await busy.links[2]?.read() as Uint8Array;
+    assertEquals([length, busy.asked()], [LARGE, 10]);
+  });
+}
+
+Deno.test("Server gives the turn of a peer that is gone to the next, also if that is gone", async () => {
+  await using busy = await withFullLanes();
+  for (let i = 0; i < 4; i++) {
+    await busy.ask("look", LARGE);
+    await busy.askedFor(i + 1);
+  }
+  const last = busy.call("look", LARGE);
+  await busy.askedFor(5);
+  for (const comm of busy.links) comm.abort();
+  assertEquals(await last, LARGE);
+});
+
+Deno.test("Server closes although requests wait for their turn", async () => {
+  await using busy = await withFullLanes();
+  for (const op of ["look", "gather"]) {
+    await busy.ask(op, LARGE);
+    await busy.ask(op, LARGE);
+  }
+  await busy.askedFor(2);
+  await busy.server.close();
+  for (const comm of busy.links.slice(2)) await assertRejects(() => comm.read(), CommClosed);
 });

@@ -82,9 +82,8 @@ const UNKNOWN_ADDRESS =
 const DEFAULT_PORT = 8786;
 /** Milliseconds that goodbyes to peers may take. */
 const GOODBYE_MS = 2000;
-/** Operations whose answers grow with the cluster, or with what is asked for. */
-const LARGE_ANSWERS = [
-  "gather",
+/** Operations that only look, whose answers grow with the cluster, or with what is asked for. */
+const QUESTIONS = [
   "get_task_prefix_states",
   "has_what",
   "identity",
@@ -156,7 +155,8 @@ export class Scheduler implements AsyncDisposable {
     this.#server = new Server({
       name: "Scheduler",
       limits: settings.limits,
-      largeAnswers: LARGE_ANSWERS,
+      largeAnswers: ["gather"],
+      questions: QUESTIONS,
       blockedHandlers: settings.blockedHandlers,
       access: accessGuard({
         role: "scheduler",
