@@ -132,10 +132,10 @@ export class BatchedSend implements AsyncDisposable {
   readonly #onWritten = (): void => {
     this.#writing.shift();
     this.#behind -= this.#writing[0] ?? 0;
-    if (this.#failed || this.#writing.length > 0) return;
-    if (this.#queue.length > 0) return this.#writeBatch();
-    this.#backlogs?.update(this.#host, this, 0, 0);
-    this.#idle?.resolve();
+    if (this.#failed) return;
+    if (this.#writing.length === 0 && this.#queue.length > 0) return this.#writeBatch();
+    this.#backlogs?.update(this.#host, this, this.queuedBytes, this.#behind);
+    if (this.#writing.length === 0) this.#idle?.resolve();
   };
 
   readonly #fail = (error: unknown): void => {

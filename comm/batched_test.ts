@@ -185,3 +185,26 @@ Deno.test("BatchedSend says that its peer does not keep up before it drops it, u
   pair.server.abort();
   await stream.close();
 });
+
+Deno.test("BatchedSend counts what its peer has read also while more is being written", async () => {
+  await using slow = await LinkPair.make("tcp");
+  await using other = await LinkPair.make("tcp");
+  const mib = 2 ** 20;
+  const backlogs = new Backlogs({ queuedBytes: 2 ** 30, queuedBytesPerHost: 70 * mib });
+  const stream = new BatchedSend(slow.client, { backlogs });
+  for (const size of [mib / 16, mib / 8]) { // 16 and 32 MiB
+    for (let i = 0; i < 256; i++) stream.send({ op: "n", data: new Uint8Array(size) });
+    await Promise.resolve();
+  }
+  assertEquals(stream.batches, 2);
+  await slow.server.read();
+  await other.client.write("some turns of the event loop");
+  await other.server.read();
+  const next = new BatchedSend(other.client, { backlogs });
+  next.send({ op: "n", data: new Uint8Array(32 * mib) });
+  await Promise.resolve();
+  assertEquals([stream.closed, next.closed], [false, false]);
+  slow.server.abort();
+  other.server.abort();
+  await Promise.all([stream.close(), next.close()]);
+});
