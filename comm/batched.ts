@@ -16,16 +16,22 @@ import { CommClosed, messageOf } from "./errors.ts";
 
 const logger = getLogger("distributed.comm");
 
-/** A peer that lets so many messages pile up does not read at all. */
+/** A peer that lets so many messages, or so many bytes, pile up does not read at all. */
 const QUEUED_MAX = 1 << 24;
+const QUEUED_BYTES_MAX = 2 ** 30;
 /** Messages that wait as they are while a batch is written; as many make a batch that waits as bytes. */
 const BATCH_MESSAGES = 256;
 
 /** Bounds and notices of a {@linkcode BatchedSend}. */
 export interface BatchedSendOptions {
-  /** Messages that may wait; with one more the comm is aborted. Default 2^24. */
+  /**
+   * Messages that may wait as they are, as on links within a process; with one more the comm is aborted. Elsewhere they
+   * soon wait as bytes. Default 2^24.
+   */
   readonly maxQueued?: number | undefined;
-  /** Counts what waits, and drops this stream if that is too much. Default: no limit. */
+  /** Bytes that may wait behind the batch that is being sent; with more the comm is aborted. Default 2^30. */
+  readonly maxQueuedBytes?: number | undefined;
+  /** Counts what waits in place of `maxQueuedBytes`, and drops this stream if that is too much. */
   readonly backlogs?: Backlogs | undefined;
   /** The comm was aborted because a batch could not be sent. Called once. Must not throw. */
   readonly onError?: ((error: unknown) => void) | undefined;
@@ -36,6 +42,7 @@ export class BatchedSend implements AsyncDisposable {
   /** Where the messages go. */
   readonly comm: Comm;
   readonly #maxQueued: number;
+  readonly #maxQueuedBytes: number;
   readonly #backlogs: Backlogs | undefined;
   readonly #host: string;
   readonly #onError: ((error: unknown) => void) | undefined;
@@ -56,6 +63,7 @@ export class BatchedSend implements AsyncDisposable {
   constructor(comm: Comm, options: BatchedSendOptions = {}) {
     this.comm = comm;
     this.#maxQueued = options.maxQueued ?? QUEUED_MAX;
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? QUEUED_BYTES_MAX;
     this.#backlogs = options.backlogs;
     this.#host = hostGroup(addressHost(comm.peerAddress));
     this.#onError = options.onError;
@@ -120,7 +128,12 @@ export class BatchedSend implements AsyncDisposable {
     if (this.#writing.push(bytes) > 1) this.#behind += bytes;
     this.#batches++;
     written.then(this.#onWritten, this.#fail);
-    if (!this.#failed) this.#backlogs?.update(this.#host, this, this.queuedBytes, this.#behind);
+    if (this.#failed) return;
+    if (this.#backlogs !== undefined) {
+      this.#backlogs.update(this.#host, this, this.queuedBytes, this.#behind);
+    } else if (this.#behind > this.#maxQueuedBytes) {
+      this.drop(`the peer does not read, and ${this.#behind} bytes wait`);
+    }
   }
 
   #takeQueue(): unknown[] {
