@@ -21,6 +21,8 @@ const QUEUED_MAX = 1 << 24;
 const QUEUED_BYTES_MAX = 2 ** 30;
 /** Messages that wait as they are while a batch is written; as many make a batch that waits as bytes. */
 const BATCH_MESSAGES = 256;
+/** Messages in one message of the comm: what peers may send at once is bounded (`message-values`), and large turns are not. */
+const MOST_TOGETHER = 2000;
 
 /** Bounds and notices of a {@linkcode BatchedSend}. */
 export interface BatchedSendOptions {
@@ -123,7 +125,8 @@ export class BatchedSend implements AsyncDisposable {
   #writeBatch(): void {
     const { comm } = this;
     const before = comm.queuedBytes ?? 0;
-    const written = comm.write(this.#takeQueue());
+    const queue = this.#takeQueue();
+    const written = queue.length <= MOST_TOGETHER ? comm.write(queue) : writeInParts(comm, queue);
     const bytes = (comm.queuedBytes ?? 0) - before;
     if (this.#writing.push(bytes) > 1) this.#behind += bytes;
     this.#batches++;
@@ -227,4 +230,12 @@ export class BatchedSend implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function writeInParts(comm: Comm, messages: readonly unknown[]): Promise<unknown> {
+  const parts: Promise<void>[] = [];
+  for (let i = 0; i < messages.length; i += MOST_TOGETHER) {
+    parts.push(comm.write(messages.slice(i, i + MOST_TOGETHER)));
+  }
+  return Promise.all(parts);
 }

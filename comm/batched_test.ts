@@ -16,6 +16,25 @@ Deno.test("BatchedSend sends all of a turn as one message, in order", async () =
   assertEquals(stream.batches, 1);
 });
 
+for (const scheme of ["tcp", "tls", "inproc"] as const) {
+  Deno.test(`BatchedSend over ${scheme} sends many messages of one turn in parts that a peer may take, in order`, async () => {
+    await using pair = await LinkPair.make(scheme);
+    const stream = new BatchedSend(pair.client);
+    for (let i = 0; i < 4001; i++) stream.send({ op: "n", i });
+    const closing = stream.close();
+    const sizes: number[] = [];
+    const seen: number[] = [];
+    while (seen.length < 4001) {
+      const part = await pair.server.read() as { i: number }[];
+      sizes.push(part.length);
+      for (const { i } of part) seen.push(i);
+    }
+    assertEquals(sizes, [2000, 2000, 1]);
+    assertEquals(seen, Array.from({ length: 4001 }, (_, i) => i));
+    await closing;
+  });
+}
+
 Deno.test("BatchedSend sends a lone message at once", async () => {
   await using pair = await LinkPair.make("inproc");
   const stream = new BatchedSend(pair.client);

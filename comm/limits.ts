@@ -35,7 +35,8 @@ export interface LinkLimits {
   /** Arrays and maps inside each other in one message; 511 is the most that Dask's MessagePack can. @default {511} */
   readonly messageDepth?: number;
   /**
-   * Values in one message, of which each may take a byte of it and sixty of memory; a task in a graph is some ten.
+   * Values in one message, of which each may take a byte of it and sixty of memory. A task in a graph is four, and three
+   * more for each task that it needs; a client sends a graph in one message.
    * @default {10_000_000}
    */
   readonly messageValues?: number;
@@ -74,7 +75,7 @@ const KINDS: Readonly<Record<keyof LinkLimits, Kind>> = {
   messageBytes: ["bytes", 65_536, MOST],
   messageFrames: ["wholeNumber", 16, MOST],
   messageDepth: ["wholeNumber", 16, 511],
-  messageValues: ["wholeNumber", 1000, MOST],
+  messageValues: ["wholeNumber", 100_000, MOST], // streams put 2,000 messages together
   queuedBytes: ["bytes", 65_536, MOST],
   queuedBytesPerHost: ["bytes", 65_536, MOST],
   answersPerPeer: ["wholeNumber", 1, MOST],

@@ -45,6 +45,7 @@ const REFUSED: readonly [setting: string, value: unknown, message: RegExp][] = [
   ["links", 1.5, /must be a whole number/],
   ["accepts-per-second", "many", /must be a whole number/],
   ["message-bytes", "1 KiB", /must be a number of bytes of at least 65536, not 1024/],
+  ["message-values", 99_999, /must be a whole number of at least 100000, not 99999/],
   ["message-depth", 512, /must be a whole number of at least 16 and at most 511, not 512/],
 ];
 

@@ -136,11 +136,11 @@ Deno.test("a peer that takes nothing of an answer is dropped after stall-timeout
 });
 
 Deno.test("a client whose messages are too large is dropped, and the log says which limit it met", async () => {
-  await using cluster = await ProcessCluster.start(1, "{message-values: 1000, message-bytes: 1MiB}");
+  await using cluster = await ProcessCluster.start(1, "{message-values: 100000, message-bytes: 1MiB}");
   await using wordy = await register(cluster, "wordy");
-  await wordy.write([{ op: "client-desires-keys", keys: Array(1000).fill("x") }]);
+  await wordy.write([{ op: "client-desires-keys", keys: Array(100_000).fill("x") }]);
   await cluster.scheduler.line(
-    /Dropped client wordy: Cannot decode: more than 1000 values \(what is allowed: distributed\.comm\.limits\)/,
+    /Dropped client wordy: Cannot decode: more than 100000 values \(what is allowed: distributed\.comm\.limits\)/,
   );
   await using large = await register(cluster, "large");
   await large.write([{ op: "client-desires-keys", keys: ["x".repeat(2 * MIB)] }]).catch(() => {});
