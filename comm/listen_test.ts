@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { pauseIfBusy } from "../internal/turns.ts";
 import { loadTlsContext } from "../security/context.ts";
 import { setLogLevel } from "../config/logging.ts";
 import { SecurityError } from "../security/errors.ts";
@@ -398,6 +399,21 @@ Deno.test("deep nesting is refused message by message", async () => {
   await assertRejects(() => watch.comms[0]?.read() ?? Promise.resolve(), MsgpackError, "deep");
   await peer.write("next");
   assertEquals(await watch.comms[0]?.read(), "next");
+});
+
+Deno.test("a comm that is aborted in a pause hands over nothing", async () => {
+  await using watch = await watched("tcp");
+  using peer = await RawPeer.greet(watch.address);
+  const both = ["first", "second"].flatMap((message) =>
+    encodeFrames(encodeMessage(message, { compression: null }))
+  );
+  await peer.send(new Uint8Array(await new Blob(both as BlobPart[]).arrayBuffer())); // at once: the second one is there
+  const comm = watch.comms[0] as Comm;
+  assertEquals(await comm.read(), "first");
+  while (pauseIfBusy() === undefined);
+  const reading = comm.read();
+  comm.abort();
+  await assertRejects(() => reading, CommClosed, "aborted by this side");
 });
 
 Deno.test("listen holds peers to the limits that it was given", async () => {

@@ -181,6 +181,7 @@ class StreamComm implements Comm {
       const frames = await this.#nextFrames();
       // Whoever waited for the same pause may have been faster, and taken long.
       for (let pause = pauseIfBusy(); pause !== undefined; pause = pauseIfBusy()) await pause;
+      if (this.#ended !== undefined) throw this.#ended; // meanwhile
       return decodeMessage(frames, this.#limits);
     } finally {
       this.#reading = false;
