@@ -404,6 +404,7 @@ Deno.test("deep nesting is refused message by message", async () => {
 Deno.test("a comm that is aborted in a pause hands over nothing", async () => {
   await using watch = await watched("tcp");
   using peer = await RawPeer.greet(watch.address);
+  await watch.stillServes(); // by then it was greeted
   const both = ["first", "second"].flatMap((message) =>
     encodeFrames(encodeMessage(message, { compression: null }))
   );
