@@ -9,7 +9,7 @@
  */
 
 /** Milliseconds that all who ask here may go on together without a pause. */
-const BUSY_MS = 5;
+const BUSY_MS = 10;
 const PAUSE_MS = 1;
 /** Whoever replaces the global one, as tests of tasks do, must not stop all links. */
 const later = globalThis.setTimeout;

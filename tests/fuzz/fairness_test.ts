@@ -40,9 +40,9 @@ for (const scheme of ["tcp", "tls"] as const) {
         assertEquals(typeof await call(honest, { op: "count" }), "number");
         between.push(batches - last);
       }
-      // Sixty turns of the event loop pass if nobody sees to it; several batches each.
+      // Sixty turns of the event loop pass if nobody sees to it: a thousand batches.
       const [median = NaN] = between.sort((a, b) => a - b).slice(QUESTIONS >> 1);
-      assert(median < 60, `${between.join(", ")} batches were handled before each answer`);
+      assert(median < 150, `${between.join(", ")} batches were handled before each answer`);
     } finally {
       flooder.terminate();
     }
