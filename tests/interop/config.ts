@@ -19,10 +19,6 @@ function isOurs(path: string): boolean {
   return OURS_OF_TLS.includes(path) || path.startsWith("distributed.comm.limits.");
 }
 
-function isOurs(path: string): boolean {
-  return OURS.includes(path) || path.startsWith("distributed.comm.limits.");
-}
-
 const FILES: Readonly<Record<string, string>> = {
   "root/a.yaml":
     "distributed: {scheduler: {allowed_failures: 4, worker-ttl: 1 minute}, comm: {compression: lz4}}",
