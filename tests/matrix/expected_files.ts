@@ -146,7 +146,7 @@ export const FILE_KINDS: readonly Kind[] = [
   fails(
     "revocation list of another CA",
     { crl: "other" },
-    /^The revocation list of "O=matrix,CN=other-ca" in "tlsCrlFile" is of no CA in "tlsCaFile"$/,
+    /^The revocation list of "O=matrix,CN=other-ca" in "tlsCrlFile" is of no CA in "tlsCaFile": take it out, or replace it in the same step as the CA$/,
   ),
   fails(
     "empty revocation list",
