@@ -25,18 +25,12 @@ export type { ScatterOptions } from "./client/scatter.ts";
 export type { FutureStatus } from "./client/state/client_state.ts";
 export type { TaskOptions } from "./client/task_options.ts";
 export type { Opaque, Resolved, Submitter, TaskArgs, Unresolved } from "./client/types.ts";
-export type { LinkLimits } from "./comm/limits.ts";
-export type { PeerCertificate, TlsInfo } from "./comm/comm.ts";
-export type { ClientAccess, Grant } from "./internal/access.ts";
-export {
-  AddressError,
-  CommAuthError,
-  CommClosed,
-  CommTimeoutError,
-  DistributedError,
-  RpcError,
-  TimeoutError,
-} from "./comm/errors.ts";
+export type { LinkLimits } from "./comm/limits/limits.ts";
+export type { PeerCertificate, TlsInfo } from "./security/peer.ts";
+export type { ClientAccess, Grant } from "./messages/grant.ts";
+export { AddressError, CommAuthError, CommClosed, CommTimeoutError } from "./comm/errors.ts";
+export { RpcError } from "./rpc/errors.ts";
+export { DistributedError, TimeoutError } from "./internal/errors.ts";
 export { Config, type ConfigLayer, type UnreadPlace } from "./config/config.ts";
 export { ConfigError } from "./config/errors.ts";
 export type { ConfigValue } from "./config/literal.ts";
@@ -60,5 +54,5 @@ export type { DownscaleOptions, RetireOptions } from "./scheduler/departures.ts"
 export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
 export type { Authorization, CertificateRule } from "./security/authorization.ts";
 export { type ExtraConnArgs, Security, type SecurityMakers, type TlsRole } from "./security/security.ts";
-export type { TemporaryOptions } from "./security/temporary.ts";
+export type { TemporaryOptions } from "./security/material/temporary.ts";
 export { Worker, type WorkerOptions } from "./worker/worker.ts";

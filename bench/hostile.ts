@@ -11,8 +11,8 @@
 import { parseFlags, wholeNumber } from "../cli/flags.ts";
 import { setLogLevel } from "../config/logging.ts";
 import type { Client } from "../mod.ts";
-import { TestCa } from "../testing/pki.ts";
-import { ProcessCluster } from "../testing/process_cluster.ts";
+import { TestCa } from "../testing/pki/pki.ts";
+import { ProcessCluster } from "../testing/clusters/process_cluster.ts";
 import { runToEnd } from "../testing/processes.ts";
 import type { Attacked } from "./attackers.ts";
 import { machine, quantile, replaceSection, today } from "./report.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { messageOf } from "../comm/errors.ts";
-import { Authority, type Pair } from "../security/authority.ts";
+import { messageOf } from "../internal/errors.ts";
+import { Authority, type Pair } from "../security/material/authority.ts";
 import { parseCertificate } from "../security/x509/certificate.ts";
 import { type Flags, helpText, type ParsedFlags, parseFlags, UsageError, wholeNumber } from "./flags.ts";
 import { printText, VERSION } from "./run.ts";

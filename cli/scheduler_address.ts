@@ -4,7 +4,7 @@
  * @module
  */
 
-import { TimeoutError } from "../comm/errors.ts";
+import { TimeoutError } from "../internal/errors.ts";
 import { readSchedulerFile } from "../comm/scheduler_file.ts";
 import type { Config } from "../config/config.ts";
 import { Deadline } from "../internal/deadline.ts";

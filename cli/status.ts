@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { TlsInfo } from "../comm/comm.ts";
+import type { TlsInfo } from "../security/peer.ts";
 import { connect } from "../comm/connect.ts";
-import { RpcError, TimeoutError } from "../comm/errors.ts";
-import { call } from "../comm/rpc.ts";
+import { RpcError } from "../rpc/errors.ts";
+import { TimeoutError } from "../internal/errors.ts";
+import { call } from "../rpc/call.ts";
 import { Deadline } from "../internal/deadline.ts";
 import { isRecord } from "../messages/common.ts";
 import type { LinkFacts, SchedulerIdentity, WorkerIdentity } from "../messages/rpc.ts";

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { linkOptions } from "../comm/secure.ts";
 import { CommAuthError, type Security } from "../mod.ts";
-import { startCluster } from "../testing/cluster.ts";
-import { TestCa } from "../testing/pki.ts";
+import { startCluster } from "../testing/clusters/cluster.ts";
+import { TestCa } from "../testing/pki/pki.ts";
 import { rolePermissions, runToEnd } from "../testing/processes.ts";
 import { bytesText, type ClusterStatus, durationText, fetchStatus, statusText } from "./status.ts";
 import type { Question } from "./subcommand.ts";

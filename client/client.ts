@@ -4,9 +4,9 @@
  * @module
  */
 
-import { TimeoutError } from "../comm/errors.ts";
-import { linksOf } from "../comm/links.ts";
-import { systemClock } from "../comm/clock.ts";
+import { TimeoutError } from "../internal/errors.ts";
+import { linksOf } from "../rpc/links.ts";
+import { systemClock } from "../internal/clock.ts";
 import { readSchedulerFile } from "../comm/scheduler_file.ts";
 import type { Config } from "../config/config.ts";
 import { currentConfig } from "../config/load.ts";

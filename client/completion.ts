@@ -4,7 +4,7 @@
  * @module
  */
 
-import { TimeoutError } from "../comm/errors.ts";
+import { TimeoutError } from "../internal/errors.ts";
 import { Deadline, orAborted, timeoutMs } from "../internal/deadline.ts";
 import { type Future, ownerOf, stateOf, type WaitOptions } from "./future.ts";
 

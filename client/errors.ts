@@ -4,7 +4,8 @@
  * @module
  */
 
-import { CommClosed, DistributedError } from "../comm/errors.ts";
+import { CommClosed } from "../comm/errors.ts";
+import { DistributedError } from "../internal/errors.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { RemoteErrorInfo } from "../protocol/remote_error.ts";
 

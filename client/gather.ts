@@ -5,9 +5,9 @@
  * @module
  */
 
-import { systemClock } from "../comm/clock.ts";
+import { systemClock } from "../internal/clock.ts";
 import { CommClosed, CommTimeoutError } from "../comm/errors.ts";
-import type { ConnectionPool, DialLimits } from "../comm/pool.ts";
+import type { ConnectionPool, DialLimits } from "../rpc/pool.ts";
 import { looksRefused } from "../comm/retry.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";

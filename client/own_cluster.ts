@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DistributedError } from "../comm/errors.ts";
+import { DistributedError } from "../internal/errors.ts";
 import type { Config } from "../config/config.ts";
 import type { DeadlineOptions } from "../internal/deadline.ts";
 import type { Security } from "../security/security.ts";

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { systemClock } from "../comm/clock.ts";
-import { CommClosed, messageOf, TimeoutError } from "../comm/errors.ts";
+import { systemClock } from "../internal/clock.ts";
+import { CommClosed } from "../comm/errors.ts";
+import { messageOf, TimeoutError } from "../internal/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
 import type { Address, Key } from "../messages/common.ts";

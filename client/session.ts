@@ -6,16 +6,17 @@
  */
 
 import { normalizeAddress } from "../comm/address.ts";
-import { BatchedSend } from "../comm/batched.ts";
-import { systemClock } from "../comm/clock.ts";
+import { BatchedSend } from "../rpc/batched.ts";
+import { systemClock } from "../internal/clock.ts";
 import type { Comm } from "../comm/comm.ts";
 import { connect, CONNECT_TIMEOUT } from "../comm/connect.ts";
-import { CommClosed, DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
+import { CommClosed } from "../comm/errors.ts";
+import { DistributedError, messageOf, TimeoutError } from "../internal/errors.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
-import { ConnectionPool } from "../comm/pool.ts";
+import { ConnectionPool } from "../rpc/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { defaultScheme } from "../comm/settings.ts";
-import { handleStream } from "../comm/stream.ts";
+import { handleStream } from "../rpc/stream.ts";
 import type { Config } from "../config/config.ts";
 import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
@@ -24,7 +25,7 @@ import { type GraphAnnotations, parseClientReport, type TaskRow } from "../messa
 import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
 import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
 import { decodeError } from "../protocol/remote_error.ts";
-import { Credentials } from "../security/credentials.ts";
+import { Credentials } from "../security/live/credentials.ts";
 import type { Security } from "../security/security.ts";
 import { CancelledError, SchedulerClosed, taskError } from "./errors.ts";
 import { type CancelOptions, type Future, type FutureOwner, makeFuture, type WaitOptions } from "./future.ts";

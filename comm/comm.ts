@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { Grant } from "../internal/access.ts";
+import type { TlsInfo } from "../security/peer.ts";
 import type { Address } from "../messages/common.ts";
 
 /** What each side says first on a new link (`distributed/comm/core.py`, `handshake_info`). */
@@ -27,34 +27,6 @@ export interface HandshakeInfo {
 export interface JavascriptHandshake {
   /** Version of the additions in `docs/wire.md`. */
   readonly protocol: 1;
-}
-
-/** What is known of the certificate at the other end of a `tls://` link. */
-export interface PeerCertificate {
-  /** What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the fingerprint. */
-  readonly name: string;
-  /** Distinguished name, such as `CN=worker-1,O=acme`; may be empty. */
-  readonly subject: string;
-  /** Who signed it. */
-  readonly issuer: string;
-  /** SHA-256 of the certificate, upper-case hexadecimal with colons. */
-  readonly fingerprint256: string;
-  /** Serial number, upper-case hexadecimal. */
-  readonly serial?: string;
-  /** When it ends, such as `"2027-01-31T12:00:00.000Z"`. */
-  readonly validTo?: string;
-  /** What it may be and do here; absent if no `authorization` is configured: everything. */
-  readonly grant?: Grant;
-}
-
-/** TLS facts of a link. */
-export interface TlsInfo {
-  /** `"TLSv1.2"` or `"TLSv1.3"`. */
-  readonly protocol: string;
-  /** OpenSSL's name of the negotiated suite. */
-  readonly cipher: string;
-  /** The other end's certificate. */
-  readonly peer: PeerCertificate;
 }
 
 /** A link that carries messages. */

@@ -9,7 +9,7 @@
 import { Serialized } from "../protocol/serialized.ts";
 import { LinkPair } from "../testing/links.ts";
 import type { Comm } from "./comm.ts";
-import { BatchedSend } from "./batched.ts";
+import { BatchedSend } from "../rpc/batched.ts";
 import { CommClosed } from "./errors.ts";
 
 const KIB = 1024;

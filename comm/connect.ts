@@ -8,15 +8,15 @@ import { parseTimedelta } from "../internal/units.ts";
 import type { Address } from "../messages/common.ts";
 import { DEFAULT_PORT, normalizeAddress, parseAddress, type ParsedAddress } from "./address.ts";
 import { formatAddress } from "./address.ts";
-import type { ByteStream } from "./byte_stream.ts";
-import type { Clock } from "./clock.ts";
+import type { ByteStream } from "../transport/byte_stream.ts";
+import type { Clock } from "../internal/clock.ts";
 import type { Comm } from "./comm.ts";
 import { connectInproc } from "./inproc.ts";
 import { checkLink, type LinkOptions } from "./link_options.ts";
 import { withRetries } from "./retry.ts";
 import { openStreamComm } from "./stream_comm.ts";
-import { dialTcp } from "./tcp.ts";
-import { tlsTransport } from "./tls.ts";
+import { dialTcp } from "../transport/tcp.ts";
+import { tlsTransport } from "../transport/tls/transport.ts";
 
 /** Dask's `distributed.comm.timeouts.connect`. */
 export const CONNECT_TIMEOUT = "30s";

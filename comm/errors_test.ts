@@ -1,14 +1,8 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { Address } from "../messages/common.ts";
-import {
-  AddressError,
-  CommAuthError,
-  CommClosed,
-  CommTimeoutError,
-  DistributedError,
-  RpcError,
-  TimeoutError,
-} from "./errors.ts";
+import { AddressError, CommAuthError, CommClosed, CommTimeoutError } from "./errors.ts";
+import { RpcError } from "../rpc/errors.ts";
+import { DistributedError, TimeoutError } from "../internal/errors.ts";
 
 const address = "tls://10.0.0.7:8786" as Address;
 

@@ -9,7 +9,8 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Address } from "../messages/common.ts";
 import { addressHost, formatAddress, isWildcard, parseAddress } from "./address.ts";
-import { AddressError, messageOf } from "./errors.ts";
+import { AddressError } from "./errors.ts";
+import { messageOf } from "../internal/errors.ts";
 
 /**
  * Replaces a host name by its IP address, IPv4 if it has one. Source: `resolve_address`.

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { TlsContext } from "../security/context.ts";
-import { SecurityError } from "../security/errors.ts";
+import type { TlsContext } from "../security/live/context.ts";
+import { SecurityError } from "../security/material/errors.ts";
 import type { ParsedAddress } from "./address.ts";
 import type { HandshakeInfo } from "./comm.ts";
-import type { LinkLimits } from "./limits.ts";
+import type { LinkLimits } from "./limits/limits.ts";
 
 /** How links are made, by either side. */
 export interface LinkOptions {

@@ -5,24 +5,25 @@
  */
 
 import { getLogger } from "../config/logging.ts";
-import { TaskGroup } from "../internal/task_group.ts";
+import { Scope } from "../internal/scope.ts";
 import type { Address } from "../messages/common.ts";
-import { SecurityError } from "../security/errors.ts";
+import { SecurityError } from "../security/material/errors.ts";
 import { certificateName } from "../security/x509/certificate.ts";
 import { addressHost, formatAddress, parseAddress, type ParsedAddress, type Scheme } from "./address.ts";
-import { Admission } from "./admission.ts";
-import type { ByteStream, SocketAddress } from "./byte_stream.ts";
+import { Admission } from "./limits/admission.ts";
+import type { ByteStream, SocketAddress } from "../transport/byte_stream.ts";
 import type { Comm, Listener } from "./comm.ts";
-import { AddressError, messageOf, TimeoutError } from "./errors.ts";
+import { AddressError } from "./errors.ts";
+import { messageOf, TimeoutError } from "../internal/errors.ts";
 import { ClosedBeforeHandshake } from "./handshake.ts";
 import { contactHost } from "./host.ts";
 import { listenInproc } from "./inproc.ts";
-import type { FullLinkLimits } from "./limits.ts";
+import type { FullLinkLimits } from "./limits/limits.ts";
 import { checkLink, type LinkOptions } from "./link_options.ts";
 import { PeerLog } from "./peer_log.ts";
 import { openStreamComm } from "./stream_comm.ts";
-import { listenTcp } from "./tcp.ts";
-import { tlsTransport } from "./tls.ts";
+import { listenTcp } from "../transport/tcp.ts";
+import { tlsTransport } from "../transport/tls/transport.ts";
 
 const logger = getLogger("distributed.comm");
 const peers = PeerLog.warnings(logger);
@@ -73,7 +74,7 @@ export async function listen(address: string, options: ListenOptions): Promise<L
 
 async function bind(parsed: ParsedAddress, options: ListenOptions): Promise<Listener> {
   const { scheme, host, port = 0 } = parsed;
-  const handshakes = new TaskGroup();
+  const handshakes = new Scope();
   const hostname = host === "" ? "0.0.0.0" : host;
   const admission = new Admission(options.limits);
   const { limits } = admission;
@@ -212,13 +213,13 @@ class StreamListener implements Listener {
   readonly listenAddress: Address;
   readonly contactAddress: Address;
   readonly #bound: { close(): Promise<void> };
-  readonly #handshakes: TaskGroup;
+  readonly #handshakes: Scope;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(
     scheme: Scheme,
     bound: { readonly addr: SocketAddress; close(): Promise<void> },
-    handshakes: TaskGroup,
+    handshakes: Scope,
     defaultHost: string | undefined,
   ) {
     const { hostname, port } = bound.addr;

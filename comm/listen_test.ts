@@ -1,21 +1,21 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { pauseIfBusy } from "../internal/turns.ts";
-import { loadTlsContext } from "../security/context.ts";
+import { loadTlsContext } from "../security/live/context.ts";
 import { setLogLevel } from "../config/logging.ts";
-import { SecurityError } from "../security/errors.ts";
+import { SecurityError } from "../security/material/errors.ts";
 import { Security } from "../security/security.ts";
 import { encodeFrames } from "../protocol/frames.ts";
 import { encodeMessage, MsgpackError } from "../protocol/message.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { PYTHON_HANDSHAKE, RawPeer, SCHEMES, sidesOf, tlsSides } from "../testing/links.ts";
 import { LogWatch } from "../testing/logs.ts";
-import { tlsTransport } from "./tls.ts";
-import type { Clock } from "./clock.ts";
+import { tlsTransport } from "../transport/tls/transport.ts";
+import type { Clock } from "../internal/clock.ts";
 import type { Comm } from "./comm.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { AddressError, CommAuthError, CommClosed, CommTimeoutError } from "./errors.ts";
 import { listen, type ListenOptions } from "./listen.ts";
-import { acceptAll } from "./tcp.ts";
+import { acceptAll } from "../transport/tcp.ts";
 import { parseAddress } from "./address.ts";
 
 /** A listener that tells whom it took and whom it refused. */

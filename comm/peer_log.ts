@@ -7,7 +7,7 @@
 
 import type { Logger } from "../config/logging.ts";
 import { addressHost } from "./address.ts";
-import { hostGroup } from "./admission.ts";
+import { hostGroup } from "./limits/admission.ts";
 
 /** Lines at once, and per second after that, about one host. */
 const HOST: Rate = { burst: 200, perSecond: 10 };

@@ -6,9 +6,10 @@
  */
 
 import type { Address } from "../messages/common.ts";
-import { TlsRefusedError } from "../security/errors.ts";
-import { type Clock, systemClock } from "./clock.ts";
-import { CommAuthError, CommClosed, CommTimeoutError, messageOf } from "./errors.ts";
+import { TlsRefusedError } from "../security/verdict.ts";
+import { type Clock, systemClock } from "../internal/clock.ts";
+import { CommAuthError, CommClosed, CommTimeoutError } from "./errors.ts";
+import { messageOf } from "../internal/errors.ts";
 import { ClosedBeforeHandshake, HandshakeError, SpeaksTlsError } from "./handshake.ts";
 
 /** Base of the back-off, doubled with each try, as in Dask. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { Address } from "../messages/common.ts";
-import { TlsRefusedError } from "../security/errors.ts";
-import type { Clock } from "./clock.ts";
+import { TlsRefusedError } from "../security/verdict.ts";
+import type { Clock } from "../internal/clock.ts";
 import { CommAuthError, CommClosed, CommTimeoutError } from "./errors.ts";
 import { ClosedBeforeHandshake, HandshakeError, SpeaksTlsError } from "./handshake.ts";
 import { withRetries } from "./retry.ts";

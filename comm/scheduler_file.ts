@@ -7,7 +7,7 @@
 import { orAborted } from "../internal/deadline.ts";
 import { isRecord } from "../messages/common.ts";
 import { splitAddress } from "./address.ts";
-import { systemClock } from "./clock.ts";
+import { systemClock } from "../internal/clock.ts";
 import { AddressError } from "./errors.ts";
 
 /** Milliseconds between looks at a file that is not there yet. */

@@ -8,7 +8,7 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
 import { currentConfig, filesOf, reloadConfig } from "../config/load.ts";
 import { compressionSetting } from "../protocol/compression.ts";
-import { loadTlsContext, type SecuritySource } from "../security/context.ts";
+import { loadTlsContext, type SecuritySource } from "../security/live/context.ts";
 import {
   asksForTls,
   checkSecurity,
@@ -16,7 +16,7 @@ import {
   Security,
   type TlsRole,
 } from "../security/security.ts";
-import { linkLimits } from "./limits.ts";
+import { linkLimits } from "./limits/limits.ts";
 import type { LinkOptions } from "./link_options.ts";
 
 /** A key that belongs to a certificate does not belong to another one. */

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Client, Scheduler, Worker } from "../mod.ts";
 import { Config, type ConfigLayer } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
-import { TestCa } from "../testing/pki.ts";
+import { TestCa } from "../testing/pki/pki.ts";
 import { CommTimeoutError } from "./errors.ts";
 import { linkOptions } from "./secure.ts";
 import { blockedHandlers, defaultScheme } from "./settings.ts";

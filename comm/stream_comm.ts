@@ -12,10 +12,12 @@ import type { Address } from "../messages/common.ts";
 import { encodeFrames, FrameReader } from "../protocol/frames.ts";
 import type { DecodeLimits } from "../protocol/msgpack_decode.ts";
 import { decodeMessage, encodeMessage } from "../protocol/message.ts";
-import { TlsRefusedError } from "../security/errors.ts";
-import type { ByteStream } from "./byte_stream.ts";
-import type { Comm, HandshakeInfo, TlsInfo } from "./comm.ts";
-import { CommClosed, messageOf } from "./errors.ts";
+import { TlsRefusedError } from "../security/verdict.ts";
+import type { ByteStream } from "../transport/byte_stream.ts";
+import type { Comm, HandshakeInfo } from "./comm.ts";
+import type { TlsInfo } from "../security/peer.ts";
+import { CommClosed } from "./errors.ts";
+import { messageOf } from "../internal/errors.ts";
 import {
   ClosedBeforeHandshake,
   HandshakeError,
@@ -24,7 +26,7 @@ import {
   parseHandshake,
   SpeaksTlsError,
 } from "./handshake.ts";
-import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits.ts";
+import { DEFAULT_LINK_LIMITS, type LinkLimits } from "./limits/limits.ts";
 
 /** Bytes of a message of a client that may only look: it asks, and gives nothing. */
 const OBSERVER_BYTES = 16 * 2 ** 20;

@@ -38,7 +38,7 @@ export const DEFAULTS: ConfigSection = {
       "default-scheme": "tcp",
       "require-encryption": null,
       timeouts: { connect: "30s" },
-      // Not Dask's; comm/limits.ts says what each is for.
+      // Not Dask's; comm/limits/limits.ts says what each is for.
       limits: {
         "handshake-timeout": "10s",
         "handshake-bytes": "4KiB",

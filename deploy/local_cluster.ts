@@ -9,7 +9,7 @@ import { checkOptions } from "../internal/options.ts";
 import { Client, type ClientOptions } from "../client/client.ts";
 import type { WaitOptions } from "../client/future.ts";
 import { onceClosed, setClusterStarter } from "../client/own_cluster.ts";
-import { DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
+import { DistributedError, messageOf, TimeoutError } from "../internal/errors.ts";
 import type { Config } from "../config/config.ts";
 import { currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";

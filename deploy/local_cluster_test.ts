@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Client, DistributedError, type Future, LocalCluster, SchedulerClosed, Security } from "../mod.ts";
-import { TestCa } from "../testing/pki.ts";
+import { TestCa } from "../testing/pki/pki.ts";
 
 const SCHEMES = ["tls", "tcp", "inproc"] as const;
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type ClientAccess, type Grant, includes } from "../internal/access.ts";
+import { type ClientAccess, type Grant, includes } from "./grant.ts";
 import type { ClientStreamMessage } from "./client_scheduler.ts";
 import type { WorkerStreamMessage } from "./worker_scheduler.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Grant } from "../internal/access.ts";
+import type { Grant } from "./grant.ts";
 import type { Serialized } from "../protocol/serialized.ts";
 import type { Address, ClientId, Key, WorkerStatus } from "./common.ts";
 

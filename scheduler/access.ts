@@ -5,13 +5,13 @@
  */
 
 import { isWildcard, parseAddress } from "../comm/address.ts";
-import type { BatchedSend } from "../comm/batched.ts";
+import type { BatchedSend } from "../rpc/batched.ts";
 import type { Comm } from "../comm/comm.ts";
-import { messageOf } from "../comm/errors.ts";
+import { messageOf } from "../internal/errors.ts";
 import { checkLink, type LinkOptions } from "../comm/link_options.ts";
 import { PeerLog } from "../comm/peer_log.ts";
 import { getLogger } from "../config/logging.ts";
-import { grantText } from "../internal/access.ts";
+import { grantText } from "../messages/grant.ts";
 import { CLIENT_STREAM_ACCESS, mayUse } from "../messages/access.ts";
 import type { ClientStreamMessage } from "../messages/client_scheduler.ts";
 import type { Address, Key } from "../messages/common.ts";

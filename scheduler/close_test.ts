@@ -1,7 +1,7 @@
 import { assertRejects } from "@std/assert";
 import { connect } from "../comm/connect.ts";
 import { CommClosed } from "../comm/errors.ts";
-import { call } from "../comm/rpc.ts";
+import { call } from "../rpc/call.ts";
 import { Scheduler } from "./scheduler.ts";
 
 Deno.test("Scheduler.close ends a scatter that waits for workers", async () => {

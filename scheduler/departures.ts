@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { BatchedSend } from "../comm/batched.ts";
-import { TIMER_MAX_MS } from "../comm/clock.ts";
-import { DistributedError } from "../comm/errors.ts";
+import type { BatchedSend } from "../rpc/batched.ts";
+import { TIMER_MAX_MS } from "../internal/clock.ts";
+import { DistributedError } from "../internal/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import { orAborted } from "../internal/deadline.ts";
 import type { Address, Key } from "../messages/common.ts";

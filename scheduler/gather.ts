@@ -4,15 +4,16 @@
  * @module
  */
 
-import { type Clock, systemClock } from "../comm/clock.ts";
+import { type Clock, systemClock } from "../internal/clock.ts";
 import { PeerLog } from "../comm/peer_log.ts";
-import type { ConnectionPool } from "../comm/pool.ts";
-import { CommAuthError, CommClosed, messageOf, TimeoutError } from "../comm/errors.ts";
+import type { ConnectionPool } from "../rpc/pool.ts";
+import { CommAuthError, CommClosed } from "../comm/errors.ts";
+import { messageOf, TimeoutError } from "../internal/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { GatherReply } from "../messages/rpc.ts";
 import { Serialized } from "../protocol/serialized.ts";
-import { SecurityError } from "../security/errors.ts";
+import { SecurityError } from "../security/material/errors.ts";
 
 const logger = getLogger("distributed.scheduler");
 const unknown = new PeerLog((text) => logger.error(text));

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { Clock } from "../comm/clock.ts";
+import type { Clock } from "../internal/clock.ts";
 import { CommClosed } from "../comm/errors.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { Serialized } from "../protocol/serialized.ts";

@@ -7,7 +7,7 @@
 import { blockedHandlers, defaultScheme } from "../comm/settings.ts";
 import { withConfigured } from "../comm/secure.ts";
 import type { Config } from "../config/config.ts";
-import { type FullLinkLimits, type LinkLimits, linkLimits } from "../comm/limits.ts";
+import { type FullLinkLimits, type LinkLimits, linkLimits } from "../comm/limits/limits.ts";
 import { ConfigError } from "../config/errors.ts";
 import { checkOptions } from "../internal/options.ts";
 import { parseTimedelta } from "../internal/units.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { systemClock } from "../comm/clock.ts";
-import { TimeoutError } from "../comm/errors.ts";
-import type { ConnectionPool } from "../comm/pool.ts";
+import { systemClock } from "../internal/clock.ts";
+import { TimeoutError } from "../internal/errors.ts";
+import type { ConnectionPool } from "../rpc/pool.ts";
 import {
   type Address,
   checkNumber,

@@ -6,20 +6,21 @@
  */
 
 import { addressHost, formatAddress } from "../comm/address.ts";
-import { accessGuard, REGISTRATION_REFUSALS } from "../comm/access.ts";
-import { Backlogs } from "../comm/backlog.ts";
-import { BatchedSend } from "../comm/batched.ts";
-import { CommClosed, TimeoutError } from "../comm/errors.ts";
+import { accessGuard, REGISTRATION_REFUSALS } from "../rpc/guard.ts";
+import { Backlogs } from "../rpc/fairness/backlog.ts";
+import { BatchedSend } from "../rpc/batched.ts";
+import { CommClosed } from "../comm/errors.ts";
+import { TimeoutError } from "../internal/errors.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
 import { isLoopback, resolveAddress } from "../comm/host.ts";
-import { linksOf } from "../comm/links.ts";
+import { linksOf } from "../rpc/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
 import { PeerLog } from "../comm/peer_log.ts";
-import { ConnectionPool } from "../comm/pool.ts";
+import { ConnectionPool } from "../rpc/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { plainTextWarning } from "../comm/settings.ts";
-import { DONT_REPLY, Server } from "../comm/server.ts";
-import { handleStream, type StreamEnd } from "../comm/stream.ts";
+import { DONT_REPLY, Server } from "../rpc/server.ts";
+import { handleStream, type StreamEnd } from "../rpc/stream.ts";
 import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
@@ -51,7 +52,7 @@ import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/
 import { FrameError } from "../protocol/frames.ts";
 import { MsgpackError } from "../protocol/message.ts";
 import { encodeError } from "../protocol/remote_error.ts";
-import { Credentials } from "../security/credentials.ts";
+import { Credentials } from "../security/live/credentials.ts";
 import type { Security } from "../security/security.ts";
 import { Departures, type RetireOptions } from "./departures.ts";
 import { checkSpeaksFor, contactRefusal, permitted } from "./access.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { messageOf } from "../comm/errors.ts";
+import { messageOf } from "../internal/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import type { SchedulerIdentity } from "../messages/rpc.ts";
 

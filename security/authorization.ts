@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { ClientAccess, Grant } from "../internal/access.ts";
-import { SecurityError } from "./errors.ts";
+import type { ClientAccess, Grant } from "../messages/grant.ts";
+import { SecurityError } from "./material/errors.ts";
 import { nearest } from "../internal/nearest.ts";
 import type { TlsRole } from "./security.ts";
 import { fingerprints } from "./x509/twins.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { TestCa, type TestCertificateOptions } from "../testing/pki.ts";
+import { TestCa, type TestCertificateOptions } from "../testing/pki/pki.ts";
 import { type Authorization, type CertificateRule, checkAuthorization, Rules } from "./authorization.ts";
-import { SecurityError } from "./errors.ts";
+import { SecurityError } from "./material/errors.ts";
 import { fingerprint256, parseCertificate } from "./x509/certificate.ts";
 
 async function certificate(options: TestCertificateOptions) {

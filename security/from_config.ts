@@ -5,7 +5,7 @@
  */
 
 import { type Config, shown } from "../config/config.ts";
-import { SecurityError } from "./errors.ts";
+import { SecurityError } from "./material/errors.ts";
 import type { Security } from "./security.ts";
 
 const TLS = "distributed.comm.tls";

@@ -4,7 +4,7 @@ import { Config, type ConfigLayer } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
 import { loadConfig } from "../config/load.ts";
 import { loadVectors, type Vector } from "../testing/vectors.ts";
-import { SecurityError } from "./errors.ts";
+import { SecurityError } from "./material/errors.ts";
 import { asksForTls, requiresEncryption, Security } from "./security.ts";
 
 function tls(settings: ConfigLayer["settings"]): Config {

@@ -12,8 +12,9 @@
  */
 
 export type { Authorization, CertificateRule } from "./authorization.ts";
-export { type RefusalKind, type RefusingSide, SecurityError, TlsRefusedError } from "./errors.ts";
-export type { ClientAccess } from "../internal/access.ts";
+export { SecurityError } from "./material/errors.ts";
+export { type RefusalKind, type RefusingSide, TlsRefusedError } from "./verdict.ts";
+export type { ClientAccess } from "../messages/grant.ts";
 export {
   type ExtraConnArgs,
   Security,

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { TlsInfo } from "../comm/comm.ts";
-import { cipherAllowed } from "./ciphers.ts";
-import type { TlsContextOptions } from "./context.ts";
-import { policyRefusal, type TlsPeer } from "./tls_errors.ts";
+import type { TlsInfo } from "./peer.ts";
+import { cipherAllowed } from "./ciphers/ciphers.ts";
+import type { TlsRole } from "./security.ts";
+import { policyRefusal, type TlsPeer } from "./verdict.ts";
 import {
   type Certificate,
   certificateName,
@@ -15,6 +15,28 @@ import {
   nameText,
   parseCertificate,
 } from "./x509/certificate.ts";
+
+/** What of a {@linkcode TlsContext} is no secret. */
+export interface TlsContextOptions {
+  /** Which certificate is shown. */
+  readonly role: TlsRole;
+  /** Whether plain text is forbidden beside it. */
+  readonly requireEncryption: boolean;
+  /** Lowest TLS version. */
+  readonly minVersion: "1.2" | "1.3";
+  /** Highest TLS version. */
+  readonly maxVersion: "1.2" | "1.3";
+  /** Allowed suites; absent: all. */
+  readonly ciphers: ReadonlySet<string> | undefined;
+  /** TCP keep-alive probes. */
+  readonly keepAlive: boolean;
+  /** Send small messages at once. */
+  readonly noDelay: boolean;
+  /** Own certificate. */
+  readonly certificate: Certificate;
+  /** Own certificate, and what is sent behind it. */
+  readonly chain: readonly Certificate[];
+}
 
 /** What the TLS layer says after a handshake. */
 export interface HandshakeFacts {

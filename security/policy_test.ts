@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { TestCa } from "../testing/pki.ts";
-import { TlsRefusedError } from "./errors.ts";
+import { TestCa } from "../testing/pki/pki.ts";
+import { TlsRefusedError } from "./verdict.ts";
 import { checkPeer, type HandshakeFacts } from "./policy.ts";
 import { parseCertificate } from "./x509/certificate.ts";
 

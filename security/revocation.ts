@@ -8,8 +8,8 @@
 import { getLogger } from "../config/logging.ts";
 import { hexOf } from "./authorization.ts";
 import { DerReader, Tag } from "./x509/der.ts";
-import { SecurityError } from "./errors.ts";
-import { checkWhole, isText, whyUnreadable } from "./pem.ts";
+import { SecurityError } from "./material/errors.ts";
+import { checkWhole, isText, whyUnreadable } from "./material/pem.ts";
 import { isSignedBy } from "./x509/signatures.ts";
 import { fingerprints } from "./x509/twins.ts";
 import {

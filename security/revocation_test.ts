@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { TestCa } from "../testing/pki.ts";
-import { SecurityError } from "./errors.ts";
+import { TestCa } from "../testing/pki/pki.ts";
+import { SecurityError } from "./material/errors.ts";
 import { pem } from "./x509/issue.ts";
 import { checkLists, checkRevoked, parseLists, readLists, Revocation } from "./revocation.ts";
 import { type Certificate, fingerprint256, parseCertificate } from "./x509/certificate.ts";

@@ -14,18 +14,18 @@
  */
 
 import { type Authorization, checkAuthorization } from "./authorization.ts";
-import { parseCiphers } from "./ciphers.ts";
+import { parseCiphers } from "./ciphers/ciphers.ts";
 import type { Config } from "../config/config.ts";
 import { currentConfig } from "../config/load.ts";
-import { SecurityError } from "./errors.ts";
+import { SecurityError } from "./material/errors.ts";
 import { securityFromConfig } from "./from_config.ts";
-import { hidden } from "./hidden.ts";
+import { hidden } from "./material/hidden.ts";
 import { nearest } from "../internal/nearest.ts";
-import { isText } from "./pem.ts";
+import { isText } from "./material/pem.ts";
 import { checkRevoked } from "./revocation.ts";
-import { type TemporaryOptions, temporaryPems } from "./temporary.ts";
+import { type TemporaryOptions, temporaryPems } from "./material/temporary.ts";
 
-export type { TemporaryOptions } from "./temporary.ts";
+export type { TemporaryOptions } from "./material/temporary.ts";
 
 /** What a link is used as. Decides which certificate is shown; any certificate of the CA may play any role. */
 export type TlsRole = "client" | "scheduler" | "worker";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { SecurityError } from "./errors.ts";
+import { SecurityError } from "./material/errors.ts";
 import { asksForTls, checkSecurity, requiresEncryption, Security } from "./security.ts";
 
 const SECRET = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";

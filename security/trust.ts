@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { Grant } from "../internal/access.ts";
+import type { Grant } from "../messages/grant.ts";
 import type { Rules } from "./authorization.ts";
-import type { RefusalKind } from "./errors.ts";
+import type { RefusalKind } from "./verdict.ts";
 import { findPath, type PathDemands } from "./x509/path.ts";
 import type { Revocation } from "./revocation.ts";
 

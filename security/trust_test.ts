@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import type { Grant } from "../internal/access.ts";
+import type { Grant } from "../messages/grant.ts";
 import { captureLog } from "../testing/logs.ts";
-import { TestCa } from "../testing/pki.ts";
+import { TestCa } from "../testing/pki/pki.ts";
 import { type Authorization, Rules } from "./authorization.ts";
-import { LivingLinks } from "./living_links.ts";
+import { LivingLinks } from "./live/living_links.ts";
 import { parseLists, Revocation } from "./revocation.ts";
 import { Trust } from "./trust.ts";
 import { parseCertificate } from "./x509/certificate.ts";

@@ -11,7 +11,7 @@ import type { LinkOptions } from "../comm/link_options.ts";
 import { listen } from "../comm/listen.ts";
 import { decodeMessage, encodeMessage } from "../protocol/message.ts";
 import { encodeFrames, FrameReader } from "../protocol/frames.ts";
-import { loadTlsContext } from "../security/context.ts";
+import { loadTlsContext } from "../security/live/context.ts";
 import { Security } from "../security/security.ts";
 
 /** Kinds of links, each with an address to listen on. */

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { ByteStream } from "../comm/byte_stream.ts";
-import { loadTlsContext } from "../security/context.ts";
-import { TlsRefusedError } from "../security/errors.ts";
-import { nodeTls } from "../security/tls/node_tls.ts";
+import type { ByteStream } from "../transport/byte_stream.ts";
+import { loadTlsContext } from "../security/live/context.ts";
+import { TlsRefusedError } from "../security/verdict.ts";
+import { nodeTls } from "../transport/tls/node_tls.ts";
 import type { Security } from "../security/security.ts";
-import type { TlsListener } from "../security/tls/tls_transport.ts";
+import type { TlsListener } from "../transport/tls/tls_transport.ts";
 
 /** A refusal that a listener told. */
 export interface Refusal {

@@ -7,13 +7,13 @@
 import { assertEquals } from "@std/assert";
 import { connect, type ConnectionOptions, createServer, type TLSSocket } from "node:tls";
 import type { AddressInfo } from "node:net";
-import { shownCertificates, tcpBelow } from "../security/tls/node_internals.ts";
+import { shownCertificates, tcpBelow } from "../transport/tls/node_internals.ts";
 import { isReadable } from "../security/x509/webpki.ts";
 import { parseCertificate } from "../security/x509/certificate.ts";
-import { claim, NULL, OddCa } from "../testing/odd_certificates.ts";
-import { TestCa, type TestPair } from "../testing/pki.ts";
+import { claim, NULL, OddCa } from "../testing/pki/odd_certificates.ts";
+import { TestCa, type TestPair } from "../testing/pki/pki.ts";
 import { runToEnd } from "../testing/processes.ts";
-import { concat, RawServer } from "../testing/raw_tls.ts";
+import { concat, RawServer } from "../testing/raw_tls/raw_tls.ts";
 
 function tell(fact: string, is: boolean, wanted: boolean): void {
   const line = `${is === wanted ? "as known" : "CHANGED "}  ${is ? "yes" : "no "}  ${fact}\n`;

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { runToEnd } from "../testing/processes.ts";
-import { checkoutPackages, startRegistry } from "../testing/registry.ts";
+import { checkoutPackages, startRegistry } from "../testing/registry/registry.ts";
 
 const MODULE = `const half = (x) => x / 2;
 export function quarter(x) { return half(half(x)); }

@@ -4,7 +4,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runToEnd, TestProcess } from "../testing/processes.ts";
-import { checkoutPackages, startRegistry } from "../testing/registry.ts";
+import { checkoutPackages, startRegistry } from "../testing/registry/registry.ts";
 
 const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
 const blocks = [...readme.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language, text]) => ({

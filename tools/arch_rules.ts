@@ -20,8 +20,6 @@ export interface Layer {
   readonly folder: string;
   /** Folders and files it may import, besides itself. */
   readonly imports: readonly string[];
-  /** Those of which it may import types alone, which vanish when compiled. */
-  readonly types?: readonly string[];
   /** Whether it names no runtime, timer, clock or randomness. */
   readonly pure?: boolean;
 }
@@ -30,8 +28,6 @@ export interface Layer {
 export interface Rules {
   /** From the top down. */
   readonly layers: readonly Layer[];
-  /** Programs that lie in a folder because of their public name; they count as files of the top. */
-  readonly programs: readonly string[];
   /** Single files that are pure in a folder that isn't. */
   readonly pureFiles: readonly string[];
   /** Folders that nothing published imports, and that may import anything. */
@@ -65,6 +61,7 @@ const impureCalls = new Set(["Date.now", "Math.random"]);
 export function findings(files: readonly SourceFile[], rules: Rules): string[] {
   const found: string[] = [];
   const graph = new Map<string, readonly string[]>();
+  const folders = new Map<string, Set<string>>();
   for (const file of files) {
     const tree = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true);
     const imports = importsOf(file.path, tree);
@@ -74,6 +71,7 @@ export function findings(files: readonly SourceFile[], rules: Rules): string[] {
     found.push(...anyTypes(file.path, tree));
     if (isTestFile(file.path)) continue;
     graph.set(file.path, imports.filter((one) => !one.typeOnly).map((one) => one.to));
+    addFolders(folders, file.path, imports);
     const layer = layerOf(file.path, rules);
     if (layer === undefined) {
       found.push(`${file.path}:1: in no layer; add its folder to tools/arch.ts`);
@@ -84,7 +82,7 @@ export function findings(files: readonly SourceFile[], rules: Rules): string[] {
       found.push(...impurities(file.path, tree, imports));
     }
   }
-  return [...found, ...cycles(graph)];
+  return [...found, ...cycles(graph), ...cycles(folders)];
 }
 
 function isTestFile(path: string): boolean {
@@ -96,9 +94,7 @@ function inAny(path: string, places: readonly string[]): boolean {
 }
 
 function layerOf(path: string, rules: Rules): Layer | undefined {
-  if (!path.includes("/") || rules.programs.includes(path)) {
-    return rules.layers.find((layer) => layer.folder === ".");
-  }
+  if (!path.includes("/")) return rules.layers.find((layer) => layer.folder === ".");
   let best: Layer | undefined;
   for (const layer of rules.layers) {
     if (inAny(path, [layer.folder]) && layer.folder.length > (best?.folder.length ?? 0)) best = layer;
@@ -141,18 +137,36 @@ function resolved(from: string, specifier: string): string {
   return new URL(specifier, `file:///${from}`).pathname.slice(1);
 }
 
+/** Whether an import is a file of this checkout, and no package. */
+function isOurs(to: string): boolean {
+  return !/^[a-z@][^/]*:|^@std\/|^[a-z@][^.]*$/.test(to);
+}
+
+/** Notes which folders the folder of `path` imports from, of types too. */
+function addFolders(folders: Map<string, Set<string>>, path: string, imports: readonly Import[]): void {
+  const from = folderOf(path);
+  let targets = folders.get(from);
+  if (targets === undefined) folders.set(from, targets = new Set());
+  for (const { to } of imports) {
+    if (isOurs(to) && to !== "deno.json" && folderOf(to) !== from) targets.add(folderOf(to));
+  }
+}
+
+function folderOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash);
+}
+
 function direction(path: string, imports: readonly Import[], layer: Layer, rules: Rules): string[] {
   const found: string[] = [];
-  for (const { to, typeOnly, line } of imports) {
-    if (/^[a-z@][^/]*:|^@std\/|^[a-z@][^.]*$/.test(to)) continue;
+  for (const { to, line } of imports) {
+    if (!isOurs(to)) continue;
     if (inAny(to, rules.unpublished)) {
       found.push(`${path}:${line}: imports ${to}, which is not published`);
       continue;
     }
     const home = layerOf(to, rules);
-    if (to === "deno.json" || home === layer || inAny(to, layer.imports)) continue;
-    if (inAny(to, layer.types ?? [])) {
-      if (!typeOnly) found.push(`${path}:${line}: may import types alone from ${to}`);
+    if (to === "deno.json" || home === layer || (home !== undefined && layer.imports.includes(home.folder))) {
       continue;
     }
     found.push(`${path}:${line}: ${layer.folder} may not import ${to}`);
@@ -207,8 +221,8 @@ function lineOf(tree: ts.SourceFile, node: ts.Node): number {
   return tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1;
 }
 
-/** Cycles of imports that are there at run time, each told once. */
-function cycles(graph: ReadonlyMap<string, readonly string[]>): string[] {
+/** Cycles of files that import each other at run time, or of folders, each told once. */
+function cycles(graph: ReadonlyMap<string, Iterable<string>>): string[] {
   const found: string[] = [];
   const done = new Set<string>();
   const path: string[] = [];

@@ -5,10 +5,9 @@ const rules: Rules = {
   layers: [
     { folder: ".", imports: ["top", "low"] },
     { folder: "top", imports: ["low", "top/state"] },
-    { folder: "top/state", imports: [], types: ["low"], pure: true },
+    { folder: "top/state", imports: ["low"], pure: true },
     { folder: "low", imports: [] },
   ],
-  programs: [],
   pureFiles: [],
   unpublished: ["testing"],
   mostLines: 5,
@@ -46,18 +45,23 @@ Deno.test("findings sees dynamic imports and re-exports as imports", () => {
   );
 });
 
-Deno.test("findings tells imports of types from imports of values", () => {
+Deno.test("findings counts imports of types as imports of values", () => {
+  for (const text of ["import type { A }", "import { type A }", "export type { A }"]) {
+    assertEquals(check({ "low/b.ts": `${text} from "../top/a.ts";` }), [
+      "low/b.ts:1: low may not import top/a.ts",
+    ]);
+  }
+});
+
+Deno.test("findings names folders that import each other, by types alone too", () => {
   assertEquals(
-    check({ "top/state/s.ts": `import type { B } from "../../low/b.ts"; export type S = B;` }),
-    [],
+    check({
+      "low/b.ts": `import type { C } from "./deep/c.ts"; export type B = C;`,
+      "low/deep/c.ts": `export type C = number;`,
+      "low/deep/d.ts": `import type { B } from "../b.ts"; export type D = B;`,
+    }),
+    ["low:1: imports itself: low -> low/deep -> low"],
   );
-  assertEquals(
-    check({ "top/state/s.ts": `import { type B } from "../../low/b.ts"; export type S = B;` }),
-    [],
-  );
-  assertEquals(check({ "top/state/s.ts": `import { b } from "../../low/b.ts"; export const s = b;` }), [
-    "top/state/s.ts:1: may import types alone from low/b.ts",
-  ]);
 });
 
 Deno.test("findings refuses unpublished folders in published files, and not in tests", () => {

@@ -10,9 +10,9 @@
 import { parseFlags, wholeNumber } from "../cli/flags.ts";
 import { setLogLevel } from "../config/logging.ts";
 import { runToEnd } from "../testing/processes.ts";
-import { coverageOf, describeCoverage } from "../tests/fuzz/coverage.ts";
-import { describeReport, FuzzFinding, type FuzzReport, pastFraming } from "../tests/fuzz/fuzz.ts";
-import { describeLive, fuzzLive, type LiveReport } from "../tests/fuzz/live.ts";
+import { coverageOf, describeCoverage } from "../testing/fuzz/coverage.ts";
+import { describeReport, FuzzFinding, type FuzzReport, pastFraming } from "../testing/fuzz/fuzz.ts";
+import { describeLive, fuzzLive, type LiveReport } from "../testing/fuzz/live.ts";
 import { say } from "./run.ts";
 
 const { text, on } = parseFlags(Deno.args, {
@@ -25,14 +25,14 @@ const seed = wholeNumber("seed", text["seed"] ?? "1", 0, 2 ** 31);
 const inputs = wholeNumber("inputs", text["inputs"] ?? "1000000", 1, 2 ** 40);
 const live = wholeNumber("live", text["live"] ?? "40000", 0, 2 ** 40);
 
-/** What {@linkcode "../tests/fuzz/offline.ts"} tells. */
+/** What {@linkcode "../testing/fuzz/offline.ts"} tells. */
 interface OfflineReport extends FuzzReport {
   readonly messages: number;
   readonly rss: number;
 }
 
 async function offline(coverage: string): Promise<OfflineReport> {
-  const program = new URL("../tests/fuzz/offline.ts", import.meta.url).href;
+  const program = new URL("../testing/fuzz/offline.ts", import.meta.url).href;
   const { code, stdout, stderr } = await runToEnd({
     command: [
       Deno.execPath(),

@@ -5,8 +5,8 @@
  */
 
 import { parseFlags, wholeNumber } from "../cli/flags.ts";
-import { runSimulation, Simulation } from "../simulation/simulation.ts";
-import { SimulationFailure } from "../simulation/world.ts";
+import { runSimulation, Simulation } from "../testing/simulation/simulation.ts";
+import { SimulationFailure } from "../testing/simulation/world.ts";
 import { say } from "./run.ts";
 
 const { text, on } = parseFlags(Deno.args, {

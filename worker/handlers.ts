@@ -4,11 +4,11 @@
  * @module
  */
 
-import { type Clock, systemClock } from "../comm/clock.ts";
+import { type Clock, systemClock } from "../internal/clock.ts";
 import { sameHost } from "../comm/host.ts";
 import type { Comm } from "../comm/comm.ts";
 
-import { DONT_REPLY, type Handlers } from "../comm/server.ts";
+import { DONT_REPLY, type Handlers } from "../rpc/server.ts";
 import {
   type Address,
   checkKeys,
@@ -19,7 +19,7 @@ import {
 } from "../messages/common.ts";
 import type { LinkFacts, SecurityFacts } from "../messages/rpc.ts";
 import { Serialized } from "../protocol/serialized.ts";
-import type { DataStore } from "./store.ts";
+import type { DataStore } from "./memory/store.ts";
 
 /** Milliseconds that a peer which was sent nothing big may take to say "OK". */
 const TRANSFER_MS = 10_000;

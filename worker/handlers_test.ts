@@ -1,13 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import type { Clock } from "../comm/clock.ts";
-import { call } from "../comm/rpc.ts";
-import { Server } from "../comm/server.ts";
+import type { Clock } from "../internal/clock.ts";
+import { call } from "../rpc/call.ts";
+import { Server } from "../rpc/server.ts";
 import type { Key } from "../messages/common.ts";
 import { MessageError } from "../messages/common.ts";
 import { serializeValue } from "../protocol/values.ts";
 import { connect } from "../comm/connect.ts";
 import { workerHandlers } from "./handlers.ts";
-import { DataStore } from "./store.ts";
+import { DataStore } from "./memory/store.ts";
 
 /** A clock whose timers run out when a test says so. */
 class ManualClock implements Clock {

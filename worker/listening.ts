@@ -9,7 +9,7 @@ import type { Comm, Listener } from "../comm/comm.ts";
 import { AddressError } from "../comm/errors.ts";
 import { resolveAddress } from "../comm/host.ts";
 import { checkLink, type LinkOptions } from "../comm/link_options.ts";
-import type { Server } from "../comm/server.ts";
+import type { Server } from "../rpc/server.ts";
 import type { Address } from "../messages/common.ts";
 import type { WorkerOptions } from "./options.ts";
 

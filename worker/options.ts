@@ -5,7 +5,7 @@
  */
 
 import { blockedHandlers } from "../comm/settings.ts";
-import { type FullLinkLimits, type LinkLimits, linkLimits } from "../comm/limits.ts";
+import { type FullLinkLimits, type LinkLimits, linkLimits } from "../comm/limits/limits.ts";
 import type { Config } from "../config/config.ts";
 import { checkOptions } from "../internal/options.ts";
 import type { Security } from "../security/security.ts";

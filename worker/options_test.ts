@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { DEFAULT_LINK_LIMITS } from "../comm/limits.ts";
+import { DEFAULT_LINK_LIMITS } from "../comm/limits/limits.ts";
 import { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
 import { workerSettings } from "./options.ts";

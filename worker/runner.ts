@@ -4,10 +4,11 @@
  * @module
  */
 
-import { CommClosed, TimeoutError } from "../comm/errors.ts";
-import type { ConnectionPool } from "../comm/pool.ts";
+import { CommClosed } from "../comm/errors.ts";
+import { TimeoutError } from "../internal/errors.ts";
+import type { ConnectionPool } from "../rpc/pool.ts";
 import { getLogger } from "../config/logging.ts";
-import type { TaskGroup } from "../internal/task_group.ts";
+import type { Scope } from "../internal/scope.ts";
 import type { Address, Key } from "../messages/common.ts";
 import { rejoined } from "../protocol/payload.ts";
 import { Serialized } from "../protocol/serialized.ts";
@@ -17,7 +18,7 @@ import { FeedAhead } from "./feed_ahead.ts";
 import type { Execute, GatherDep, Instruction, SchedulerMessage } from "./state/instruction.ts";
 import type { Stimulus } from "./state/stimulus.ts";
 import type { WorkerState } from "./state/worker_state.ts";
-import type { DataStore } from "./store.ts";
+import type { DataStore } from "./memory/store.ts";
 
 const logger = getLogger("distributed.worker");
 
@@ -35,7 +36,7 @@ export interface RunnerParts {
   /** Reaches peers. */
   readonly pool: ConnectionPool;
   /** Owns transfers; its end is the end of the runner. */
-  readonly group: TaskGroup;
+  readonly group: Scope;
   /** Takes messages to the scheduler. */
   readonly send: (message: SchedulerMessage) => void;
   /** The threads; what they say goes to {@linkcode Runner.onOutcomes}. */

@@ -6,28 +6,29 @@
  */
 
 import { normalizeAddress } from "../comm/address.ts";
-import { accessGuard } from "../comm/access.ts";
-import { BatchedSend } from "../comm/batched.ts";
+import { accessGuard } from "../rpc/guard.ts";
+import { BatchedSend } from "../rpc/batched.ts";
 import type { Comm, Listener } from "../comm/comm.ts";
-import { TIMER_MAX_MS } from "../comm/clock.ts";
+import { TIMER_MAX_MS } from "../internal/clock.ts";
 import { connect } from "../comm/connect.ts";
-import { CommTimeoutError, DistributedError, messageOf, TimeoutError } from "../comm/errors.ts";
-import { linksOf } from "../comm/links.ts";
+import { CommTimeoutError } from "../comm/errors.ts";
+import { DistributedError, messageOf, TimeoutError } from "../internal/errors.ts";
+import { linksOf } from "../rpc/links.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
-import { ConnectionPool } from "../comm/pool.ts";
+import { ConnectionPool } from "../rpc/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { defaultScheme, plainTextWarning } from "../comm/settings.ts";
-import { Server } from "../comm/server.ts";
-import { handleStream } from "../comm/stream.ts";
+import { Server } from "../rpc/server.ts";
+import { handleStream } from "../rpc/stream.ts";
 import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline, type DeadlineOptions, orAborted } from "../internal/deadline.ts";
-import { TaskGroup } from "../internal/task_group.ts";
+import { Scope } from "../internal/scope.ts";
 import { type Address, isRecord } from "../messages/common.ts";
 import { WORKER_ACCESS } from "../messages/access.ts";
 import type { LinkFacts, RegisterWorkerReply, SecurityFacts } from "../messages/rpc.ts";
 import { parseWorkerCommand } from "../messages/worker_scheduler.ts";
-import { Credentials } from "../security/credentials.ts";
+import { Credentials } from "../security/live/credentials.ts";
 import type { Security } from "../security/security.ts";
 import { Commands } from "./commands.ts";
 import type { Executor } from "./executor/executor.ts";
@@ -38,7 +39,7 @@ import { Metrics } from "./metrics.ts";
 import { type WorkerOptions, type WorkerSettings, workerSettings } from "./options.ts";
 import { Runner } from "./runner.ts";
 import { WorkerState } from "./state/worker_state.ts";
-import { DataStore } from "./store.ts";
+import { DataStore } from "./memory/store.ts";
 
 export type { WorkerOptions } from "./options.ts";
 
@@ -76,7 +77,7 @@ export class Worker implements AsyncDisposable {
   #listener: Listener;
   #server: Server;
   #pool: ConnectionPool;
-  #group = new TaskGroup({ onError: (error) => this.#fail(error) });
+  #group = new Scope({ onError: (error) => this.#fail(error) });
   #store: DataStore;
   #state: WorkerState;
   #runner: Runner;

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { X509Certificate } from "node:crypto";
-import { OddCa } from "../../testing/odd_certificates.ts";
-import { expired, TestCa, type TestCertificateOptions } from "../../testing/pki.ts";
+import { OddCa } from "../../testing/pki/odd_certificates.ts";
+import { expired, TestCa, type TestCertificateOptions } from "../../testing/pki/pki.ts";
 import { der, derOid, DerReader, oidText, Tag } from "./der.ts";
 import { certificateName, fingerprint256, nameText, parseCertificate } from "./certificate.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { runToEnd } from "../../testing/processes.ts";
-import { expired, notYetValid, TestCa } from "../../testing/pki.ts";
+import { expired, notYetValid, TestCa } from "../../testing/pki/pki.ts";
 import { diagnose } from "./diagnosis.ts";
 import type { Purpose } from "./path.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";

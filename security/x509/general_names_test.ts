@@ -12,8 +12,8 @@ import {
   leafExtensions,
   nameConstraints,
   OddCa,
-} from "../../testing/odd_certificates.ts";
-import { rawDial } from "../../testing/raw_tls.ts";
+} from "../../testing/pki/odd_certificates.ts";
+import { rawDial } from "../../testing/raw_tls/raw_tls.ts";
 import { der, Tag } from "./der.ts";
 import { readNameConstraints } from "./general_names.ts";
 import { keyPem } from "./issue.ts";

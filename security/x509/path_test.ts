@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { expired, notYetValid, TestCa } from "../../testing/pki.ts";
+import { expired, notYetValid, TestCa } from "../../testing/pki/pki.ts";
 import { findPath, type PathDemands } from "./path.ts";
 import { type Certificate, isSame, parseCertificate } from "./certificate.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { damageTree } from "../../testing/der_tree.ts";
-import { madePairs } from "../../testing/made_certificates.ts";
+import { damageTree } from "../../testing/pki/der_tree.ts";
+import { madePairs } from "../../testing/pki/made_certificates.ts";
 import {
   alternativeNames,
   caExtensions,
@@ -8,14 +8,14 @@ import {
   leafExtensions,
   nameConstraints,
   OddCa,
-} from "../../testing/odd_certificates.ts";
-import { oddLeaves } from "../../testing/odd_leaves.ts";
-import { TestCa } from "../../testing/pki.ts";
+} from "../../testing/pki/odd_certificates.ts";
+import { oddLeaves } from "../../testing/pki/odd_leaves.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
 import { Random } from "../../testing/random.ts";
-import { mutateBytes } from "../../tests/fuzz/mutate.ts";
+import { mutateBytes } from "../../testing/fuzz/mutate.ts";
 import { der, derOid, Tag } from "./der.ts";
 import { derExtension, makeKeys } from "./issue.ts";
-import { readPems } from "../pem.ts";
+import { readPems } from "../material/pem.ts";
 import { Security } from "../security.ts";
 import { derFault } from "./strict_der.ts";
 import { webpkiSays } from "./webpki.ts";

@@ -1,11 +1,11 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { madeBy } from "../../testing/made_certificates.ts";
-import { certificatePem, claim, OddCa } from "../../testing/odd_certificates.ts";
-import { rawDial, RawServer } from "../../testing/raw_tls.ts";
+import { madeBy } from "../../testing/pki/made_certificates.ts";
+import { certificatePem, claim, OddCa } from "../../testing/pki/odd_certificates.ts";
+import { rawDial, RawServer } from "../../testing/raw_tls/raw_tls.ts";
 import { dialAs, TestListener } from "../../testing/tls_pair.ts";
-import { openssl } from "../../tests/matrix/openssl.ts";
+import { openssl } from "../../testing/matrix/openssl.ts";
 import { Rules } from "../authorization.ts";
-import { TlsRefusedError } from "../errors.ts";
+import { TlsRefusedError } from "../verdict.ts";
 import { isSignedBy } from "./signatures.ts";
 import { fingerprints, twins } from "./twins.ts";
 import { fingerprint256, parseCertificate } from "./certificate.ts";

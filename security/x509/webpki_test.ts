@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { madePairs } from "../../testing/made_certificates.ts";
-import { NULL, OddCa } from "../../testing/odd_certificates.ts";
-import { concat } from "../../testing/raw_tls.ts";
-import { readPems } from "../pem.ts";
+import { madePairs } from "../../testing/pki/made_certificates.ts";
+import { NULL, OddCa } from "../../testing/pki/odd_certificates.ts";
+import { concat } from "../../testing/raw_tls/raw_tls.ts";
+import { readPems } from "../material/pem.ts";
 import { isReadable } from "./webpki.ts";
 import { parseCertificate } from "./certificate.ts";
 

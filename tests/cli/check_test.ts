@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Scheduler, Security } from "../../mod.ts";
 import { runToEnd } from "../../testing/processes.ts";
-import { RuledPki, RULES } from "../../testing/rules.ts";
+import { RuledPki, RULES } from "../../testing/pki/rules.ts";
 
 const ENTRY = new URL("../../client.ts", import.meta.url).href;
 

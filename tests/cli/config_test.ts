@@ -3,7 +3,7 @@
 import { X509Certificate } from "node:crypto";
 import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
 import { Client, CommAuthError, type Security } from "../../mod.ts";
-import { Certificates } from "../../testing/process_cluster.ts";
+import { Certificates } from "../../testing/clusters/process_cluster.ts";
 import { RawPeer } from "../../testing/links.ts";
 import { rolePermissions, runToEnd, TestProcess } from "../../testing/processes.ts";
 

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { Client, CommAuthError, Scheduler, Worker } from "../../mod.ts";
-import { loadTlsContext } from "../../security/context.ts";
+import { loadTlsContext } from "../../security/live/context.ts";
 import { parseCertificate } from "../../security/x509/certificate.ts";
 import { runToEnd } from "../../testing/processes.ts";
 
-const ENTRY = new URL("../../security/create.ts", import.meta.url).href;
+const ENTRY = new URL("../../security_create.ts", import.meta.url).href;
 
 async function create(
   folder: string,

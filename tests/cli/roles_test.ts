@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Client } from "../../mod.ts";
-import { Certificates } from "../../testing/process_cluster.ts";
+import { Certificates } from "../../testing/clusters/process_cluster.ts";
 import { startRole, type TestProcess } from "../../testing/processes.ts";
 
 /** Waits for its end; returns its exit code and what it said last on stderr. */

@@ -9,7 +9,7 @@ import {
   TaskError,
   TimeoutError,
 } from "../../mod.ts";
-import { startCluster } from "../../testing/cluster.ts";
+import { startCluster } from "../../testing/clusters/cluster.ts";
 
 for (const protocol of ["tcp", "tls"] as const) {
   Deno.test(`Client.map and gather compute over ${protocol}`, async () => {

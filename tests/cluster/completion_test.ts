@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { asCompleted, CancelledError, type Future, TaskError, TimeoutError, wait } from "../../mod.ts";
-import { startCluster } from "../../testing/cluster.ts";
+import { startCluster } from "../../testing/clusters/cluster.ts";
 
 /** Counts its calls by name in its thread. */
 const failsFirst = (name: string): number => {

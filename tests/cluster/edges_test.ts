@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { listen } from "../../comm/listen.ts";
 import { asCompleted, CancelledError, Client, SchedulerClosed, TimeoutError } from "../../mod.ts";
-import { startCluster } from "../../testing/cluster.ts";
+import { startCluster } from "../../testing/clusters/cluster.ts";
 
 const sum = (a: Float64Array) => a.reduce((x, y) => x + y, 0);
 

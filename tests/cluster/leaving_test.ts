@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Client, type Future, type Key, Worker } from "../../mod.ts";
-import { startCluster, type TestCluster } from "../../testing/cluster.ts";
+import { startCluster, type TestCluster } from "../../testing/clusters/cluster.ts";
 
 /** Results too large to ride along, of which no two computations are equal. */
 function unrepeatable(client: Client, count: number): Future<string>[] {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { CancelledError, TaskError, type TaskOptions } from "../../mod.ts";
-import { startCluster } from "../../testing/cluster.ts";
+import { startCluster } from "../../testing/clusters/cluster.ts";
 
 Deno.test("Client.submit computes the same function with the same arguments once, under one key", async () => {
   await using cluster = await startCluster();

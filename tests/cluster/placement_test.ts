@@ -3,7 +3,7 @@ import { linkOptions } from "../../comm/secure.ts";
 import { connect } from "../../comm/connect.ts";
 import type { Comm } from "../../comm/comm.ts";
 import type { Address, RawMessage } from "../../messages/common.ts";
-import { startCluster, type TestCluster } from "../../testing/cluster.ts";
+import { startCluster, type TestCluster } from "../../testing/clusters/cluster.ts";
 import { METRICS } from "../../testing/scheduler_fixture.ts";
 
 /** A worker that is driven by hand over a real link; reads what the scheduler tells it, one message at a time. */

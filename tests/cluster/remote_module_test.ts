@@ -1,13 +1,13 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { remoteModule, TaskError } from "../../mod.ts";
-import { startCluster } from "../../testing/cluster.ts";
+import { startCluster } from "../../testing/clusters/cluster.ts";
 
-const URL_OF_TASKS = import.meta.resolve("./tasks_fixture.ts");
+const URL_OF_TASKS = import.meta.resolve("../../testing/fixtures/tasks.ts");
 
 Deno.test("remoteModule: workers import the module, and its functions use what it declares", async () => {
   await using cluster = await startCluster({ nWorkers: 1 });
   const { client } = cluster;
-  const tasks = remoteModule<typeof import("./tasks_fixture.ts")>(URL_OF_TASKS);
+  const tasks = remoteModule<typeof import("../../testing/fixtures/tasks.ts")>(URL_OF_TASKS);
   const norm = client.submit(tasks.norm, -3);
   assertEquals(await norm.result(), 3);
   assertEquals(await client.submit(tasks.norm, norm).result(), 3);
@@ -46,7 +46,7 @@ Deno.test("remoteModule: what can't be imported, or is not there, fails the task
 Deno.test("remoteModule refuses URLs that workers can't resolve, and calls here", () => {
   assertThrows(() => remoteModule("./tasks.ts"), TypeError, `import.meta.resolve("./tasks.ts")`);
   assertThrows(() => remoteModule("blob:null/1"), TypeError, "not from blob:");
-  const tasks = remoteModule<typeof import("./tasks_fixture.ts")>(URL_OF_TASKS);
+  const tasks = remoteModule<typeof import("../../testing/fixtures/tasks.ts")>(URL_OF_TASKS);
   assertThrows(() => tasks.norm(1), TypeError, `Cannot call "norm"`);
   assertEquals((tasks as { then?: unknown }).then, undefined);
   assertEquals(tasks.norm, tasks.norm);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { Scatterer } from "../../client/scatter.ts";
 import { Session } from "../../client/session.ts";
 import { CancelledError, type Client, CommClosed, type Future, TimeoutError } from "../../mod.ts";
-import { startCluster } from "../../testing/cluster.ts";
+import { startCluster } from "../../testing/clusters/cluster.ts";
 
 async function holdersOf(client: Client, future: Future<unknown>): Promise<string[]> {
   return Object.values(await client.whoHas([future])).flat();

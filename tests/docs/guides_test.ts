@@ -1,8 +1,8 @@
 /** The guides, followed from their first block to their last, from a registry and an empty cache. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { blocksOf, checkOutput, Reader } from "../../testing/markdown.ts";
-import { checkoutPackages, startRegistry } from "../../testing/registry.ts";
+import { blocksOf, checkOutput, Reader } from "../../testing/docs/markdown.ts";
+import { checkoutPackages, startRegistry } from "../../testing/registry/registry.ts";
 
 const folder = new URL("../../docs/guides/", import.meta.url);
 const guides = Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) => name.endsWith(".md"))

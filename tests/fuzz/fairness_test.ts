@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect } from "../../comm/connect.ts";
-import { call } from "../../comm/rpc.ts";
+import { call } from "../../rpc/call.ts";
 import { linkOptions } from "../../comm/secure.ts";
-import { Server } from "../../comm/server.ts";
-import { handleStream } from "../../comm/stream.ts";
-import { TestCa } from "../../testing/pki.ts";
+import { Server } from "../../rpc/server.ts";
+import { handleStream } from "../../rpc/stream.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
 
 /** Milliseconds of work for each batch of the flood. */
 const WORK_MS = 1;
@@ -30,7 +30,7 @@ for (const scheme of ["tcp", "tls"] as const) {
     });
     const listener = await server.listen(`${scheme}://127.0.0.1:0`, await linkOptions(security, "scheduler"));
     const address = listener.contactAddress;
-    const flooder = new Worker(new URL("flooder.ts", import.meta.url), { type: "module" });
+    const flooder = new Worker(new URL("../../testing/fuzz/flooder.ts", import.meta.url), { type: "module" });
     try {
       flooder.postMessage({ address, security });
       await flooded.promise;

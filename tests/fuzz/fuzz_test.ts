@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
 import { encodeFrames } from "../../protocol/frames.ts";
 import { encodeMessage } from "../../protocol/message.ts";
-import { corpus, flat } from "./corpus.ts";
-import { describeCoverage, parseLcov } from "./coverage.ts";
-import { describeReport, fuzz, FuzzFinding, inputOf, pastFraming } from "./fuzz.ts";
-import { STAGES, Targets } from "./targets.ts";
+import { corpus, flat } from "../../testing/fuzz/corpus.ts";
+import { describeCoverage, parseLcov } from "../../testing/fuzz/coverage.ts";
+import { describeReport, fuzz, FuzzFinding, inputOf, pastFraming } from "../../testing/fuzz/fuzz.ts";
+import { STAGES, Targets } from "../../testing/fuzz/targets.ts";
 
 const SEEDS = corpus();
 

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Scheduler, Worker } from "../../mod.ts";
 import { runToEnd } from "../../testing/processes.ts";
-import { RuledPki } from "../../testing/rules.ts";
+import { RuledPki } from "../../testing/pki/rules.ts";
 
 interface Outcome {
   readonly connect: string;

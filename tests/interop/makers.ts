@@ -7,8 +7,8 @@
 import { assertEquals } from "@std/assert";
 import { connect } from "../../comm/connect.ts";
 import { Scheduler } from "../../mod.ts";
-import { loadTlsContext } from "../../security/context.ts";
-import { madePairs } from "../../testing/made_certificates.ts";
+import { loadTlsContext } from "../../security/live/context.ts";
+import { madePairs } from "../../testing/pki/made_certificates.ts";
 import { TestProcess } from "../../testing/processes.ts";
 
 Deno.test("Dask's schedulers and ours tell each other who they are on certificates of every maker, over TLS 1.2 and 1.3", async () => {

@@ -9,7 +9,7 @@ import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } fr
 import type { Comm } from "../../comm/comm.ts";
 import { connect } from "../../comm/connect.ts";
 import { CommAuthError } from "../../comm/errors.ts";
-import { loadTlsContext } from "../../security/context.ts";
+import { loadTlsContext } from "../../security/live/context.ts";
 import { Security } from "../../security/security.ts";
 import { runToEnd, startRole, TestProcess } from "../../testing/processes.ts";
 

@@ -4,15 +4,15 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { checkLink } from "../../cli/check.ts";
 import { formatAddress } from "../../comm/address.ts";
 import { Scheduler } from "../../mod.ts";
-import { loadTlsContext } from "../../security/context.ts";
+import { loadTlsContext } from "../../security/live/context.ts";
 import type { Security } from "../../security/security.ts";
-import { forgedKey } from "../../testing/pki.ts";
-import { holdingOf } from "./cases.ts";
-import { KINDS } from "./expected.ts";
-import type { End, Kind } from "./kind.ts";
-import { writeFiles } from "./files.ts";
-import { Parties } from "./parties.ts";
-import { MatrixPki } from "./pki.ts";
+import { forgedKey } from "../../testing/pki/pki.ts";
+import { holdingOf } from "../../testing/matrix/cases.ts";
+import { KINDS } from "../../testing/matrix/expected.ts";
+import type { End, Kind } from "../../testing/matrix/kind.ts";
+import { writeFiles } from "../../testing/matrix/files.ts";
+import { Parties } from "../../testing/matrix/parties.ts";
+import { MatrixPki } from "../../testing/matrix/pki.ts";
 
 /** What is said where the peer holds it, and where the own side does. Absent: that side can't start with it. */
 const SAID: Readonly<Record<string, Readonly<Partial<Record<End, RegExp>>>>> = {

@@ -1,9 +1,9 @@
 /** Cipher strings on real links with OpenSSL at the other end, which can be told what to negotiate. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { TlsRefusedError } from "../../security/errors.ts";
+import { TlsRefusedError } from "../../security/verdict.ts";
 import type { Security } from "../../security/security.ts";
-import { TestCa } from "../../testing/pki.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
 import { TestProcess } from "../../testing/processes.ts";
 import { dialAs, TestListener } from "../../testing/tls_pair.ts";
 

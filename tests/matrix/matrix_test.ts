@@ -1,9 +1,9 @@
 /** A choice of the matrix in which all pairs of values occur; `deno task test:matrix` runs the whole product. */
 
 import { assert, assertEquals } from "@std/assert";
-import { allCases, isLibrary, isProgram, pairwise, titleOf } from "./cases.ts";
-import { KINDS } from "./expected.ts";
-import { Matrix } from "./run.ts";
+import { allCases, isLibrary, isProgram, pairwise, titleOf } from "../../testing/matrix/cases.ts";
+import { KINDS } from "../../testing/matrix/expected.ts";
+import { Matrix } from "../../testing/matrix/run.ts";
 
 Deno.test("pairwise chooses few cases, and every value of each field is in them", () => {
   const all = allCases(true).filter(isLibrary);

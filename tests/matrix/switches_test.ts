@@ -6,10 +6,10 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect } from "../../comm/connect.ts";
 import { CommClosed } from "../../comm/errors.ts";
-import { loadTlsContext } from "../../security/context.ts";
-import { SecurityError } from "../../security/errors.ts";
+import { loadTlsContext } from "../../security/live/context.ts";
+import { SecurityError } from "../../security/material/errors.ts";
 import { checkSecurity, type Security } from "../../security/security.ts";
-import { TestCa, type TestPair } from "../../testing/pki.ts";
+import { TestCa, type TestPair } from "../../testing/pki/pki.ts";
 import { rolePermissions, runToEnd, TestProcess } from "../../testing/processes.ts";
 import { TestListener } from "../../testing/tls_pair.ts";
 

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { Client, type Future, KilledWorker, Scheduler, SchedulerClosed } from "../../mod.ts";
-import { Certificates, ProcessCluster, startWorkerProcess } from "../../testing/process_cluster.ts";
+import { Certificates, ProcessCluster, startWorkerProcess } from "../../testing/clusters/process_cluster.ts";
 
 const LAYER = 1000;
 

@@ -1,6 +1,6 @@
 // Who may use what, written out a second time for what matters most; that nothing is left out is checked below.
 import { assertEquals } from "@std/assert";
-import { Server } from "../../comm/server.ts";
+import { Server } from "../../rpc/server.ts";
 import {
   type AccessTable,
   CLIENT_STREAM_ACCESS,
@@ -9,8 +9,8 @@ import {
   WORKER_ACCESS,
   WORKER_STREAM_ACCESS,
 } from "../../messages/access.ts";
-import type { Grant } from "../../internal/access.ts";
-import { startCluster } from "../../testing/cluster.ts";
+import type { Grant } from "../../messages/grant.ts";
+import { startCluster } from "../../testing/clusters/cluster.ts";
 
 /** Everybody who may, shortest first: `O`bserve, `S`ubmit, `A`dminister, `w`orker, `s`cheduler. */
 const PEERS: readonly (readonly [letter: string, grant: Grant])[] = [

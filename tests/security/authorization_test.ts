@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect } from "../../comm/connect.ts";
 import type { Comm } from "../../comm/comm.ts";
-import { ConnectionPool } from "../../comm/pool.ts";
+import { ConnectionPool } from "../../rpc/pool.ts";
 import { linkOptions } from "../../comm/secure.ts";
 import {
   type Authorization,
@@ -15,8 +15,8 @@ import {
   Worker,
 } from "../../mod.ts";
 import { LogWatch } from "../../testing/logs.ts";
-import { TestCa, type TestPair } from "../../testing/pki.ts";
-import { RuledPki } from "../../testing/rules.ts";
+import { TestCa, type TestPair } from "../../testing/pki/pki.ts";
+import { RuledPki } from "../../testing/pki/rules.ts";
 
 interface Ruled extends AsyncDisposable {
   readonly pki: RuledPki;

@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Client, Scheduler, type Security, Worker } from "../../mod.ts";
 import { LogWatch } from "../../testing/logs.ts";
-import { TestCa, type TestPair } from "../../testing/pki.ts";
-import { strangerDials } from "../../testing/strangers.ts";
+import { TestCa, type TestPair } from "../../testing/pki/pki.ts";
+import { strangerDials } from "../../testing/pki/strangers.ts";
 
 const DAY_MS = 86_400_000;
 const inDays = (days: number) => ({ validTo: new Date(Date.now() + days * DAY_MS) });

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { functionBody } from "../../client/function_source.ts";
 import { connect } from "../../comm/connect.ts";
 import { CommClosed } from "../../mod.ts";
-import { startCluster } from "../../testing/cluster.ts";
+import { startCluster } from "../../testing/clusters/cluster.ts";
 
 Deno.test("A client can't give a body under the hash of another client's function", async () => {
   await using cluster = await startCluster({ protocol: "tcp" });

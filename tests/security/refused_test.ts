@@ -16,10 +16,10 @@ import {
   TestCa,
   type TestCertificateOptions,
   type TestPair,
-} from "../../testing/pki.ts";
-import { RuledPki } from "../../testing/rules.ts";
+} from "../../testing/pki/pki.ts";
+import { RuledPki } from "../../testing/pki/rules.ts";
 import { SocketCount } from "../../testing/sockets.ts";
-import { selfSigned, Stranger, strangerDials, VERSIONS } from "../../testing/strangers.ts";
+import { selfSigned, Stranger, strangerDials, VERSIONS } from "../../testing/pki/strangers.ts";
 
 const LOCAL = { host: "127.0.0.1", port: 0, validate: true };
 

@@ -2,8 +2,8 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type Comm, linkTo, Peer } from "../../testing/scripted_peer.ts";
 import { Client, Scheduler, Security, Worker } from "../../mod.ts";
-import { SecurityError } from "../../security/errors.ts";
-import { TestCa } from "../../testing/pki.ts";
+import { SecurityError } from "../../security/material/errors.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
 import { runToEnd } from "../../testing/processes.ts";
 
 /** A plain port that counts who comes. */

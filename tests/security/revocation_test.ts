@@ -2,11 +2,11 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Client, CommAuthError, Scheduler, SchedulerClosed, type Security, Worker } from "../../mod.ts";
 import { linkOptions } from "../../comm/secure.ts";
 import { loadConfig } from "../../config/load.ts";
-import { Credentials } from "../../security/credentials.ts";
+import { Credentials } from "../../security/live/credentials.ts";
 import { pem } from "../../security/x509/issue.ts";
-import { SecurityError } from "../../security/errors.ts";
+import { SecurityError } from "../../security/material/errors.ts";
 import { fingerprint256, parseCertificate } from "../../security/x509/certificate.ts";
-import { TestCa, type TestPair } from "../../testing/pki.ts";
+import { TestCa, type TestPair } from "../../testing/pki/pki.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { Client, CommAuthError, type Future, Scheduler, type Security, Worker } from "../../mod.ts";
 import { pem } from "../../security/x509/issue.ts";
-import { SecurityError } from "../../security/errors.ts";
+import { SecurityError } from "../../security/material/errors.ts";
 import { fingerprint256, parseCertificate } from "../../security/x509/certificate.ts";
 import { LogWatch } from "../../testing/logs.ts";
-import { TestCa } from "../../testing/pki.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
 import { startRole } from "../../testing/processes.ts";
 
 /** Files of one role, which can be replaced. */

@@ -10,7 +10,7 @@ Deno.test("In-memory keys are in no log at debug level, no error, no answer, no 
       "--no-prompt",
       "--allow-net",
       "--allow-read",
-      new URL("secrets_program.ts", import.meta.url).href,
+      new URL("../../testing/fixtures/secrets_program.ts", import.meta.url).href,
     ],
   });
   assertEquals(code, 0, stderr);

@@ -3,12 +3,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Comm } from "../../comm/comm.ts";
 import { connect } from "../../comm/connect.ts";
-import { call } from "../../comm/rpc.ts";
+import { call } from "../../rpc/call.ts";
 import { linkOptions } from "../../comm/secure.ts";
 import type { Address, Key } from "../../messages/common.ts";
 import { CancelledError } from "../../mod.ts";
 import { Serialized } from "../../protocol/serialized.ts";
-import { ProcessCluster } from "../../testing/process_cluster.ts";
+import { ProcessCluster } from "../../testing/clusters/process_cluster.ts";
 import type { TestProcess } from "../../testing/processes.ts";
 
 const MIB = 2 ** 20;

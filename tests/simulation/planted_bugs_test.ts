@@ -1,7 +1,7 @@
 import { assert, assertMatch } from "@std/assert";
-import { runSimulation } from "../../simulation/simulation.ts";
-import { SimulationFailure } from "../../simulation/world.ts";
-import { PLANTED_BUGS, type PlantedBug } from "./planted_bugs.ts";
+import { runSimulation } from "../../testing/simulation/simulation.ts";
+import { SimulationFailure } from "../../testing/simulation/world.ts";
+import { PLANTED_BUGS, type PlantedBug } from "../../testing/simulation/planted_bugs.ts";
 
 /** The first seed that finds a bug, and what it says. */
 function find({ seeds, make }: PlantedBug): { seed: number; report: string } | undefined {

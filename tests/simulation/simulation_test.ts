@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
 import type { WorkerCommand } from "../../messages/worker_scheduler.ts";
-import { Parts } from "../../simulation/setting.ts";
-import { runSimulation, Simulation } from "../../simulation/simulation.ts";
-import { SimulationFailure } from "../../simulation/world.ts";
+import { Parts } from "../../testing/simulation/setting.ts";
+import { runSimulation, Simulation } from "../../testing/simulation/simulation.ts";
+import { SimulationFailure } from "../../testing/simulation/world.ts";
 
 /** Short runs; more of them, and longer ones, by `deno task simulate`. */
 const SEEDS = 2000;

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { ConnectionPool } from "../../comm/pool.ts";
+import { ConnectionPool } from "../../rpc/pool.ts";
 import { linkOptions } from "../../comm/secure.ts";
 import {
   asCompleted,
@@ -21,9 +21,9 @@ import {
   wait,
   Worker,
 } from "../../mod.ts";
-import { startCluster, type TestCluster, type TestClusterOptions } from "../../testing/cluster.ts";
-import { TestCa } from "../../testing/pki.ts";
-import { RuledPki } from "../../testing/rules.ts";
+import { startCluster, type TestCluster, type TestClusterOptions } from "../../testing/clusters/cluster.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
+import { RuledPki } from "../../testing/pki/rules.ts";
 
 const UNITS: Readonly<Record<TlsRole, string>> = {
   scheduler: "schedulers",

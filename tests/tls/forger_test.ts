@@ -6,15 +6,15 @@
 import { assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
 import { createPrivateKey, sign } from "node:crypto";
 import { connect } from "node:tls";
-import { call } from "../../comm/rpc.ts";
+import { call } from "../../rpc/call.ts";
 import { Client, CommAuthError, Scheduler, wait, Worker } from "../../mod.ts";
 import { parseCertificate } from "../../security/x509/certificate.ts";
-import { NULL } from "../../testing/odd_certificates.ts";
-import { Certificates } from "../../testing/process_cluster.ts";
+import { NULL } from "../../testing/pki/odd_certificates.ts";
+import { Certificates } from "../../testing/clusters/process_cluster.ts";
 import { linkTo } from "../../testing/scripted_peer.ts";
 import { startRole, type TestProcess } from "../../testing/processes.ts";
-import { TestCa } from "../../testing/pki.ts";
-import { type Claim, concat, rawDial, RawServer } from "../../testing/raw_tls.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
+import { type Claim, concat, rawDial, RawServer } from "../../testing/raw_tls/raw_tls.ts";
 
 const NONSENSE = Uint8Array.of(1, 2, 3);
 

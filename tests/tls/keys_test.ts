@@ -1,14 +1,14 @@
 /** Kinds of keys and signatures beyond the usual ones, made by OpenSSL: they link, or a role says at its start why not. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { loadTlsContext } from "../../security/context.ts";
-import { SecurityError } from "../../security/errors.ts";
+import { loadTlsContext } from "../../security/live/context.ts";
+import { SecurityError } from "../../security/material/errors.ts";
 import type { Security } from "../../security/security.ts";
 import { certificateName, parseCertificate } from "../../security/x509/certificate.ts";
 import { LogWatch } from "../../testing/logs.ts";
-import { madeBy } from "../../testing/made_certificates.ts";
+import { madeBy } from "../../testing/pki/made_certificates.ts";
 import { dialAs, TestListener } from "../../testing/tls_pair.ts";
-import { openssl } from "../matrix/openssl.ts";
+import { openssl } from "../../testing/matrix/openssl.ts";
 
 const V3 = "basicConstraints=critical,CA:TRUE\n";
 

@@ -14,12 +14,12 @@ import {
   type TlsRole,
   Worker,
 } from "../../mod.ts";
-import { TlsRefusedError } from "../../security/errors.ts";
-import { readPems } from "../../security/pem.ts";
+import { TlsRefusedError } from "../../security/verdict.ts";
+import { readPems } from "../../security/material/pem.ts";
 import { fingerprint256, parseCertificate } from "../../security/x509/certificate.ts";
 import { LogWatch } from "../../testing/logs.ts";
-import { madeBy, madePairs } from "../../testing/made_certificates.ts";
-import { TestCa } from "../../testing/pki.ts";
+import { madeBy, madePairs } from "../../testing/pki/made_certificates.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
 import { dialAs, readAll, TestListener } from "../../testing/tls_pair.ts";
 
 const ALL = madePairs();

@@ -3,10 +3,10 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { Socket } from "node:net";
 import { Client, CommAuthError, Scheduler, type Security, type TlsRole, Worker } from "../../mod.ts";
-import { loadTlsContext } from "../../security/context.ts";
-import { nodeTls } from "../../security/tls/node_tls.ts";
-import { TestCa } from "../../testing/pki.ts";
-import { Certificates } from "../../testing/process_cluster.ts";
+import { loadTlsContext } from "../../security/live/context.ts";
+import { nodeTls } from "../../transport/tls/node_tls.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
+import { Certificates } from "../../testing/clusters/process_cluster.ts";
 import { startRole, TestProcess } from "../../testing/processes.ts";
 import { dialAs, TestListener } from "../../testing/tls_pair.ts";
 

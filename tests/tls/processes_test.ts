@@ -1,9 +1,9 @@
 /** Links with peers that are not ours: OpenSSL's server and client, Deno's own TLS. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { TlsRefusedError } from "../../security/errors.ts";
+import { TlsRefusedError } from "../../security/verdict.ts";
 import { Security } from "../../security/security.ts";
-import { forgedKey, TestCa } from "../../testing/pki.ts";
+import { forgedKey, TestCa } from "../../testing/pki/pki.ts";
 import { runToEnd, TestProcess } from "../../testing/processes.ts";
 import { dialAs, TestListener } from "../../testing/tls_pair.ts";
 

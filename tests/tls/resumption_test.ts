@@ -1,12 +1,12 @@
 /** Sessions that OpenSSL resumes with our listener: no certificate is shown, and Deno verifies nothing anew (decision 0001). */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import type { ByteStream } from "../../comm/byte_stream.ts";
-import { loadTlsContext } from "../../security/context.ts";
-import { nodeTls } from "../../security/tls/node_tls.ts";
+import type { ByteStream } from "../../transport/byte_stream.ts";
+import { loadTlsContext } from "../../security/live/context.ts";
+import { nodeTls } from "../../transport/tls/node_tls.ts";
 import { fingerprint256, parseCertificate } from "../../security/x509/certificate.ts";
 import { runToEnd } from "../../testing/processes.ts";
-import { TestCa } from "../../testing/pki.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
 import { Arrivals } from "../../testing/tls_pair.ts";
 
 for (const version of ["tls1_2", "tls1_3"] as const) {

@@ -9,14 +9,14 @@ import { listen } from "../../comm/listen.ts";
 import { encodeFrames } from "../../protocol/frames.ts";
 import { encodeMessage } from "../../protocol/message.ts";
 import { Client, CommAuthError } from "../../mod.ts";
-import { loadTlsContext } from "../../security/context.ts";
+import { loadTlsContext } from "../../security/live/context.ts";
 import type { Security } from "../../security/security.ts";
-import { startCluster } from "../../testing/cluster.ts";
+import { startCluster } from "../../testing/clusters/cluster.ts";
 import { LogWatch } from "../../testing/logs.ts";
-import { TestCa } from "../../testing/pki.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
 import { TestProcess } from "../../testing/processes.ts";
 import { CAN_COUNT, SocketCount } from "../../testing/sockets.ts";
-import { VERSIONS } from "../../testing/strangers.ts";
+import { VERSIONS } from "../../testing/pki/strangers.ts";
 import { dialAs, TestListener } from "../../testing/tls_pair.ts";
 
 const MB = 2 ** 20;
@@ -39,10 +39,10 @@ Deno.test({
   ignore: !CAN_COUNT,
   fn: async () => {
     const hello = await clientHello(await (await TestCa.make()).security());
-    const program = new URL("half_open_program.ts", import.meta.url).href;
+    const program = new URL("../../testing/fixtures/half_open_program.ts", import.meta.url).href;
     await using process = new TestProcess({
       command: [Deno.execPath(), "run", "-A", "--v8-flags=--expose-gc", program],
-      name: "half_open_program.ts",
+      name: "../../testing/fixtures/half_open_program.ts",
     });
     const [, port] = await process.line(/listening on (\d+)/, { stream: "stdout" });
     const measured: number[] = [];

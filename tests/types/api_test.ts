@@ -105,7 +105,7 @@ async function _scatters(client: Client): Promise<void> {
 }
 
 function _imports(client: Client): void {
-  const tasks = remoteModule<typeof import("../cluster/tasks_fixture.ts")>("file:///tasks.ts");
+  const tasks = remoteModule<typeof import("../../testing/fixtures/tasks.ts")>("file:///tasks.ts");
   const _norm: Future<number> = client.submit(tasks.norm, 3);
   const _later: Future<string> = client.submit(tasks.later, "x");
   // @ts-expect-error a wrong argument

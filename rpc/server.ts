@@ -1,0 +1,338 @@
+/**
+ * Answers requests: reads maps with an `op` from comms and calls handlers. Source: `Server` in
+ * `distributed/core.py`, whose reactions to odd input it has (`tests/vectors/rpc-behaviour.json`).
+ *
+ * A stream's handler (`register-client`) takes its comm over for good, mostly by a {@linkcode BatchedSend} and by
+ * {@linkcode handleStream}. Any other handler that writes by itself returns {@linkcode DONT_REPLY}.
+ *
+ * @module
+ */
+
+import { getLogger, type Logger } from "../config/logging.ts";
+import { Scope } from "../internal/scope.ts";
+import { isRecord, type RawMessage } from "../messages/common.ts";
+import { encodeFrames } from "../protocol/frames.ts";
+import { encodeMessage } from "../protocol/message.ts";
+import { errorReply } from "../protocol/remote_error.ts";
+import { type AccessGuard, type Refusal, REGISTRATION_REFUSALS } from "./guard.ts";
+import { addressHost } from "../comm/address.ts";
+import { hostGroup } from "../comm/limits/admission.ts";
+import { DEFAULT_LINK_LIMITS, type LinkLimits } from "../comm/limits/limits.ts";
+import type { Comm, Listener } from "../comm/comm.ts";
+import { CommClosed } from "../comm/errors.ts";
+import { messageOf } from "../internal/errors.ts";
+import { Lanes } from "./fairness/lanes.ts";
+import { listen, type ListenOptions } from "../comm/listen.ts";
+import { PeerLog } from "../comm/peer_log.ts";
+import { StallWatch } from "./fairness/stalled.ts";
+
+/** Answers with fewer bytes are not counted: what many of them hold is bounded by the number of links. */
+const LARGE_BYTES = 2 ** 20;
+
+/** What a handler returns if nothing is to be written. */
+export const DONT_REPLY: unique symbol = Symbol("dont_reply");
+
+/**
+ * Answers one operation: gets the whole request, returns the reply, or a promise of it. Nothing means nil. What it
+ * throws becomes an error reply.
+ */
+export type Handler = (request: RawMessage, comm: Comm, signal: AbortSignal) => unknown;
+
+/** Handlers by operation, in wire spelling. */
+export type Handlers = Readonly<Record<string, Handler>>;
+
+/**
+ * Turns a comm into a stream, and serves it until it ends; the server closes the comm then. What it throws becomes an
+ * error reply if the comm is still open and the request wanted one.
+ */
+export type StreamHandler = (request: RawMessage, comm: Comm, signal: AbortSignal) => Promise<void>;
+
+/** What a {@linkcode Server} does, and how much. */
+export interface ServerOptions {
+  /** Name of the role, for the log and for errors, such as `"Scheduler"`. */
+  readonly name: string;
+  /** What it answers; `close` is always answered. */
+  readonly handlers: Handlers;
+  /** What turns a comm into a stream. */
+  readonly streams?: Readonly<Record<string, StreamHandler>> | undefined;
+  /** Operations that are refused although there is a handler (`distributed.scheduler.blocked-handlers`). */
+  readonly blockedHandlers?: readonly string[] | undefined;
+  /** Who may use which operation. Default: everybody. */
+  readonly access?: AccessGuard | undefined;
+  /** Operations whose answers are large: a peer that does not take them waits with the next. */
+  readonly largeAnswers?: readonly string[] | undefined;
+  /** Operations that only look, whose answers may be large: then they wait as well, and look again when it is their turn. */
+  readonly questions?: readonly string[] | undefined;
+  /** Comms at once, over all hosts and from one: more are dropped; what is under way to one peer, and how long. */
+  readonly limits?:
+    | Pick<LinkLimits, "links" | "linksPerHost" | "answersPerPeer" | "stallTimeout">
+    | undefined;
+}
+
+/** Serves comms. It owns them, and everything that runs for them. */
+export class Server implements AsyncDisposable {
+  readonly #name: string;
+  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #streams: ReadonlyMap<string, StreamHandler>;
+  readonly #blocked: ReadonlySet<string>;
+  readonly #access: AccessGuard | undefined;
+  readonly #maxComms: number;
+  readonly #maxCommsPerHost: number;
+  readonly #stalls: StallWatch;
+  readonly #largeAnswers: ReadonlySet<unknown>;
+  readonly #questions: ReadonlySet<unknown>;
+  readonly #lanes: Lanes;
+  readonly #commsOfHost = new Map<string, number>();
+  readonly #logger: Logger;
+  readonly #peers: PeerLog;
+  readonly #listeners: Listener[] = [];
+  readonly #comms = new Set<Comm>();
+  readonly #tasks: Scope;
+  #closing: Promise<void> | undefined = undefined;
+
+  /** A server that has nobody to serve yet. */
+  constructor(options: ServerOptions) {
+    this.#name = options.name;
+    this.#handlers = new Map(Object.entries(options.handlers));
+    this.#streams = new Map(Object.entries(options.streams ?? {}));
+    this.#blocked = new Set(options.blockedHandlers);
+    this.#access = options.access;
+    const limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
+    this.#largeAnswers = new Set(options.largeAnswers);
+    this.#questions = new Set(options.questions);
+    this.#lanes = new Lanes(limits.answersPerPeer);
+    this.#maxComms = limits.links;
+    this.#maxCommsPerHost = limits.linksPerHost;
+    this.#stalls = new StallWatch(limits.stallTimeout, (comm, bytes) => {
+      this.#peers.about(
+        comm.peerAddress,
+        `${this.#name} dropped the connection from ${comm.peerAddress}: ${bytes} bytes wait, of which it took none for ` +
+          `${limits.stallTimeout / 1000} s`,
+      );
+      comm.abort();
+    });
+    this.#logger = getLogger("distributed.core");
+    this.#peers = PeerLog.warnings(this.#logger);
+    this.#tasks = new Scope({
+      onError: (error) => this.#logger.error(`${this.#name}: a connection failed: ${messageOf(error)}`),
+    });
+  }
+
+  /** Operations that have a handler. */
+  get operations(): string[] {
+    return [...this.#handlers.keys(), ...this.#streams.keys()];
+  }
+
+  /** Comms that are served now. */
+  comms(): ReadonlySet<Comm> {
+    return this.#comms;
+  }
+
+  /** Listens, and serves who comes. The listener is closed with the server, or before by the caller. */
+  async listen(address: string, options: Omit<ListenOptions, "onComm"> = {}): Promise<Listener> {
+    this.#tasks.signal.throwIfAborted();
+    const listener = await listen(address, { ...options, onComm: (comm) => this.serve(comm) });
+    if (this.#closing !== undefined) {
+      await listener.close();
+      throw new TypeError(`Cannot listen on "${address}": the ${this.#name} is closed`);
+    }
+    this.#listeners.push(listener);
+    return listener;
+  }
+
+  /** Takes over a comm and answers its requests until it ends. */
+  serve(comm: Comm): void {
+    const host = hostGroup(addressHost(comm.peerAddress));
+    const ofHost = this.#commsOfHost.get(host) ?? 0;
+    if (this.#comms.size >= this.#maxComms || ofHost >= this.#maxCommsPerHost) {
+      this.#peers.about(
+        comm.peerAddress,
+        `${this.#name} dropped a connection from ${comm.peerAddress}: ${this.#comms.size} are open, ` +
+          `${ofHost} of them from its host`,
+      );
+      comm.abort();
+      return;
+    }
+    if (!this.#tasks.add(() => this.#handleComm(comm))) comm.abort();
+  }
+
+  async #handleComm(comm: Comm): Promise<void> {
+    const host = hostGroup(addressHost(comm.peerAddress));
+    this.#comms.add(comm);
+    this.#stalls.add(comm);
+    this.#commsOfHost.set(host, (this.#commsOfHost.get(host) ?? 0) + 1);
+    try {
+      while (await this.#handleOne(comm));
+      await comm.close();
+    } catch (error) {
+      comm.abort();
+      if (!(error instanceof CommClosed)) throw error;
+    } finally {
+      this.#comms.delete(comm);
+      this.#stalls.delete(comm);
+      const left = (this.#commsOfHost.get(host) ?? 1) - 1;
+      if (left > 0) this.#commsOfHost.set(host, left);
+      else this.#commsOfHost.delete(host);
+    }
+  }
+
+  /** Reads and answers one request; false when the comm is to be closed. */
+  async #handleOne(comm: Comm): Promise<boolean> {
+    let request: unknown;
+    try {
+      request = await comm.read();
+    } catch (error) {
+      if (error instanceof CommClosed) return false;
+      // It was framed well, and means nothing: the next one may be better.
+      await comm.write(errorReply(error));
+      return true;
+    }
+    if (!isRecord(request) || !Object.hasOwn(request, "op")) {
+      this.#peers.about(
+        comm.peerAddress,
+        `${this.#name} dropped the connection from ${comm.peerAddress}: not a request with "op"`,
+      );
+      comm.abort();
+      return false;
+    }
+    const wantsReply = !Object.hasOwn(request, "reply") || Boolean(request["reply"]);
+    if (request["op"] === "close") {
+      if (wantsReply) await comm.write("OK");
+      return false;
+    }
+    const { op } = request as { readonly op?: unknown };
+    using _turn = this.#largeAnswers.has(op)
+      ? await this.#lanes.enter(peerOf(comm), this.#tasks.signal)
+      : undefined;
+    if (comm.closed) return false; // while it waited
+    const result = await this.#dispatch(request, comm);
+    if (comm.closed) return false;
+    if (wantsReply && result !== DONT_REPLY) {
+      await (this.#questions.has(op) ? this.#answer(request, comm, result) : this.#reply(comm, result));
+    }
+    return !request["close"];
+  }
+
+  /** Holds on to nothing while it waits. */
+  async #answerLater(request: RawMessage, comm: Comm): Promise<void> {
+    using _turn = await this.#lanes.enter(peerOf(comm), this.#tasks.signal);
+    if (!comm.closed) await this.#reply(comm, await this.#dispatch(request, comm));
+  }
+
+  /** Small answers never wait. */
+  async #answer(request: RawMessage, comm: Comm, answer: unknown): Promise<void> {
+    using turn = this.#lanes.tryEnter(peerOf(comm));
+    if (turn === undefined && isLarge(answer)) return await this.#answerLater(request, comm);
+    const written = this.#reply(comm, answer);
+    if ((comm.queuedBytes ?? 0) < LARGE_BYTES) turn?.[Symbol.dispose]();
+    await written;
+  }
+
+  async #dispatch(request: RawMessage, comm: Comm): Promise<unknown> {
+    const { op } = request as { readonly op: unknown };
+    const { signal } = this.#tasks;
+    try {
+      if (typeof op !== "string") return this.#unknown(`a ${typeof op}`, comm);
+      const refusal = this.#access?.(op, comm);
+      if (refusal !== undefined) return await refuse(refusal, comm);
+      if (this.#blocked.has(op)) throw new Error(blockedText(op, this.#name));
+      const handler = this.#handlers.get(op);
+      if (handler !== undefined) return await handler(request, comm, signal);
+      const stream = this.#streams.get(op);
+      if (stream === undefined) {
+        const text = `This is a ${this.#name}, which has no handler "${op}"`;
+        return await registrationFailed(request, comm, text) ?? this.#unknown(`"${op}"`, comm);
+      }
+      await stream(request, comm, signal);
+      await comm.close();
+      return DONT_REPLY;
+    } catch (error) {
+      if (error instanceof CommClosed && comm.closed) throw error;
+      this.#peers.about(
+        comm.peerAddress,
+        `${this.#name} failed to handle "${String(op)}" of ${comm.peerAddress}: ${messageOf(error)}`,
+      );
+      return await registrationFailed(request, comm, messageOf(error)) ?? errorReply(error);
+    }
+  }
+
+  /** Dask answers nil, which its peers know; ours are told. */
+  #unknown(what: string, comm: Comm): unknown {
+    this.#peers.about(
+      comm.peerAddress,
+      `${this.#name} has no handler ${what}, which ${comm.peerAddress} asked for`,
+    );
+    if (comm.peerInfo.javascript === undefined) return null;
+    return errorReply(new Error(`Unknown operation ${what} for a ${this.#name}`));
+  }
+
+  async #reply(comm: Comm, result: unknown): Promise<void> {
+    try {
+      await comm.write(result ?? null);
+    } catch (error) {
+      if (error instanceof CommClosed) throw error;
+      await comm.write(errorReply(error));
+    }
+  }
+
+  /**
+   * Stops listening, aborts all comms, and waits until nothing runs for them. Idempotent. A handler that ends its own
+   * server must not await this.
+   */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#tasks.abort();
+    for (const comm of this.#comms) comm.abort();
+    await this.#tasks.close();
+  }
+
+  /** As {@linkcode close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function isLarge(answer: unknown): boolean {
+  let bytes = 0;
+  try {
+    for (const { byteLength } of encodeFrames(encodeMessage(answer, { compression: null }))) {
+      bytes += byteLength;
+    }
+  } catch {
+    return false; // an error reply is not
+  }
+  return bytes >= LARGE_BYTES;
+}
+
+/** Who asks: one certificate on one host, as many may share either. */
+function peerOf(comm: Comm): string {
+  return `${hostGroup(addressHost(comm.peerAddress))} ${comm.tls?.peer.fingerprint256 ?? ""}`;
+}
+
+/** An error reply, or what the asker expects in its place. */
+async function refuse({ text, answer }: Refusal, comm: Comm): Promise<unknown> {
+  if (answer === undefined) return errorReply(Object.assign(new Error(text), { name: "PermissionError" }));
+  await comm.write(answer);
+  await comm.close();
+  return DONT_REPLY;
+}
+
+/**
+ * Who registers wants no reply, and waits for the stream to begin: it is told in that form that it does not. Nothing for
+ * any other request.
+ */
+async function registrationFailed(request: RawMessage, comm: Comm, text: string): Promise<unknown> {
+  const { op } = request;
+  if (request["reply"] !== false || typeof op !== "string" || comm.closed) return undefined;
+  if (!Object.hasOwn(REGISTRATION_REFUSALS, op)) return undefined;
+  return await refuse({ text, answer: REGISTRATION_REFUSALS[op]?.(text) }, comm);
+}
+
+/** Dask's text. */
+function blockedText(op: string, name: string): string {
+  return `The '${op}' handler has been explicitly disallowed in ${name}, possibly due to security concerns.`;
+}
