@@ -10,7 +10,7 @@ import { Serialized } from "../protocol/serialized.ts";
 import { PYTHON_HANDSHAKE, RawPeer, SCHEMES, sidesOf, tlsSides } from "../testing/links.ts";
 import { LogWatch } from "../testing/logs.ts";
 import { tlsTransport } from "../transport/tls/transport.ts";
-import type { Clock } from "../internal/clock.ts";
+import { type Clock, systemClock } from "../internal/clock.ts";
 import type { Comm } from "./comm.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { AddressError, CommAuthError, CommClosed, CommTimeoutError } from "./errors.ts";
@@ -67,7 +67,7 @@ async function watched(scheme: "tcp" | "tls", options: Partial<ListenOptions> = 
 
 /** Tries follow each other at once, and none is given up. */
 const hurried = {
-  clock: { now: () => 0, sleep: () => Promise.resolve(), timer: () => () => {} } satisfies Clock,
+  clock: { ...systemClock, now: () => 0, sleep: () => Promise.resolve(), timer: () => () => {} },
 } satisfies ConnectOptions;
 
 const bytes = (...values: number[]) => new Uint8Array(values);
@@ -259,6 +259,7 @@ Deno.test("connect tries a port where nobody listens until its time is over", as
   free.close();
   let now = 0;
   const clock: Clock = {
+    ...systemClock,
     now: () => now,
     sleep: (milliseconds) => Promise.resolve(void (now += milliseconds)),
     timer: () => () => {},

@@ -19,6 +19,14 @@ class JumpingClock implements Clock {
     return this.#now;
   }
 
+  time(): number {
+    return this.#now / 1000;
+  }
+
+  every(): () => void {
+    throw new TypeError("Nothing repeats here");
+  }
+
   advance(milliseconds: number): void {
     this.#now += milliseconds;
   }

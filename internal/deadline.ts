@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type Clock, systemClock, TIMER_MAX_MS } from "./clock.ts";
 import { parseTimedelta } from "./units.ts";
 
 /** How long, and by whose will, a wait may go on. */
@@ -14,9 +15,6 @@ export interface DeadlineOptions {
   /** Gives up after that long: milliseconds, or text such as `"30s"`. `Infinity` is no limit. */
   readonly timeout?: number | string | undefined;
 }
-
-/** Longest time of a timer; a longer one would be due at once. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /**
  * Milliseconds of a time-out; `Infinity` if there is none.
@@ -36,15 +34,22 @@ export function timeoutMs(timeout: number | string | undefined): number {
 export class Deadline implements Disposable {
   /** Aborted when the wait must end; absent if nothing limits it. */
   readonly signal: AbortSignal | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #clock: Clock;
+  #cancelTimer: (() => void) | undefined;
   readonly #controller = new AbortController();
 
   /**
    * @param options What limits the wait.
    * @param onTimeout Makes the reason of the abort; gets the time-out in milliseconds.
+   * @param clock Measures the time-out.
    * @throws {RangeError} If `timeout` is negative, not a number, or a text that can't be read.
    */
-  constructor(options: DeadlineOptions | undefined, onTimeout: (milliseconds: number) => Error) {
+  constructor(
+    options: DeadlineOptions | undefined,
+    onTimeout: (milliseconds: number) => Error,
+    clock: Clock = systemClock,
+  ) {
+    this.#clock = clock;
     const { signal, timeout } = options ?? {};
     const milliseconds = timeoutMs(timeout);
     if (milliseconds === Infinity) {
@@ -58,15 +63,15 @@ export class Deadline implements Disposable {
 
   #arm(milliseconds: number, makeReason: () => Error): void {
     const part = Math.min(milliseconds, TIMER_MAX_MS);
-    this.#timer = setTimeout(() => {
+    this.#cancelTimer = this.#clock.timer(part, () => {
       if (part < milliseconds) this.#arm(milliseconds - part, makeReason);
       else this.#controller.abort(makeReason());
-    }, part);
+    });
   }
 
   /** Clears the timer. */
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
   }
 }
 

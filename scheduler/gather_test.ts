@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { Clock } from "../internal/clock.ts";
+import { type Clock, systemClock } from "../internal/clock.ts";
 import { CommClosed } from "../comm/errors.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { Serialized } from "../protocol/serialized.ts";
@@ -28,6 +28,7 @@ function make(script: Readonly<Record<string, Answer[]>>, holders: readonly Addr
     },
   } as GatherHost["pool"];
   const clock: Clock = {
+    ...systemClock,
     now: () => 0,
     sleep: (milliseconds, signal) => {
       slept.push(milliseconds);

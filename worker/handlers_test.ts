@@ -17,6 +17,14 @@ class ManualClock implements Clock {
     return 0;
   }
 
+  time(): number {
+    return 0;
+  }
+
+  every(): () => void {
+    throw new TypeError("Nothing repeats here");
+  }
+
   sleep(): Promise<void> {
     return Promise.reject(new TypeError("Nobody sleeps here"));
   }
