@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { decodeMsgpack, encodeMsgpack, encodePlain, MsgpackError } from "./msgpack.ts";
 import { EnumMember, Float, Serialized } from "./serialized.ts";
@@ -183,7 +183,7 @@ Deno.test("decodeMsgpack tells keys apart that look alike as bytes or hash alike
 Deno.test("decodeMsgpack reads binary values without copying", () => {
   const bytes = encodeMsgpack({ data: new Uint8Array(1000).fill(3) });
   const { data } = decodeMsgpack(bytes) as { readonly data: Uint8Array };
-  assertEquals(data.buffer, bytes.buffer);
+  assertStrictEquals(data.buffer, bytes.buffer);
   assertEquals(data, new Uint8Array(1000).fill(3));
 });
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { createPrivateKey } from "node:crypto";
 import { expired, notYetValid, TestCa } from "../../testing/pki/pki.ts";
 import { loadTlsContext, TlsContext } from "./context.ts";
@@ -11,6 +11,11 @@ async function refusal(
   role: "client" | "scheduler" | "worker" = "client",
 ): Promise<string> {
   return (await assertRejects(() => loadTlsContext(security, role), SecurityError)).message;
+}
+
+/** What a context read from its files. */
+function loaded(context: TlsContext): unknown {
+  return [TlsContext.material(context), context.chain, context.trust.cas];
 }
 
 async function clientOf(
@@ -33,6 +38,7 @@ Deno.test("loadTlsContext shows each role's own certificate", async () => {
 Deno.test("loadTlsContext reads files, and the key from the certificate's file in either order", async () => {
   const ca = await TestCa.make();
   const { cert, key } = await ca.issue("client");
+  const { cert: otherCert, key: otherKey } = await ca.issue("client");
   const directory = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${directory}/ca.pem`, `some words before\n${ca.pem}`);
@@ -41,7 +47,12 @@ Deno.test("loadTlsContext reads files, and the key from the certificate's file i
       const security = { tlsCaFile: `${directory}/ca.pem`, tlsClientCert: `${directory}/both.pem` };
       const context = await loadTlsContext(security, "client");
       assertEquals(TlsContext.material(context).key, key);
-      assertEquals(await loadTlsContext({ ...security, tlsClientCert: both }, "client"), context);
+      assertEquals(
+        loaded(await loadTlsContext({ ...security, tlsClientCert: both }, "client")),
+        loaded(context),
+      );
+      const other = await loadTlsContext({ ...security, tlsClientCert: otherCert + otherKey }, "client");
+      assertNotEquals(loaded(other), loaded(context));
     }
   } finally {
     await Deno.remove(directory, { recursive: true });

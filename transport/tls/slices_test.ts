@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type Done, SLICE_BYTES, Slices } from "./slices.ts";
 
 function takeAll(slices: Slices): { bytes: number[]; ends: Done[] } {
@@ -39,7 +39,7 @@ Deno.test("Slices copies nothing", () => {
   const slices = new Slices();
   const bytes = marked(SLICE_BYTES + 5, 1);
   slices.push([bytes], () => {});
-  assertEquals(slices.next()?.[0].buffer, bytes.buffer);
+  assertStrictEquals(slices.next()?.[0].buffer, bytes.buffer);
   assertEquals(slices.next()?.[0].byteOffset, SLICE_BYTES);
 });
 

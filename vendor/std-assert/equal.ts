@@ -1,76 +1,143 @@
 /** Deep equality with the meaning of `@std/assert`'s `equal`. */
 
-type Pairs = Map<object, object>;
+/** Pairs that are being compared, so that circular values end. */
+type Open = Map<object, object>;
 
-/** Whether two values are deeply equal: same classes, same own enumerable keys, same contents; 0 is -0, NaN is NaN. */
+type Collection = Map<unknown, unknown> | Set<unknown>;
+
+const TypedArray = Object.getPrototypeOf(Uint8Array) as new () => Uint8Array;
+
+/** Where the walk to inherited properties ends. */
+const roots: readonly (object | null)[] = [
+  Object.prototype,
+  Array.prototype,
+  null,
+];
+
+/** Classes whose text says everything. */
+const textual: readonly (new (...args: never[]) => object)[] = [
+  RegExp,
+  URL,
+  URLSearchParams,
+  Intl.Locale,
+];
+
+/**
+ * Whether two values are deeply equal.
+ *
+ * Plain objects and arrays are judged by their own enumerable properties; 0 is -0, and NaN is NaN. Bytes, sets, maps
+ * and dates are judged by content. Objects of any other class are judged by every property that can be read from
+ * outside, getters and hidden ones included: two errors are equal only if their stacks are. Functions are equal to
+ * themselves alone, and so is anything else of two classes.
+ *
+ * @throws {TypeError} If weak collections are compared: their content can't be known.
+ */
 export function equal(left: unknown, right: unknown): boolean {
   return same(left, right, new Map());
 }
 
-function same(left: unknown, right: unknown, open: Pairs): boolean {
-  if (left === right || Object.is(left, right)) return true;
-  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
+function same(left: unknown, right: unknown, open: Open): boolean {
+  if (isSame(left, right)) return true;
+  if (
+    typeof left !== "object" || typeof right !== "object" || left === null ||
+    right === null
+  ) return false;
+  if (left instanceof Date && right instanceof Date) {
+    return Object.is(left.getTime(), right.getTime());
+  }
   if (classOf(left) !== classOf(right)) return false;
-  if (left instanceof Date && right instanceof Date) return Object.is(left.getTime(), right.getTime());
-  if (left instanceof RegExp || left instanceof URL) return String(left) === String(right);
-  if (ArrayBuffer.isView(left) && ArrayBuffer.isView(right) && !sameLength(left, right)) return false;
-  if (open.get(left) === right) return true;
-  open.set(left, right);
-  if (left instanceof Map && right instanceof Map && !sameEntries(left, right, open)) return false;
-  if (left instanceof Set && right instanceof Set && !sameMembers(left, right, open)) return false;
-  return sameProperties(left, right, open);
+  return sameContent(left, right, open) ?? sameObjects(left, right, open);
 }
 
+function isSame(left: unknown, right: unknown): boolean {
+  return left === right || Object.is(left, right);
+}
+
+/** Prototype; an object without one counts as plain. */
 function classOf(value: object): unknown {
-  const made: unknown = (value as { constructor?: unknown }).constructor;
-  return made ?? Object;
+  return Object.getPrototypeOf(value) ?? Object.prototype;
 }
 
-function sameLength(left: ArrayBufferView, right: ArrayBufferView): boolean {
-  return left.byteLength === right.byteLength;
+/** Answer for objects of one class that are nothing but their content; `undefined` for others. */
+function sameContent(
+  left: object,
+  right: object,
+  open: Open,
+): boolean | undefined {
+  if (left instanceof TypedArray) {
+    return sameElements(left, right as Uint8Array);
+  }
+  if (left instanceof ArrayBuffer || left instanceof SharedArrayBuffer) {
+    return sameElements(
+      new Uint8Array(left),
+      new Uint8Array(right as ArrayBuffer),
+    );
+  }
+  if (left instanceof WeakMap || left instanceof WeakSet) {
+    throw new TypeError(`Cannot compare ${left.constructor.name} instances`);
+  }
+  if (left instanceof WeakRef) {
+    return same(left.deref(), (right as WeakRef<object>).deref(), open);
+  }
+  return undefined;
 }
 
-function sameEntries(
-  left: Map<unknown, unknown>,
-  right: Map<unknown, unknown>,
-  open: Pairs,
-): boolean {
+function sameElements(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length &&
+    left.every((one, i) => isSame(one, right[i]));
+}
+
+function sameObjects(left: object, right: object, open: Open): boolean {
+  if (open.get(left) === right) return true;
+  if (Object.keys(left).length !== Object.keys(right).length) return false;
+  open.set(left, right);
+  if (isCollection(left)) return includesAll(left, right as Collection, open);
+  if (textual.some((one) => classOf(left) === one.prototype)) {
+    return String(left) === String(right);
+  }
+  const names = isPlain(left) ? enumerable : readable;
+  for (const name of new Set([...names(left), ...names(right)])) {
+    if (Reflect.has(left, name) !== Reflect.has(right, name)) return false;
+    if (!same(Reflect.get(left, name), Reflect.get(right, name), open)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+function isCollection(value: object): value is Collection {
+  return value instanceof Map || value instanceof Set;
+}
+
+/** Whether both have the same size, and each entry of `left` has an equal in `right`, in any order. */
+function includesAll(left: Collection, right: Collection, open: Open): boolean {
   if (left.size !== right.size) return false;
-  const rest = new Set(right.keys());
-  for (const [key, value] of left) {
-    const found = right.has(key)
-      ? key
-      : [...rest].find((other) =>
-        same(key, other, new Map(open)) && same(value, right.get(other), new Map(open))
-      );
-    if (!rest.delete(found) || !same(value, right.get(found), open)) return false;
-  }
-  return true;
+  const others = [...right.entries()];
+  const valueAt = (key: unknown): unknown => right instanceof Map ? right.get(key) : key;
+  return [...left.entries()].every(([key, value]) =>
+    typeof key !== "object" || key === null
+      ? right.has(key) && same(value, valueAt(key), open)
+      : others.some(([otherKey, other]) => same(key, otherKey, open) && same(value, other, open))
+  );
 }
 
-function sameMembers(left: Set<unknown>, right: Set<unknown>, open: Pairs): boolean {
-  if (left.size !== right.size) return false;
-  const rest = new Set(right);
-  for (const member of left) {
-    if (rest.delete(member)) continue;
-    const found = [...rest].find((other) => same(member, other, new Map(open)));
-    if (found === undefined || !rest.delete(found)) return false;
-  }
-  return true;
+function isPlain(value: object): boolean {
+  return roots.includes(Object.getPrototypeOf(value) as object | null);
 }
 
-function sameProperties(left: object, right: object, open: Pairs): boolean {
-  const keys = enumerableKeys(left);
-  if (keys.length !== enumerableKeys(right).length) return false;
-  for (const key of keys) {
-    if (!Object.prototype.propertyIsEnumerable.call(right, key)) return false;
-    if (!same(Reflect.get(left, key), Reflect.get(right, key), open)) return false;
-  }
-  return true;
+function enumerable(value: object): PropertyKey[] {
+  return Reflect.ownKeys(value).filter((name) => Object.prototype.propertyIsEnumerable.call(value, name));
 }
 
-function enumerableKeys(value: object): PropertyKey[] {
-  const symbols = Object.getOwnPropertySymbols(value)
-    .filter((key) => Object.prototype.propertyIsEnumerable.call(value, key));
-  return [...Object.keys(value), ...symbols];
+/** Names of all properties, inherited ones included. */
+function readable(value: object): PropertyKey[] {
+  const names: PropertyKey[] = [];
+  for (
+    let at: object | null = value;
+    at !== null && !roots.includes(at);
+    at = Object.getPrototypeOf(at)
+  ) {
+    names.push(...Reflect.ownKeys(at));
+  }
+  return names;
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { Serialized } from "../../protocol/serialized.ts";
 import { deserializeValue, serializeValue } from "../../protocol/values.ts";
@@ -73,7 +73,7 @@ Deno.test("unpackPayload gives small frames memory of their own, and large ones 
   const [, copied] = unpackPayload(bytes, header, row, 0, true).frames;
   assert(small !== undefined && large !== undefined && copied !== undefined);
   assertEquals(small.buffer.byteLength, 3);
-  assertEquals(large.buffer, bytes.buffers[0]);
+  assertStrictEquals(large.buffer, bytes.buffers[0]);
   assertNotStrictEquals(copied.buffer, large.buffer);
 });
 
