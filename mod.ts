@@ -53,6 +53,7 @@ export { SerializationError } from "./protocol/serialized.ts";
 export type { DownscaleOptions, RetireOptions } from "./scheduler/departures.ts";
 export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
 export type { Authorization, CertificateRule } from "./security/authorization.ts";
-export { type ExtraConnArgs, Security, type SecurityMakers, type TlsRole } from "./security/security.ts";
+export { type ExtraConnArgs, Security, type SecurityMakers } from "./security/security.ts";
+export type { TlsRole } from "./security/roles.ts";
 export type { TemporaryOptions } from "./security/material/temporary.ts";
 export { Worker, type WorkerOptions } from "./worker/worker.ts";

@@ -9,13 +9,8 @@ import { ConfigError } from "../config/errors.ts";
 import { currentConfig, filesOf, reloadConfig } from "../config/load.ts";
 import { compressionSetting } from "../protocol/compression.ts";
 import { loadTlsContext, type SecuritySource } from "../security/live/context.ts";
-import {
-  asksForTls,
-  checkSecurity,
-  requiresEncryption,
-  Security,
-  type TlsRole,
-} from "../security/security.ts";
+import { asksForTls, checkSecurity, requiresEncryption, Security } from "../security/security.ts";
+import type { TlsRole } from "../security/roles.ts";
 import { linkLimits } from "./limits/limits.ts";
 import type { LinkOptions } from "./link_options.ts";
 

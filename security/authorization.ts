@@ -9,9 +9,9 @@
 import type { ClientAccess, Grant } from "../messages/grant.ts";
 import { SecurityError } from "./material/errors.ts";
 import { nearest } from "../internal/nearest.ts";
-import type { TlsRole } from "./security.ts";
+import type { TlsRole } from "./roles.ts";
 import { fingerprints } from "./x509/twins.ts";
-import type { Certificate } from "./x509/certificate.ts";
+import { type Certificate, hexOf } from "./x509/certificate.ts";
 
 /**
  * Picks certificates by what they say, and says what they may be. Every field given must match; a rule without any
@@ -121,11 +121,6 @@ function checkRule(rule: unknown, path: string): void {
         '"openssl x509 -noout -fingerprint -sha256 -in CERT" prints it',
     );
   }
-}
-
-/** Hexadecimal digits of a fingerprint or serial number, upper-case, without colons. */
-export function hexOf(text: string): string {
-  return text.replaceAll(":", "").replace(/^0x/i, "").toUpperCase();
 }
 
 class CompiledRule {

@@ -1,12 +1,11 @@
 /**
- * From Dask's settings (`distributed.comm.tls.…`) to a {@linkcode Security} record.
+ * From Dask's settings (`distributed.comm.tls.…`) to the fields of a `Security` record.
  *
  * @module
  */
 
 import { type Config, shown } from "../config/config.ts";
 import { SecurityError } from "./material/errors.ts";
-import type { Security } from "./security.ts";
 
 const TLS = "distributed.comm.tls";
 
@@ -21,15 +20,15 @@ const TEXTS = {
   tlsWorkerCert: "worker.cert",
   tlsWorkerKey: "worker.key",
   tlsCrlFile: "crl-file",
-} as const satisfies Partial<Record<keyof Security, string>>;
+} as const;
 
 /**
  * What `config` says of certificates and policy.
  *
- * @param check Makes a record of what was found.
+ * @param check Makes a record of the fields that were found; refuses unknown ones.
  * @throws {SecurityError | ConfigError} If a setting can't be used; the message has its name.
  */
-export function securityFromConfig(config: Config, check: (record: unknown) => Security): Security {
+export function securityFromConfig<Checked>(config: Config, check: (fields: unknown) => Checked): Checked {
   const texts = Object.entries(TEXTS).map(([field, name]) => [field, config.text(`${TLS}.${name}`)]);
   const requireEncryption = config.boolean("distributed.comm.require-encryption");
   const revoked = config.get(`${TLS}.revoked`) ?? undefined;
@@ -59,7 +58,11 @@ export function securityFromConfig(config: Config, check: (record: unknown) => S
 }
 
 /** Settings hold numbers, as in Dask. */
-function version(config: Config, field: "tlsMinVersion" | "tlsMaxVersion", name: string): Partial<Security> {
+function version(
+  config: Config,
+  field: "tlsMinVersion" | "tlsMaxVersion",
+  name: string,
+): Readonly<Record<string, string>> {
   const key = `${TLS}.${name}`;
   const value = config.get(key) ?? undefined;
   if (value === undefined || !config.isGiven(key)) return {};

@@ -6,7 +6,7 @@
 
 import type { TlsInfo } from "./peer.ts";
 import { cipherAllowed } from "./ciphers/ciphers.ts";
-import type { TlsRole } from "./security.ts";
+import type { TlsRole } from "./roles.ts";
 import { policyRefusal, type TlsPeer } from "./verdict.ts";
 import {
   type Certificate,

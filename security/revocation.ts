@@ -6,7 +6,7 @@
  */
 
 import { getLogger } from "../config/logging.ts";
-import { hexOf } from "./authorization.ts";
+import { hexOf } from "./x509/certificate.ts";
 import { DerReader, Tag } from "./x509/der.ts";
 import { SecurityError } from "./material/errors.ts";
 import { checkWhole, isText, whyUnreadable } from "./material/pem.ts";

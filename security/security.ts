@@ -27,9 +27,6 @@ import { type TemporaryOptions, temporaryPems } from "./material/temporary.ts";
 
 export type { TemporaryOptions } from "./material/temporary.ts";
 
-/** What a link is used as. Decides which certificate is shown; any certificate of the CA may play any role. */
-export type TlsRole = "client" | "scheduler" | "worker";
-
 /**
  * Socket options for `tcp://` and `tls://` links. The list is closed: anything else is refused, so that no option can
  * weaken verification.

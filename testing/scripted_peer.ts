@@ -8,7 +8,8 @@ import type { Comm, Listener } from "../comm/comm.ts";
 import { connect } from "../comm/connect.ts";
 import { listen } from "../comm/listen.ts";
 import { linkOptions } from "../comm/secure.ts";
-import type { Security, TlsRole } from "../security/security.ts";
+import type { Security } from "../security/security.ts";
+import type { TlsRole } from "../security/roles.ts";
 
 export type { Comm } from "../comm/comm.ts";
 

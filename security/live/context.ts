@@ -24,7 +24,8 @@ import { LivingLinks, Refusals } from "./living_links.ts";
 import { checkLists, readLists, Revocation } from "../revocation.ts";
 import type { TlsContextOptions } from "../policy.ts";
 import { Trust } from "../trust.ts";
-import { asksForTls, checkSecurity, requiresEncryption, type Security, type TlsRole } from "../security.ts";
+import { asksForTls, checkSecurity, requiresEncryption, type Security } from "../security.ts";
+import type { TlsRole } from "../roles.ts";
 import { type Certificate, certificateName, isSame, parseCertificate } from "../x509/certificate.ts";
 import { isRsa, keyBelongsTo, keyProblem, normalKey } from "../material/keys.ts";
 

@@ -175,3 +175,8 @@ function printed(value: string, special: RegExp = /["\\]/g): string {
 export function isSame(a: { readonly raw: Uint8Array }, b: { readonly raw: Uint8Array }): boolean {
   return a.raw.length === b.raw.length && a.raw.every((byte, at) => byte === b.raw[at]);
 }
+
+/** Hexadecimal digits of a fingerprint or serial number, upper-case, without colons. */
+export function hexOf(text: string): string {
+  return text.replaceAll(":", "").replace(/^0x/i, "").toUpperCase();
+}

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Security, TlsRole } from "../../security/security.ts";
+import type { Security } from "../../security/security.ts";
+import type { TlsRole } from "../../security/roles.ts";
 import type { TestPair } from "./pki.ts";
 import { loadVectors } from "../vectors.ts";
 
