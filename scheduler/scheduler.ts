@@ -25,29 +25,9 @@ import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
 import { SCHEDULER_ACCESS } from "../messages/access.ts";
-import {
-  type ClientReport,
-  parseClientStreamMessage,
-  parseUpdateData,
-  type UpdateData,
-} from "../messages/client_scheduler.ts";
-import {
-  type Address,
-  checkAddress,
-  checkKeys,
-  checkRecord,
-  type ClientId,
-  type Key,
-  MessageError,
-  type RawMessage,
-} from "../messages/common.ts";
-import type {
-  HeartbeatWorkerReply,
-  LinkFacts,
-  RegisterWorker,
-  SchedulerIdentity,
-  WorkerIdentity,
-} from "../messages/rpc.ts";
+import { type ClientReport, parseClientStreamMessage } from "../messages/client_scheduler.ts";
+import { type Address, type ClientId, type Key, MessageError, type RawMessage } from "../messages/common.ts";
+import type { LinkFacts, RegisterWorker, SchedulerIdentity, WorkerIdentity } from "../messages/rpc.ts";
 import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import { FrameError } from "../protocol/frames.ts";
 import { MsgpackError } from "../protocol/message.ts";
@@ -58,14 +38,9 @@ import { Departures, type RetireOptions } from "./departures.ts";
 import { checkSpeaksFor, contactRefusal, permitted } from "./access.ts";
 import { checkFunctions } from "./functions.ts";
 import { Gatherer } from "./gather.ts";
-import { schedulerIdentity, taskPrefixStates, workerIdentity } from "./identity.ts";
-import {
-  parseMetrics,
-  parseRegisterClient,
-  parseRegisterWorker,
-  parseRetireWorkers,
-} from "./registration.ts";
-import { scatterToWorkers } from "./scatter.ts";
+import { schedulerIdentity, workerIdentity } from "./identity.ts";
+import { schedulerOperations } from "./operations.ts";
+import { parseRegisterClient, parseRegisterWorker } from "./registration.ts";
 import { type SchedulerOptions, type SchedulerSettings, schedulerSettings } from "./options.ts";
 import { SchedulerFile } from "./scheduler_file.ts";
 import { SchedulerState } from "./state/scheduler_state.ts";
@@ -128,7 +103,6 @@ export class Scheduler implements AsyncDisposable {
   #links: LinkOptions;
   #file: SchedulerFile | undefined;
   #closing: Promise<void> | undefined;
-  #scatterTurn = 0;
 
   private constructor(settings: SchedulerSettings, links: LinkOptions) {
     this.finished = this.#finish.promise;
@@ -165,26 +139,20 @@ export class Scheduler implements AsyncDisposable {
         context: links.context,
         answers: REGISTRATION_REFUSALS,
       }),
-      handlers: {
-        identity: (request) => this.#identity(request),
-        gather: (request, _comm, signal) => this.#gatherer.gather(checkKeys(request, "keys"), signal),
-        who_has: (request) => this.#whoHas(request),
-        has_what: (request) => this.#hasWhat(request),
-        processing: ({ workers }) =>
-          Object.fromEntries(this.#state.processing(Array.isArray(workers) ? workers as Address[] : null)),
-        retry: (request) => this.#retry(checkKeys(request, "keys")),
-        scatter: (request, _comm, signal) => this.#scatter(request, signal),
-        update_data: (request) => this.#updateData(parseUpdateData(request)),
-        ncores: () => Object.fromEntries(Array.from(this.#state.workers, ([a, ws]) => [a, ws.nthreads])),
-        get_task_prefix_states: () => taskPrefixStates(this.#state),
-        heartbeat_worker: (request, comm) => this.#heartbeatWorker(request, comm),
+      handlers: schedulerOperations({
+        state: this.#state,
+        pool: this.#pool,
+        gatherer: this.#gatherer,
+        departures: this.#departures,
+        stimulate: (stimulus) => this.#stimulate(stimulus),
+        identity: (nWorkers) => this.#identity(nWorkers),
         links: () => this.links(),
-        retire_workers: (request, comm) => this.#retireWorkers(parseRetireWorkers(request), comm),
-        unregister: (request, comm) => this.#unregister(request, comm),
-        terminate: () => this.#terminate(),
-        "register-client": (request, comm) => this.#serveClient(request, comm),
-        "register-worker": (request, comm) => this.#serveWorker(request, comm),
-      },
+        hasClient: (client) => this.#clients.has(client),
+        checkSpeaksFor: (comm, op, address) => this.#checkSpeaksFor(comm, op, address),
+        serveClient: (request, comm) => this.#serveClient(request, comm),
+        serveWorker: (request, comm) => this.#serveWorker(request, comm),
+        closeSoon: () => this.#closeSoon(),
+      }),
     });
     const { idleTimeout } = settings;
     if (idleTimeout !== undefined) {
@@ -236,7 +204,7 @@ export class Scheduler implements AsyncDisposable {
 
   /** What `identity` answers: itself and its workers. */
   identity(): SchedulerIdentity {
-    return this.#identity({ n_workers: -1 });
+    return this.#identity(-1);
   }
 
   /** Open links of this scheduler. */
@@ -406,52 +374,19 @@ export class Scheduler implements AsyncDisposable {
     return undefined;
   }
 
-  #heartbeatWorker(request: RawMessage, comm: Comm): HeartbeatWorkerReply {
-    const address = checkAddress(request, "address");
-    this.#checkSpeaksFor(comm, "heartbeat_worker", address);
-    const executing = checkRecord(request, "executing") as Readonly<Record<string, number>>;
-    const metrics = parseMetrics(request);
-    let reply: HeartbeatWorkerReply = { status: "missing" };
-    this.#stimulate((now) => {
-      reply = this.#state.heartbeat(address, metrics, executing, now);
-    });
-    return reply;
-  }
-
   #checkSpeaksFor(comm: Comm, op: string, address: Address): void {
     const registered = this.#workerComms.get(address);
     checkSpeaksFor(comm, op, address, registered, () => this.#credentials.countRefusal());
   }
 
-  /** A worker may retire itself, an administrator any. */
-  #retireWorkers(options: RetireOptions, comm: Comm): Promise<Record<Address, WorkerIdentity>> {
-    if (comm.tls?.peer.grant?.role === "worker") {
-      for (const address of this.#departures.choose(options)) {
-        this.#checkSpeaksFor(comm, "retire_workers", address);
-      }
-    }
-    return this.retireWorkers(options);
-  }
-
-  #identity(request: RawMessage): SchedulerIdentity {
-    const { n_workers: nWorkers } = request;
+  #identity(nWorkers: number): SchedulerIdentity {
     return schedulerIdentity(this.#state, {
       id: this.id,
       address: this.address,
       started: this.#started,
       registrations: this.#registrations,
       security: this.#credentials.facts(),
-    }, typeof nWorkers === "number" ? nWorkers : -1);
-  }
-
-  #whoHas(request: RawMessage): Record<string, Address[]> {
-    const isAll = request["keys"] === null || request["keys"] === undefined;
-    return Object.fromEntries(this.#state.whoHas(isAll ? null : checkKeys(request, "keys")));
-  }
-
-  #hasWhat(request: RawMessage): Record<string, Key[]> {
-    const { workers } = request;
-    return Object.fromEntries(this.#state.hasWhat(Array.isArray(workers) ? workers as Address[] : null));
+    }, nWorkers);
   }
 
   /** Results that a worker lost are computed again, or lost. */
@@ -466,48 +401,8 @@ export class Scheduler implements AsyncDisposable {
     });
   }
 
-  #retry(keys: readonly Key[]): Key[] {
-    let running: Key[] = [];
-    this.#stimulate((now) => running = this.#state.retry(keys, now));
-    return running;
-  }
-
-  async #scatter(request: RawMessage, signal: AbortSignal): Promise<Key[]> {
-    const turn = this.#scatterTurn++;
-    const { client, whoHas, nbytes } = await scatterToWorkers(
-      request,
-      this.#state,
-      this.#pool,
-      turn,
-      signal,
-    );
-    this.#updateData({ op: "update-data", who_has: whoHas, nbytes, client });
-    return Object.keys(whoHas) as Key[];
-  }
-
-  #updateData(message: UpdateData): null {
-    if (!this.#clients.has(message.client)) {
-      throw new MessageError(`Cannot take values for client "${message.client}": it is not connected`);
-    }
-    this.#stimulate((now) => this.#state.handleClientMessage(message.client, message, now));
-    return null;
-  }
-
-  /** A worker says goodbye; its stream ends right after. */
-  #unregister(request: RawMessage, comm: Comm): null {
-    const address = checkAddress(request, "address");
-    this.#checkSpeaksFor(comm, "unregister", address);
-    const { stimulus_id: stimulusId } = request;
-    this.#departures.remove(address, {
-      stimulusId: typeof stimulusId === "string" ? stimulusId : `unregister-${Date.now() / 1000}`,
-      expected: true,
-    });
-    return null;
-  }
-
-  #terminate(): string {
+  #closeSoon(): void {
     setTimeout(() => void this.close().catch(() => {}), 0); // after the answer
-    return "OK";
   }
 
   #checkIdle(timeout: number): void {
