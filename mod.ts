@@ -16,15 +16,20 @@
  */
 
 export { Client, type ClientOptions, type RetireWorkersOptions } from "./client/client.ts";
-export { asCompleted, type DoneAndNotDone, wait, type WaitForManyOptions } from "./client/completion.ts";
-export { CancelledError, KilledWorker, SchedulerClosed, TaskError } from "./client/errors.ts";
-export { FunctionSourceError } from "./client/function_source.ts";
-export { type CancelOptions, Future, type WaitOptions } from "./client/future.ts";
-export { type RemoteModule, remoteModule } from "./client/remote_module.ts";
-export type { ScatterOptions } from "./client/scatter.ts";
+export {
+  asCompleted,
+  type DoneAndNotDone,
+  wait,
+  type WaitForManyOptions,
+} from "./client/futures/completion.ts";
+export { CancelledError, KilledWorker, SchedulerClosed, TaskError } from "./client/futures/errors.ts";
+export { FunctionSourceError } from "./client/functions/function_source.ts";
+export { type CancelOptions, Future, type WaitOptions } from "./client/futures/future.ts";
+export { type RemoteModule, remoteModule } from "./client/functions/remote_module.ts";
+export type { ScatterOptions } from "./client/fetch/scatter.ts";
 export type { FutureStatus } from "./client/state/client_state.ts";
-export type { TaskOptions } from "./client/task_options.ts";
-export type { Opaque, Resolved, Submitter, TaskArgs, Unresolved } from "./client/types.ts";
+export type { TaskOptions } from "./client/submit/task_options.ts";
+export type { Opaque, Resolved, Submitter, TaskArgs, Unresolved } from "./client/submit/types.ts";
 export type { LinkLimits } from "./comm/limits/limits.ts";
 export type { PeerCertificate, TlsInfo } from "./security/peer.ts";
 export type { ClientAccess, Grant } from "./messages/grant.ts";

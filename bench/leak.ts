@@ -126,7 +126,7 @@ const subjects = [
     ),
   ),
   await subject("client", inClient, [
-    ["client/future.ts", "Future"],
+    ["client/futures/future.ts", "Future"],
     ["client/state/client_state.ts", "KeyState"],
     ["protocol/serialized.ts", "Serialized"],
   ]),

@@ -22,15 +22,15 @@ import {
   ownerOf,
   stateOf,
   type WaitOptions,
-} from "./future.ts";
+} from "./futures/future.ts";
 import { clientClosed, type OwnCluster, startOwnCluster } from "./own_cluster.ts";
-import { Scatterer, type ScatterOptions } from "./scatter.ts";
+import { Scatterer, type ScatterOptions } from "./fetch/scatter.ts";
 import { Session } from "./session.ts";
-import { replaceFutures } from "./structure.ts";
+import { replaceFutures } from "./submit/structure.ts";
 import type { KeyState } from "./state/client_state.ts";
-import { TaskSubmitter } from "./submit.ts";
-import type { TaskOptions } from "./task_options.ts";
-import type { Resolved, Submitter, TaskArgs, Unresolved } from "./types.ts";
+import { TaskSubmitter } from "./submit/submit.ts";
+import type { TaskOptions } from "./submit/task_options.ts";
+import type { Resolved, Submitter, TaskArgs, Unresolved } from "./submit/types.ts";
 
 /** Options of {@linkcode Client.connect}. */
 export interface ClientOptions extends WaitOptions {

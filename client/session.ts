@@ -27,11 +27,17 @@ import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
 import { decodeError } from "../protocol/remote_error.ts";
 import { Credentials } from "../security/live/credentials.ts";
 import type { Security } from "../security/security.ts";
-import { CancelledError, SchedulerClosed, taskError } from "./errors.ts";
-import { type CancelOptions, type Future, type FutureOwner, makeFuture, type WaitOptions } from "./future.ts";
-import { type Fetched, Gatherer, valuesOf } from "./gather.ts";
-import { sharesMemory } from "./isolate.ts";
-import { Rounds } from "./rounds.ts";
+import { CancelledError, SchedulerClosed, taskError } from "./futures/errors.ts";
+import {
+  type CancelOptions,
+  type Future,
+  type FutureOwner,
+  makeFuture,
+  type WaitOptions,
+} from "./futures/future.ts";
+import { type Fetched, Gatherer, valuesOf } from "./fetch/gather.ts";
+import { sharesMemory } from "./submit/isolate.ts";
+import { Rounds } from "./fetch/rounds.ts";
 import { ClientState, type FunctionBody, type KeyState } from "./state/client_state.ts";
 
 const logger = getLogger("distributed.client");

@@ -7,7 +7,7 @@
 
 import { checkOptions } from "../internal/options.ts";
 import { Client, type ClientOptions } from "../client/client.ts";
-import type { WaitOptions } from "../client/future.ts";
+import type { WaitOptions } from "../client/futures/future.ts";
 import { onceClosed, setClusterStarter } from "../client/own_cluster.ts";
 import { DistributedError, messageOf, TimeoutError } from "../internal/errors.ts";
 import type { Config } from "../config/config.ts";

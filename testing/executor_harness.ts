@@ -5,7 +5,7 @@
  */
 
 import { assert } from "@std/assert";
-import { functionBody } from "../client/function_source.ts";
+import { functionBody } from "../client/functions/function_source.ts";
 import type { Key } from "../messages/common.ts";
 import type { Reference } from "../messages/run_spec.ts";
 import { deserializeValue, serializeArguments, serializeValue } from "../protocol/values.ts";

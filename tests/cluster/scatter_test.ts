@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { Scatterer } from "../../client/scatter.ts";
+import { Scatterer } from "../../client/fetch/scatter.ts";
 import { Session } from "../../client/session.ts";
 import { CancelledError, type Client, CommClosed, type Future, TimeoutError } from "../../mod.ts";
 import { startCluster } from "../../testing/clusters/cluster.ts";

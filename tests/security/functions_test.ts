@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { functionBody } from "../../client/function_source.ts";
+import { functionBody } from "../../client/functions/function_source.ts";
 import { connect } from "../../comm/connect.ts";
 import { CommClosed } from "../../mod.ts";
 import { startCluster } from "../../testing/clusters/cluster.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { GraphAnnotations } from "../messages/client_scheduler.ts";
+import type { GraphAnnotations } from "../../messages/client_scheduler.ts";
 
 /**
  * Where and how tasks run. See `Client.with`. They hold for tasks that are new: one of the same key that somebody wants

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { CommClosed } from "../comm/errors.ts";
-import { DistributedError } from "../internal/errors.ts";
-import type { Address, Key } from "../messages/common.ts";
-import type { RemoteErrorInfo } from "../protocol/remote_error.ts";
+import { CommClosed } from "../../comm/errors.ts";
+import { DistributedError } from "../../internal/errors.ts";
+import type { Address, Key } from "../../messages/common.ts";
+import type { RemoteErrorInfo } from "../../protocol/remote_error.ts";
 
 const ofTask = Symbol("error of a task");
 

@@ -5,19 +5,20 @@
  * @module
  */
 
-import { systemClock } from "../internal/clock.ts";
-import { CommClosed } from "../comm/errors.ts";
-import { messageOf, TimeoutError } from "../internal/errors.ts";
-import { getLogger } from "../config/logging.ts";
-import { Deadline } from "../internal/deadline.ts";
-import type { Address, Key } from "../messages/common.ts";
-import type { WorkerIdentity } from "../messages/rpc.ts";
-import type { Serialized } from "../protocol/serialized.ts";
-import { serializeValue, typenameOf } from "../protocol/values.ts";
-import { type Future, stateOf, type WaitOptions } from "./future.ts";
-import { isolated } from "./isolate.ts";
-import type { Session } from "./session.ts";
-import { keyOf, randomToken, valueToken } from "./token.ts";
+import { systemClock } from "../../internal/clock.ts";
+import { CommClosed } from "../../comm/errors.ts";
+import { messageOf, TimeoutError } from "../../internal/errors.ts";
+import { getLogger } from "../../config/logging.ts";
+import { Deadline, type DeadlineOptions } from "../../internal/deadline.ts";
+import type { Address, ClientId, Key } from "../../messages/common.ts";
+import type { WorkerIdentity } from "../../messages/rpc.ts";
+import type { ConnectionPool } from "../../rpc/pool.ts";
+import type { KeyState } from "../state/client_state.ts";
+import type { Serialized } from "../../protocol/serialized.ts";
+import { serializeValue, typenameOf } from "../../protocol/values.ts";
+import { type Future, stateOf, type WaitOptions } from "../futures/future.ts";
+import { isolated } from "../submit/isolate.ts";
+import { keyOf, randomToken, valueToken } from "../submit/token.ts";
 
 const logger = getLogger("distributed.client");
 
@@ -41,23 +42,49 @@ export interface ScatterOptions extends WaitOptions {
   hash?: boolean;
 }
 
+/** What a {@linkcode Scatterer} needs of its client. */
+export interface ScatterHost {
+  /** Name that the scheduler knows the client by. */
+  readonly id: ClientId;
+  /** Scheduler that is told who was given what. */
+  readonly schedulerAddress: Address;
+  /** Reaches workers and the scheduler. */
+  readonly pool: Pick<ConnectionPool, "call">;
+  /** @throws {SchedulerClosed} If nothing can be sent any more. */
+  checkOpen(): void;
+  /** A limit for a wait for `what`. */
+  deadline(options: DeadlineOptions | undefined, what: string): Deadline;
+  /** A Future of `state`. */
+  future<T>(state: KeyState): Future<T>;
+  /** Wants a key that may be on the cluster already. */
+  desire(key: Key): KeyState;
+  /** Wants a key that is put on the cluster by a request. */
+  expect(key: Key): KeyState;
+  /** Wants a value that `workers` were given, and tells the scheduler of it. */
+  announce(key: Key, workers: readonly Address[], nbytes: number): KeyState;
+  /** Resolves when all have ended. */
+  waitFor(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<void>;
+  /** The error of a task that failed or was cancelled. */
+  errorOf(state: KeyState): Error;
+}
+
 /** Gives values to workers in turn. */
 export class Scatterer {
-  #session: Session;
+  #host: ScatterHost;
   #turn = 0;
 
-  constructor(session: Session) {
-    this.#session = session;
+  constructor(host: ScatterHost) {
+    this.#host = host;
   }
 
   /** See `Client.scatter`. */
   async scatter(value: unknown, options: ScatterOptions): Promise<Future<unknown>> {
     checkBroadcast(options.broadcast);
-    this.#session.checkOpen();
+    this.#host.checkOpen();
     const sent = isolated(serializeValue(value)); // the program may change its own while this waits
     const token = options.hash ?? true ? valueToken(sent) : randomToken();
     const key = keyOf(typenameOf(value), token);
-    using deadline = this.#session.deadline(options, `workers to take "${key}"`);
+    using deadline = this.#host.deadline(options, `workers to take "${key}"`);
     const isAnywhere = options.workers === undefined && (options.broadcast ?? false) === false;
     if (isAnywhere && (options.hash ?? true)) {
       const known = await this.#find(key, deadline.signal);
@@ -68,14 +95,14 @@ export class Scatterer {
       await this.#ended(future, deadline.signal);
       if (future.status !== "cancelled") return future;
       future.release();
-      if (tries === TRIES) throw this.#session.errorOf(stateOf(future));
+      if (tries === TRIES) throw this.#host.errorOf(stateOf(future));
       logger.debug(`Holders of "${key}" left before the scheduler knew of it; giving it to others`);
     }
   }
 
   /** The Future of a value that is on the cluster already. */
   async #find(key: Key, signal: AbortSignal | undefined): Promise<Future<unknown> | undefined> {
-    const future = this.#session.future(this.#session.desire(key));
+    const future = this.#host.future(this.#host.desire(key));
     await this.#ended(future, signal);
     if (future.status === "finished") return future;
     future.release();
@@ -85,7 +112,7 @@ export class Scatterer {
   /** Waits for the scheduler's word. */
   async #ended(future: Future<unknown>, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await this.#session.waitFor([stateOf(future)], { signal });
+      await this.#host.waitFor([stateOf(future)], { signal });
     } catch (error) {
       future.release();
       throw error;
@@ -102,12 +129,12 @@ export class Scatterer {
     const candidates = await this.#candidates(options.workers, signal);
     const holders = await this.#send(key, payload, candidates, options.broadcast ?? false, signal);
     if (holders.length > 0) {
-      return this.#session.future(this.#session.announce(key, holders, payload.nbytes));
+      return this.#host.future(this.#host.announce(key, holders, payload.nbytes));
     }
-    const { id: client, schedulerAddress } = this.#session;
-    const future = this.#session.future(this.#session.expect(key));
+    const { id: client, schedulerAddress } = this.#host;
+    const future = this.#host.future(this.#host.expect(key));
     try {
-      await this.#session.pool.call(schedulerAddress, {
+      await this.#host.pool.call(schedulerAddress, {
         op: "scatter",
         data: { [key]: payload },
         workers: candidates,
@@ -127,7 +154,7 @@ export class Scatterer {
     names: readonly string[] | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Address[]> {
-    const { pool, schedulerAddress } = this.#session;
+    const { pool, schedulerAddress } = this.#host;
     for (;;) {
       const { workers } = await pool.call(schedulerAddress, { op: "identity", n_workers: -1 }, signal);
       const fit = (Object.entries(workers) as [Address, WorkerIdentity][])
@@ -174,7 +201,7 @@ export class Scatterer {
       (ms) => new TimeoutError(`"${worker}" did not take "${key}" within ${ms} ms`),
     );
     try {
-      await this.#session.pool.call(
+      await this.#host.pool.call(
         worker,
         {
           op: "update_data",

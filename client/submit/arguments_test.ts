@@ -1,8 +1,8 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import type { Address, Key } from "../messages/common.ts";
+import type { Address, Key } from "../../messages/common.ts";
 import { extractFutures } from "./arguments.ts";
-import { type Future, type FutureOwner, makeFuture } from "./future.ts";
-import { KeyState } from "./state/client_state.ts";
+import { type Future, type FutureOwner, makeFuture } from "../futures/future.ts";
+import { KeyState } from "../state/client_state.ts";
 import { replaceFutures } from "./structure.ts";
 
 const OWNER: FutureOwner = {

@@ -9,9 +9,9 @@
  */
 
 import { createHash, type Hash } from "node:crypto";
-import type { FunctionHash, Key } from "../messages/common.ts";
-import type { Reference } from "../messages/run_spec.ts";
-import type { Serialized } from "../protocol/serialized.ts";
+import type { FunctionHash, Key } from "../../messages/common.ts";
+import type { Reference } from "../../messages/run_spec.ts";
+import type { Serialized } from "../../protocol/serialized.ts";
 
 /** Hexadecimal digits of a token, as many as in Dask. */
 const TOKEN_LENGTH = 32;

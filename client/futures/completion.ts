@@ -4,8 +4,8 @@
  * @module
  */
 
-import { TimeoutError } from "../internal/errors.ts";
-import { Deadline, orAborted, timeoutMs } from "../internal/deadline.ts";
+import { TimeoutError } from "../../internal/errors.ts";
+import { Deadline, orAborted, timeoutMs } from "../../internal/deadline.ts";
 import { type Future, ownerOf, stateOf, type WaitOptions } from "./future.ts";
 
 /** Options of {@linkcode wait}. */

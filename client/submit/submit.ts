@@ -4,21 +4,37 @@
  * @module
  */
 
-import type { GraphAnnotations } from "../messages/client_scheduler.ts";
-import { serializeArguments } from "../protocol/values.ts";
+import type { GraphAnnotations, TaskRow } from "../../messages/client_scheduler.ts";
+import type { Address } from "../../messages/common.ts";
+import { serializeArguments } from "../../protocol/values.ts";
 import { extractFutures, type Refusal } from "./arguments.ts";
-import { functionBody, type NamedFunctionBody } from "./function_source.ts";
-import { type Future, isReleased, ownerOf } from "./future.ts";
+import { functionBody, type NamedFunctionBody } from "../functions/function_source.ts";
+import { type CancelOptions, type Future, isReleased, ownerOf } from "../futures/future.ts";
 import { isolated } from "./isolate.ts";
-import type { Session } from "./session.ts";
-import type { KeyState } from "./state/client_state.ts";
+import type { FunctionBody, KeyState } from "../state/client_state.ts";
 import { annotationsOf, checkTaskOptions, type TaskOptions } from "./task_options.ts";
 import { keyOf, randomToken, taskToken } from "./token.ts";
 import type { Submitter, TaskArgs, Unresolved } from "./types.ts";
 
+/** What a submitter needs of its client. */
+export interface SubmitHost {
+  /** Scheduler that the tasks go to. */
+  readonly schedulerAddress: Address;
+  /** Whether payloads have to be copied, as the cluster is in this program. */
+  readonly sharesMemory: boolean;
+  /** @throws {SchedulerClosed} If nothing can be sent any more. */
+  checkOpen(): void;
+  /** Wants a task. */
+  submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState;
+  /** A Future of `state`. */
+  future<T>(state: KeyState): Future<T>;
+  /** Gives keys up. */
+  cancel(states: readonly KeyState[], options: CancelOptions): void;
+}
+
 /** Submits with one set of options. */
 export class TaskSubmitter implements Submitter {
-  #session: Session;
+  #host: SubmitHost;
   #key: string | undefined;
   #isPure: boolean;
   #annotations: GraphAnnotations;
@@ -26,14 +42,14 @@ export class TaskSubmitter implements Submitter {
   #refusal: Refusal;
 
   /** @throws {TypeError} If an option is unknown or has a wrong value. */
-  constructor(session: Session, options: TaskOptions) {
+  constructor(host: SubmitHost, options: TaskOptions) {
     checkTaskOptions(options);
-    this.#session = session;
-    this.#refusal = refusalBy(session);
+    this.#host = host;
+    this.#refusal = refusalBy(host);
     this.#key = options.key;
     this.#isPure = options.pure ?? true;
     this.#annotations = annotationsOf(options);
-    this.#cancellation = options.signal && new Cancellation(session, options.signal);
+    this.#cancellation = options.signal && new Cancellation(host, options.signal);
   }
 
   /** See {@linkcode Submitter.submit}. */
@@ -55,7 +71,7 @@ export class TaskSubmitter implements Submitter {
   }
 
   #submit(fn: NamedFunctionBody, given: readonly unknown[], isMapped: boolean): Future<unknown> {
-    this.#session.checkOpen();
+    this.#host.checkOpen();
     this.#cancellation?.signal.throwIfAborted();
     const { args, references } = extractFutures(given, this.#refusal);
     const packed = serializeArguments(args);
@@ -64,33 +80,33 @@ export class TaskSubmitter implements Submitter {
       ? keyOf(this.#key)
       : keyOf(name, this.#isPure ? taskToken(fn.hash, packed, references) : randomToken());
     // Buffers go by reference and leave later: the program may use its own again as soon as this returns.
-    const isOwn = packed instanceof Uint8Array && !this.#session.sharesMemory;
+    const isOwn = packed instanceof Uint8Array && !this.#host.sharesMemory;
     const sent = isOwn ? packed : isolated(packed);
-    const state = this.#session.submit(fn, [key, sent, references], this.#annotations);
+    const state = this.#host.submit(fn, [key, sent, references], this.#annotations);
     this.#cancellation?.add(state);
-    return this.#session.future(state);
+    return this.#host.future(state);
   }
 }
 
-/** Why a task of `session` can't take a Future, if so. */
-function refusalBy(session: Session): Refusal {
+/** Why a task of `host` can't take a Future, if so. */
+function refusalBy(host: SubmitHost): Refusal {
   return (future) => {
     if (isReleased(future)) return "it was released; release it after the tasks that take it were submitted";
     const { schedulerAddress } = ownerOf(future);
-    if (schedulerAddress === session.schedulerAddress) return undefined;
+    if (schedulerAddress === host.schedulerAddress) return undefined;
     return `it belongs to the scheduler at "${schedulerAddress}", and this client is connected to ` +
-      `"${session.schedulerAddress}"; gather it there and send the value`;
+      `"${host.schedulerAddress}"; gather it there and send the value`;
   };
 }
 
 /** Cancels what has not ended when a signal is aborted. Listens only while there is something to cancel. */
 class Cancellation {
   readonly signal: AbortSignal;
-  #session: Session;
+  #host: SubmitHost;
   #pending = new Set<KeyState>();
 
-  constructor(session: Session, signal: AbortSignal) {
-    this.#session = session;
+  constructor(host: SubmitHost, signal: AbortSignal) {
+    this.#host = host;
     this.signal = signal;
   }
 
@@ -107,7 +123,7 @@ class Cancellation {
   #onAbort = (): void => {
     const { reason } = this.signal;
     const why = reason instanceof Error ? reason.message : String(reason);
-    this.#session.cancel([...this.#pending], { reason: `its signal was aborted: ${why}` });
+    this.#host.cancel([...this.#pending], { reason: `its signal was aborted: ${why}` });
   };
 }
 

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { isRecord } from "../messages/common.ts";
-import { Future } from "./future.ts";
+import { isRecord } from "../../messages/common.ts";
+import { Future } from "../futures/future.ts";
 
 /** Index in an array, name of a property, or index of an entry in a Map. */
 export type Step = string | number;

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Address } from "../messages/common.ts";
-import { Serialized } from "../protocol/serialized.ts";
+import type { Address } from "../../messages/common.ts";
+import { Serialized } from "../../protocol/serialized.ts";
 
 /** Whether payloads have to be copied on links to `address`. */
 export function sharesMemory(address: Address): boolean {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Clock, systemClock } from "../internal/clock.ts";
+import { type Clock, systemClock } from "../../internal/clock.ts";
 
 /** Milliseconds between looks. */
 const LOOK_MS = 2000;

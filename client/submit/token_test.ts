@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import type { FunctionHash, Key } from "../messages/common.ts";
-import type { Reference } from "../messages/run_spec.ts";
-import { serializeArguments, serializeValue } from "../protocol/values.ts";
+import type { FunctionHash, Key } from "../../messages/common.ts";
+import type { Reference } from "../../messages/run_spec.ts";
+import { serializeArguments, serializeValue } from "../../protocol/values.ts";
 import { keyOf, randomToken, taskToken, valueToken } from "./token.ts";
 
 const F = "f".repeat(64) as FunctionHash;

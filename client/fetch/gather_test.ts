@@ -6,20 +6,20 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { systemClock } from "../internal/clock.ts";
-import { CommClosed } from "../comm/errors.ts";
-import { listen } from "../comm/listen.ts";
-import { ConnectionPool } from "../rpc/pool.ts";
-import { linkOptions } from "../comm/secure.ts";
-import { orAborted } from "../internal/deadline.ts";
-import type { Address, Key } from "../messages/common.ts";
-import { serializeValue } from "../protocol/values.ts";
-import { tapLog } from "../testing/logs.ts";
-import { TestCa } from "../testing/pki/pki.ts";
+import { systemClock } from "../../internal/clock.ts";
+import { CommClosed } from "../../comm/errors.ts";
+import { listen } from "../../comm/listen.ts";
+import { ConnectionPool } from "../../rpc/pool.ts";
+import { linkOptions } from "../../comm/secure.ts";
+import { orAborted } from "../../internal/deadline.ts";
+import type { Address, Key } from "../../messages/common.ts";
+import { serializeValue } from "../../protocol/values.ts";
+import { tapLog } from "../../testing/logs.ts";
+import { TestCa } from "../../testing/pki/pki.ts";
 import { type Fetched, Gatherer, valuesOf } from "./gather.ts";
 import { whilePresent } from "./presence.ts";
 import { Rounds } from "./rounds.ts";
-import { KeyState } from "./state/client_state.ts";
+import { KeyState } from "../state/client_state.ts";
 
 const WORKER = "tls://127.0.0.1:1" as Address;
 const NOWHERE = "tcp://127.0.0.1:1" as Address;

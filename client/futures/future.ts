@@ -4,10 +4,10 @@
  * @module
  */
 
-import { getLogger } from "../config/logging.ts";
-import type { DeadlineOptions } from "../internal/deadline.ts";
-import type { Address, Key } from "../messages/common.ts";
-import type { FutureStatus, KeyState } from "./state/client_state.ts";
+import { getLogger } from "../../config/logging.ts";
+import type { DeadlineOptions } from "../../internal/deadline.ts";
+import type { Address, Key } from "../../messages/common.ts";
+import type { FutureStatus, KeyState } from "../state/client_state.ts";
 
 const logger = getLogger("distributed.client");
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import * as api from "../mod.ts";
-import type { Address, Key } from "../messages/common.ts";
-import { KilledWorker as LastWorkerDied } from "../scheduler/state/errors.ts";
+import * as api from "../../mod.ts";
+import type { Address, Key } from "../../messages/common.ts";
+import { KilledWorker as LastWorkerDied } from "../../scheduler/state/errors.ts";
 import { taskError } from "./errors.ts";
 
 const ADDRESS = "tls://h:1" as Address;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Future } from "./future.ts";
+import type { Future } from "../futures/future.ts";
 
 /** Values that Futures are never looked for in. */
 export type Opaque =

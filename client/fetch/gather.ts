@@ -5,17 +5,17 @@
  * @module
  */
 
-import { systemClock } from "../internal/clock.ts";
-import { CommClosed, CommTimeoutError } from "../comm/errors.ts";
-import type { ConnectionPool, DialLimits } from "../rpc/pool.ts";
-import { looksRefused } from "../comm/retry.ts";
-import { getLogger } from "../config/logging.ts";
-import type { Address, Key } from "../messages/common.ts";
-import { Serialized } from "../protocol/serialized.ts";
-import { deserializeFrame, deserializeValue } from "../protocol/values.ts";
-import { isolated, sharesMemory } from "./isolate.ts";
+import { systemClock } from "../../internal/clock.ts";
+import { CommClosed, CommTimeoutError } from "../../comm/errors.ts";
+import type { ConnectionPool, DialLimits } from "../../rpc/pool.ts";
+import { looksRefused } from "../../comm/retry.ts";
+import { getLogger } from "../../config/logging.ts";
+import type { Address, Key } from "../../messages/common.ts";
+import { Serialized } from "../../protocol/serialized.ts";
+import { deserializeFrame, deserializeValue } from "../../protocol/values.ts";
+import { isolated, sharesMemory } from "../submit/isolate.ts";
 import { whilePresent } from "./presence.ts";
-import type { KeyState } from "./state/client_state.ts";
+import type { KeyState } from "../state/client_state.ts";
 
 const logger = getLogger("distributed.client");
 

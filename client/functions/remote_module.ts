@@ -5,8 +5,8 @@
  */
 
 import { createHash } from "node:crypto";
-import type { FunctionHash } from "../messages/common.ts";
-import { encodeMsgpack } from "../protocol/msgpack.ts";
+import type { FunctionHash } from "../../messages/common.ts";
+import { encodeMsgpack } from "../../protocol/msgpack.ts";
 import { registerBody } from "./function_source.ts";
 
 /** Schemes that a worker can import from. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Reference } from "../messages/run_spec.ts";
-import type { Future } from "./future.ts";
+import type { Reference } from "../../messages/run_spec.ts";
+import type { Future } from "../futures/future.ts";
 import { pathText, replaceFutures, type Step } from "./structure.ts";
 
 /** Says why a Future can't be an argument, or nothing. */
