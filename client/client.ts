@@ -6,7 +6,6 @@
 
 import { TimeoutError } from "../internal/errors.ts";
 import { linksOf } from "../rpc/links.ts";
-import { systemClock } from "../internal/clock.ts";
 import { readSchedulerFile } from "../comm/scheduler_file.ts";
 import type { Config } from "../config/config.ts";
 import { currentConfig } from "../config/load.ts";
@@ -266,7 +265,7 @@ export class Client implements Submitter, AsyncDisposable {
       const info = await this.#session.ask({ op: "identity", n_workers: -1 }, deadline, "workers");
       const running = Object.values(info.workers).filter((worker) => worker.status === "running");
       if (running.length >= count) return;
-      await systemClock.sleep(100, deadline.signal); // polls, as Dask's client does
+      await this.#session.platform.clock.sleep(100, deadline.signal); // polls, as Dask's client does
     }
   }
 

@@ -17,7 +17,9 @@ async function serve(comm: Comm): Promise<void> {
   try {
     for (;;) {
       const batch = await comm.read() as readonly { readonly op: string; readonly groups?: unknown }[];
-      for (const message of batch) if (message.op === "update-graph") await comm.write(reports(message.groups));
+      for (const message of batch) {
+        if (message.op === "update-graph") await comm.write(reports(message.groups));
+      }
     }
   } catch {
     comm.abort(); // the client is gone

@@ -7,9 +7,9 @@
 
 import { normalizeAddress } from "../comm/address.ts";
 import { BatchedSend } from "../rpc/batched.ts";
-import { systemClock } from "../internal/clock.ts";
 import type { Comm } from "../comm/comm.ts";
-import { connect, CONNECT_TIMEOUT } from "../comm/connect.ts";
+import { CONNECT_TIMEOUT } from "../comm/connect.ts";
+import { type Platform, systemPlatform } from "../comm/platform.ts";
 import { CommClosed } from "../comm/errors.ts";
 import { DistributedError, messageOf, TimeoutError } from "../internal/errors.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
@@ -20,6 +20,7 @@ import { handleStream } from "../rpc/stream.ts";
 import type { Config } from "../config/config.ts";
 import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
+import { TIMER_MAX_MS } from "../internal/clock.ts";
 import { Deadline, type DeadlineOptions, orAborted, timeoutMs } from "../internal/deadline.ts";
 import { type GraphAnnotations, parseClientReport, type TaskRow } from "../messages/client_scheduler.ts";
 import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
@@ -47,9 +48,6 @@ const HEARTBEAT_MS = 5000;
 /** Milliseconds that a goodbye to the scheduler may take. */
 const GOODBYE_MS = 2000;
 
-/** Longest dial; one that is to go on for ever ends here. */
-const DIAL_MAX_MS = 2 ** 31 - 1;
-
 /** How a session is opened. */
 export interface SessionOptions extends WaitOptions {
   /** Certificates and policy. */
@@ -64,6 +62,8 @@ export interface SessionOptions extends WaitOptions {
 export class Session implements FutureOwner {
   /** Name that the scheduler knows this client by. */
   readonly id: ClientId;
+  /** Time, ids and links. */
+  readonly platform: Platform;
   /** Comms for requests, to workers and to the scheduler. */
   readonly pool: ConnectionPool;
   /** Certificates and keys, kept up to date. */
@@ -76,39 +76,54 @@ export class Session implements FutureOwner {
   #state = new ClientState();
   #isFlushQueued = false;
   #closing: Promise<void> | undefined;
-  #heartbeat: ReturnType<typeof setInterval>;
+  /** Ends the heartbeats. */
+  #stopHeart: () => void;
   #reading: Promise<void>;
   /** Why the scheduler is gone, if it is. */
   #lost: Error | undefined;
 
-  private constructor(comm: Comm, id: ClientId, links: LinkOptions, heartbeatMs: number) {
+  private constructor(
+    comm: Comm,
+    id: ClientId,
+    links: LinkOptions,
+    heartbeatMs: number,
+    platform: Platform,
+  ) {
     this.id = id;
+    this.platform = platform;
     this.#comm = comm;
     this.#stream = new BatchedSend(comm);
-    this.pool = new ConnectionPool({ ...links, expect: "worker", scheduler: comm.peerAddress });
+    this.pool = new ConnectionPool({ ...links, expect: "worker", scheduler: comm.peerAddress, platform });
     this.credentials = new Credentials(links.context);
     this.sharesMemory = sharesMemory(comm.peerAddress);
-    this.#gatherer = new Gatherer(this.pool, comm.peerAddress);
-    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs);
+    this.#gatherer = new Gatherer(this.pool, comm.peerAddress, platform);
+    this.#stopHeart = platform.clock.every(heartbeatMs, () => this.#beat());
     this.#reading = this.#read();
   }
 
   /** Connects to the scheduler at `address` and registers. */
-  static async open(address: string, options: SessionOptions): Promise<Session> {
+  static async open(
+    address: string,
+    options: SessionOptions,
+    platform: Platform = systemPlatform,
+  ): Promise<Session> {
+    const { clock, ids, network } = platform;
     const { security, name, config = currentConfig() } = options;
     announceConfig(config, "client");
     const heartbeatMs = config.milliseconds("distributed.client.heartbeat") ?? HEARTBEAT_MS;
     const links = await linkOptions(security, "client", config);
     const limit = timeoutMs(options.timeout ?? links.timeout ?? CONNECT_TIMEOUT);
-    const until = performance.now() + limit;
-    const comm = await connect(normalizeAddress(address, defaultScheme(config).name), {
+    const until = clock.now() + limit;
+    const comm = await network.connect(normalizeAddress(address, defaultScheme(config).name), {
       ...links,
       expect: "scheduler",
       signal: options.signal,
-      timeout: Math.min(limit, DIAL_MAX_MS),
+      timeout: Math.min(limit, TIMER_MAX_MS),
+      clock,
+      random: () => ids.random(),
     });
     using deadline = new Deadline(
-      { signal: options.signal, timeout: Math.max(until - performance.now(), 0) },
+      { signal: options.signal, timeout: Math.max(until - clock.now(), 0) },
       () =>
         new TimeoutError(
           `Cannot register with "${address}": it took the link, but did not answer within ${
@@ -116,15 +131,16 @@ export class Session implements FutureOwner {
           } s. ` +
             `Check that it is a scheduler, and not too busy`,
         ),
+      clock,
     );
-    const id = `Client-${name === undefined ? "" : `${name}-`}${crypto.randomUUID()}` as ClientId;
+    const id = `Client-${name === undefined ? "" : `${name}-`}${ids.uuid()}` as ClientId;
     try {
       await register(comm, id, deadline.signal);
     } catch (error) {
       comm.abort();
       throw error;
     }
-    return new Session(comm, id, links, heartbeatMs);
+    return new Session(comm, id, links, heartbeatMs, platform);
   }
 
   /** Address of the scheduler, as it was dialled. */
@@ -257,7 +273,7 @@ export class Session implements FutureOwner {
       const [first] = missing;
       if (first === undefined) return valuesOf(states, fetched);
       const pause = rounds.failed(first, (worker) => this.#gatherer.failureOf(worker));
-      await systemClock.sleep(pause, deadline.signal);
+      await this.platform.clock.sleep(pause, deadline.signal);
       for (const state of missing) this.#state.lose(state);
       this.flushSoon();
     }
@@ -291,7 +307,8 @@ export class Session implements FutureOwner {
 
   /** A limit for a wait for `what`. */
   deadline(options: DeadlineOptions | undefined, what: string): Deadline {
-    return new Deadline(options, (ms) => new TimeoutError(`Gave up waiting for ${what} after ${ms} ms`));
+    const gaveUp = (ms: number) => new TimeoutError(`Gave up waiting for ${what} after ${ms} ms`);
+    return new Deadline(options, gaveUp, this.platform.clock);
   }
 
   /** Messages leave at the end of the turn, so that a loop of submits is one graph. */
@@ -335,7 +352,7 @@ export class Session implements FutureOwner {
   }
 
   #onLost(cause: unknown): void {
-    clearInterval(this.#heartbeat);
+    this.#stopHeart();
     this.#comm.abort();
     if (this.#closing !== undefined) return;
     const reason = cause === undefined ? "it said goodbye" : messageOf(cause);
@@ -349,7 +366,7 @@ export class Session implements FutureOwner {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#heartbeat);
+    this.#stopHeart();
     this.#flush();
     this.#state.disconnect("the client was closed");
     await this.#sayGoodbye();
@@ -361,17 +378,15 @@ export class Session implements FutureOwner {
 
   async #sayGoodbye(): Promise<void> {
     if (this.#lost !== undefined || this.#comm.closed) return;
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(new TimeoutError("No answer to a goodbye")), GOODBYE_MS);
+    const noAnswer = () => new TimeoutError("No answer to a goodbye");
+    using deadline = new Deadline({ timeout: GOODBYE_MS }, noAnswer, this.platform.clock);
     try {
       this.#stream.send({ op: "close-client" });
       this.#stream.send({ op: "close-stream" });
-      await orAborted(this.#stream.close(), controller.signal);
-      await orAborted(this.#reading, controller.signal); // the scheduler hangs up
+      await orAborted(this.#stream.close(), deadline.signal);
+      await orAborted(this.#reading, deadline.signal); // the scheduler hangs up
     } catch (error) {
       logger.debug(`Goodbye to ${this.schedulerAddress} failed: ${String(error)}`);
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

@@ -11,7 +11,8 @@ import { orAborted } from "../internal/deadline.ts";
 import type { Address } from "../messages/common.ts";
 import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
 import type { Comm } from "../comm/comm.ts";
-import { connect, type ConnectOptions } from "../comm/connect.ts";
+import type { ConnectOptions } from "../comm/connect.ts";
+import { type Platform, systemPlatform } from "../comm/platform.ts";
 import { CommClosed } from "../comm/errors.ts";
 import { RpcError } from "./errors.ts";
 import { callWith } from "./call.ts";
@@ -25,6 +26,8 @@ export interface ConnectionPoolOptions extends Omit<ConnectOptions, "signal"> {
   readonly limit?: number | undefined;
   /** Who must be a scheduler by `authorization`; all others what `expect` says. */
   readonly scheduler?: Address | undefined;
+  /** Where the links, and the time that dials take, come from. Default: this machine. */
+  readonly platform?: Platform | undefined;
 }
 
 /** Limits of one dial. */
@@ -33,6 +36,7 @@ export type DialLimits = Pick<ConnectOptions, "timeout" | "tries">;
 /** Links by peer. */
 export class ConnectionPool implements AsyncDisposable {
   readonly #options: ConnectionPoolOptions;
+  readonly #platform: Platform;
   readonly #limit: number;
   readonly #links = new Set<Link>();
   readonly #idle = new Map<Address, Link[]>();
@@ -48,6 +52,7 @@ export class ConnectionPool implements AsyncDisposable {
   /** An empty pool. */
   constructor(options: ConnectionPoolOptions = {}) {
     this.#options = options;
+    this.#platform = options.platform ?? systemPlatform;
     this.#limit = options.limit ?? LINKS_MAX;
   }
 
@@ -137,7 +142,10 @@ export class ConnectionPool implements AsyncDisposable {
     try {
       const given = AbortSignal.any([ended, dial.signal, ...signal === undefined ? [] : [signal]]);
       const expect = address === this.#options.scheduler ? "scheduler" : this.#options.expect;
-      const comm = await connect(address, {
+      const { network, clock, ids } = this.#platform;
+      const comm = await network.connect(address, {
+        clock,
+        random: () => ids.random(),
         ...this.#options,
         expect,
         signal: given,

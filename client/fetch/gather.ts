@@ -5,7 +5,7 @@
  * @module
  */
 
-import { systemClock } from "../../internal/clock.ts";
+import type { Platform } from "../../comm/platform.ts";
 import { CommClosed, CommTimeoutError } from "../../comm/errors.ts";
 import type { ConnectionPool, DialLimits } from "../../rpc/pool.ts";
 import { looksRefused } from "../../comm/retry.ts";
@@ -36,7 +36,8 @@ type Results = Readonly<Record<string, Serialized>>;
 
 /** Fetches results as frames. */
 export class Gatherer {
-  #pool: ConnectionPool;
+  #pool: Pick<ConnectionPool, "call">;
+  #platform: Pick<Platform, "clock" | "ids">;
   #scheduler: Address;
   #sharesMemory: boolean;
   /** Workers that could not be reached, and until when they are not tried. */
@@ -44,7 +45,12 @@ export class Gatherer {
   /** Why workers did not answer last time. */
   #failures = new Map<Address, string>();
 
-  constructor(pool: ConnectionPool, scheduler: Address) {
+  constructor(
+    pool: Pick<ConnectionPool, "call">,
+    scheduler: Address,
+    platform: Pick<Platform, "clock" | "ids">,
+  ) {
+    this.#platform = platform;
     this.#pool = pool;
     this.#scheduler = scheduler;
     this.#sharesMemory = sharesMemory(scheduler);
@@ -85,7 +91,7 @@ export class Gatherer {
   #isUnreachable(worker: Address): boolean {
     const until = this.#unreachable.get(worker);
     if (until === undefined) return false;
-    if (performance.now() < until) return true;
+    if (this.#platform.clock.now() < until) return true;
     this.#unreachable.delete(worker);
     return false;
   }
@@ -102,13 +108,14 @@ export class Gatherer {
         (given) => this.#ask(worker, keys, given),
         (given) => this.#look(worker, keys, given),
         signal,
+        this.#platform.clock,
       );
       this.#failures.delete(worker);
       if (reply !== undefined) this.#keep(reply, wanted, fetched);
     } catch (error) {
       if (signal?.aborted) throw error;
       if (error instanceof CommTimeoutError) {
-        this.#unreachable.set(worker, performance.now() + UNREACHABLE_MS);
+        this.#unreachable.set(worker, this.#platform.clock.now() + UNREACHABLE_MS);
       } else if (!(error instanceof CommClosed)) {
         throw error;
       }
@@ -127,7 +134,7 @@ export class Gatherer {
       const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal, DIAL);
       if (reply.status === "OK") return reply.data;
       if (reply.status !== "busy") return undefined;
-      await systemClock.sleep(pause * (0.75 + Math.random() / 2), signal);
+      await this.#platform.clock.sleep(pause * (0.75 + this.#platform.ids.random() / 2), signal);
     }
   }
 

@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { systemClock } from "../../internal/clock.ts";
 import { CommClosed } from "../../comm/errors.ts";
+import { systemPlatform } from "../../comm/platform.ts";
 import { listen } from "../../comm/listen.ts";
 import { ConnectionPool } from "../../rpc/pool.ts";
 import { linkOptions } from "../../comm/secure.ts";
@@ -48,7 +49,7 @@ Deno.test("Gatherer asks a busy worker again, and nobody else", async () => {
   await using pool = new ConnectionPool();
   const states = [finished([worker])];
   const fetched: Fetched = new Map();
-  assertEquals(await new Gatherer(pool, NOWHERE).fetch(states, fetched, undefined), []);
+  assertEquals(await new Gatherer(pool, NOWHERE, systemPlatform).fetch(states, fetched, undefined), []);
   assertEquals([valuesOf(states, fetched), asked], [[7], 2]);
   await pool.close();
   await listener.close();
@@ -65,7 +66,7 @@ Deno.test("Gatherer warns once of a worker that refuses this client, or that it 
   for (const security of [stranger, refused]) {
     lines.length = 0;
     await using pool = new ConnectionPool(await linkOptions(security, "client"));
-    const gatherer = new Gatherer(pool, "inproc://nobody" as Address);
+    const gatherer = new Gatherer(pool, "inproc://nobody" as Address, systemPlatform);
     for (let i = 0; i < 2; i++) {
       await assertRejects(() => gatherer.fetch([finished([address])], new Map(), undefined), CommClosed);
     }
@@ -86,7 +87,7 @@ Deno.test("whilePresent ends a call whose worker is given up, and looks no more 
   const hangs = (signal: AbortSignal) => orAborted(new Promise<never>(() => {}), signal);
   await assertRejects(() => whilePresent(hangs, look, undefined, clock), CommClosed, "it is gone");
   assertEquals(looks, 3);
-  assertEquals(await whilePresent(() => Promise.resolve(1), look, undefined), 1);
+  assertEquals(await whilePresent(() => Promise.resolve(1), look, undefined, systemClock), 1);
   assertEquals(looks, 3);
 });
 
@@ -96,7 +97,7 @@ Deno.test("whilePresent ends a call when nobody can tell of the worker, or the c
   const fails = () => Promise.reject(new CommClosed(WORKER, "no scheduler"));
   await assertRejects(() => whilePresent(hangs, fails, undefined, clock), CommClosed, "no scheduler");
   const signal = AbortSignal.abort(new Error("enough"));
-  await assertRejects(() => whilePresent(hangs, fails, signal), Error, "enough");
+  await assertRejects(() => whilePresent(hangs, fails, signal, systemClock), Error, "enough");
 });
 
 Deno.test("Rounds waits longer each time, and gives up when the holders stay the same", () => {

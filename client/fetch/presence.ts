@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Clock, systemClock } from "../../internal/clock.ts";
+import type { Clock } from "../../internal/clock.ts";
 
 /** Milliseconds between looks. */
 const LOOK_MS = 2000;
@@ -16,13 +16,13 @@ const LOOK_MS = 2000;
  * @param call Asks a worker.
  * @param look Asks the scheduler, now and then: why waiting on makes no sense, or nothing.
  * @param signal Gives up.
- * @param clock Time, for tests.
+ * @param clock Time.
  */
 export async function whilePresent<T>(
   call: (signal: AbortSignal) => Promise<T>,
   look: (signal: AbortSignal) => Promise<Error | undefined>,
   signal: AbortSignal | undefined,
-  clock: Clock = systemClock,
+  clock: Clock,
 ): Promise<T> {
   const over = new AbortController();
   const given = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { systemClock } from "../../internal/clock.ts";
 import { CommClosed } from "../../comm/errors.ts";
 import { messageOf, TimeoutError } from "../../internal/errors.ts";
+import type { Platform } from "../../comm/platform.ts";
 import { getLogger } from "../../config/logging.ts";
 import { Deadline, type DeadlineOptions } from "../../internal/deadline.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
@@ -48,6 +48,8 @@ export interface ScatterHost {
   readonly id: ClientId;
   /** Scheduler that is told who was given what. */
   readonly schedulerAddress: Address;
+  /** Time, and where random keys come from. */
+  readonly platform: Pick<Platform, "clock" | "ids">;
   /** Reaches workers and the scheduler. */
   readonly pool: Pick<ConnectionPool, "call">;
   /** @throws {SchedulerClosed} If nothing can be sent any more. */
@@ -82,7 +84,7 @@ export class Scatterer {
     checkBroadcast(options.broadcast);
     this.#host.checkOpen();
     const sent = isolated(serializeValue(value)); // the program may change its own while this waits
-    const token = options.hash ?? true ? valueToken(sent) : randomToken();
+    const token = options.hash ?? true ? valueToken(sent) : randomToken(this.#host.platform.ids);
     const key = keyOf(typenameOf(value), token);
     using deadline = this.#host.deadline(options, `workers to take "${key}"`);
     const isAnywhere = options.workers === undefined && (options.broadcast ?? false) === false;
@@ -164,7 +166,7 @@ export class Scatterer {
         const first = this.#turn++ % fit.length;
         return [...fit.slice(first), ...fit.slice(0, first)];
       }
-      await systemClock.sleep(POLL_MS, signal);
+      await this.#host.platform.clock.sleep(POLL_MS, signal);
     }
   }
 
@@ -199,6 +201,7 @@ export class Scatterer {
     using limit = new Deadline(
       { signal, timeout: TAKE_MS + TAKE_MS_PER_MB * payload.nbytes / 1e6 },
       (ms) => new TimeoutError(`"${worker}" did not take "${key}" within ${ms} ms`),
+      this.#host.platform.clock,
     );
     try {
       await this.#host.pool.call(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Clock, systemClock } from "../../internal/clock.ts";
 import { TimeoutError } from "../../internal/errors.ts";
 import { Deadline, orAborted, timeoutMs } from "../../internal/deadline.ts";
 import { type Future, ownerOf, stateOf, type WaitOptions } from "./future.ts";
@@ -34,7 +35,7 @@ export async function wait<T>(
   options: WaitForManyOptions = {},
 ): Promise<DoneAndNotDone<T>> {
   const all = [...futures];
-  using deadline = new Deadline(options, (ms) => gaveUp(all.length, ms));
+  using deadline = new Deadline(options, (ms) => gaveUp(all.length, ms), clockOf(all));
   const enough = options.returnWhen === "first-completed" ? Math.min(1, all.length) : all.length;
   using ends = new Ends(all);
   while (ends.count < enough) await ends.next(deadline.signal);
@@ -60,7 +61,7 @@ export function asCompleted<T>(
   options: WaitOptions = {},
 ): AsyncIterableIterator<Future<T>> {
   const all = [...futures];
-  const until = performance.now() + timeoutMs(options.timeout);
+  const until = clockOf(all).now() + timeoutMs(options.timeout);
   const ends = new Ends(all);
   const steps = yieldEnded(all, ends, options.signal, until);
   return {
@@ -82,11 +83,12 @@ async function* yieldEnded<T>(
   until: number,
 ): AsyncGenerator<Future<T>, undefined> {
   using watched = ends;
+  const clock = clockOf(all);
   for (let i = 0; i < all.length; i++) {
     let future = watched.take();
     while (future === undefined) {
-      const timeout = Math.max(until - performance.now(), 0);
-      using deadline = new Deadline({ signal, timeout }, () => gaveUp(all.length - i, undefined));
+      const timeout = Math.max(until - clock.now(), 0);
+      using deadline = new Deadline({ signal, timeout }, () => gaveUp(all.length - i, undefined), clock);
       await watched.next(deadline.signal);
       future = watched.take();
     }
@@ -144,6 +146,12 @@ class Ends<T> implements Disposable {
     this.#change?.resolve();
     this.#change = undefined;
   }
+}
+
+/** Time of the client that the Futures came from. */
+function clockOf(futures: readonly Future<unknown>[]): Clock {
+  const [first] = futures;
+  return first === undefined ? systemClock : ownerOf(first).platform.clock;
 }
 
 function gaveUp(count: number, ms: number | undefined): TimeoutError {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Platform } from "../../comm/platform.ts";
 import { getLogger } from "../../config/logging.ts";
 import type { DeadlineOptions } from "../../internal/deadline.ts";
 import type { Address, Key } from "../../messages/common.ts";
@@ -29,6 +30,8 @@ export interface CancelOptions {
 
 /** What a Future needs of its client. */
 export interface FutureOwner {
+  /** Time that waits are measured by. */
+  readonly platform: Pick<Platform, "clock">;
   /** Scheduler that knows the tasks. */
   readonly schedulerAddress: Address;
   /** Resolves when the task ended; rejects if the wait is given up. */

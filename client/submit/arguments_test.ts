@@ -1,4 +1,5 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { systemPlatform } from "../../comm/platform.ts";
 import type { Address, Key } from "../../messages/common.ts";
 import { extractFutures } from "./arguments.ts";
 import { type Future, type FutureOwner, makeFuture } from "../futures/future.ts";
@@ -6,6 +7,7 @@ import { KeyState } from "../state/client_state.ts";
 import { replaceFutures } from "./structure.ts";
 
 const OWNER: FutureOwner = {
+  platform: systemPlatform,
   schedulerAddress: "tls://127.0.0.1:8786" as Address,
   waitFor: () => Promise.resolve(),
   fetch: () => Promise.resolve([]),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Platform } from "../../comm/platform.ts";
 import type { GraphAnnotations, TaskRow } from "../../messages/client_scheduler.ts";
 import type { Address } from "../../messages/common.ts";
 import { serializeArguments } from "../../protocol/values.ts";
@@ -18,6 +19,8 @@ import type { Submitter, TaskArgs, Unresolved } from "./types.ts";
 
 /** What a submitter needs of its client. */
 export interface SubmitHost {
+  /** Where random keys come from. */
+  readonly platform: Pick<Platform, "ids">;
   /** Scheduler that the tasks go to. */
   readonly schedulerAddress: Address;
   /** Whether payloads have to be copied, as the cluster is in this program. */
@@ -76,9 +79,10 @@ export class TaskSubmitter implements Submitter {
     const { args, references } = extractFutures(given, this.#refusal);
     const packed = serializeArguments(args);
     const name = this.#key ?? fn.name;
-    const key = this.#key !== undefined && !isMapped
-      ? keyOf(this.#key)
-      : keyOf(name, this.#isPure ? taskToken(fn.hash, packed, references) : randomToken());
+    const key = this.#key !== undefined && !isMapped ? keyOf(this.#key) : keyOf(
+      name,
+      this.#isPure ? taskToken(fn.hash, packed, references) : randomToken(this.#host.platform.ids),
+    );
     // Buffers go by reference and leave later: the program may use its own again as soon as this returns.
     const isOwn = packed instanceof Uint8Array && !this.#host.sharesMemory;
     const sent = isOwn ? packed : isolated(packed);

@@ -9,6 +9,7 @@
  */
 
 import { createHash, type Hash } from "node:crypto";
+import type { Ids } from "../../internal/ids.ts";
 import type { FunctionHash, Key } from "../../messages/common.ts";
 import type { Reference } from "../../messages/run_spec.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
@@ -37,8 +38,8 @@ export function valueToken(value: Serialized): string {
 }
 
 /** Token of something that shall be like nothing else. */
-export function randomToken(): string {
-  return crypto.randomUUID().replaceAll("-", "");
+export function randomToken(ids: Pick<Ids, "uuid">): string {
+  return ids.uuid().replaceAll("-", "");
 }
 
 /** Name of a task: what it begins with, and the token if it has one. */
