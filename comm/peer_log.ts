@@ -6,6 +6,7 @@
  */
 
 import type { Logger } from "../config/logging.ts";
+import { type Clock, systemClock } from "../internal/clock.ts";
 import { addressHost } from "./address.ts";
 import { hostGroup } from "./limits/admission.ts";
 
@@ -60,23 +61,23 @@ class Allowance {
 /** Writes lines about peers, not all of them if there are too many. */
 export class PeerLog {
   readonly #line: (text: string) => void;
-  readonly #clock: () => number;
+  readonly #clock: Pick<Clock, "now">;
   readonly #all: Allowance;
   readonly #hosts = new Map<string, Allowance>();
 
   /**
    * @param line Writes one line.
-   * @param clock Milliseconds.
+   * @param clock Time.
    */
-  constructor(line: (text: string) => void, clock: () => number = () => performance.now()) {
+  constructor(line: (text: string) => void, clock: Pick<Clock, "now"> = systemClock) {
     this.#line = line;
     this.#clock = clock;
-    this.#all = new Allowance(ALL, clock());
+    this.#all = new Allowance(ALL, clock.now());
   }
 
   /** A log of warnings about peers. */
-  static warnings(logger: Logger): PeerLog {
-    return new PeerLog((text) => logger.warning(text));
+  static warnings(logger: Logger, clock: Pick<Clock, "now"> = systemClock): PeerLog {
+    return new PeerLog((text) => logger.warning(text), clock);
   }
 
   /** Writes a line about the peer at an address such as `tls://10.0.0.7:40112`. */
@@ -86,7 +87,7 @@ export class PeerLog {
 
   /** Writes a line about a peer on `host`. */
   write(host: string, text: string): void {
-    const now = this.#clock();
+    const now = this.#clock.now();
     const allowance = this.#allowance(hostGroup(host), now);
     const isOver = !allowance.take(now) ? allowance : !this.#all.take(now) ? this.#all : undefined;
     if (isOver !== undefined) {

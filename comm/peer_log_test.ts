@@ -5,7 +5,7 @@ import { PeerLog } from "./peer_log.ts";
 function logOf(): { log: PeerLog; lines: string[]; time: { now: number } } {
   const lines: string[] = [];
   const time = { now: 0 };
-  return { log: new PeerLog((text) => lines.push(text), () => time.now), lines, time };
+  return { log: new PeerLog((text) => lines.push(text), { now: () => time.now }), lines, time };
 }
 
 Deno.test("PeerLog writes two hundred lines about a host at once, ten a second after that, and says so", () => {

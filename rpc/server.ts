@@ -22,7 +22,8 @@ import type { Comm, Listener } from "../comm/comm.ts";
 import { CommClosed } from "../comm/errors.ts";
 import { messageOf } from "../internal/errors.ts";
 import { Lanes } from "./fairness/lanes.ts";
-import { listen, type ListenOptions } from "../comm/listen.ts";
+import type { ListenOptions } from "../comm/listen.ts";
+import { type Platform, systemPlatform } from "../comm/platform.ts";
 import { PeerLog } from "../comm/peer_log.ts";
 import { StallWatch } from "./fairness/stalled.ts";
 
@@ -67,6 +68,8 @@ export interface ServerOptions {
   readonly limits?:
     | Pick<LinkLimits, "links" | "linksPerHost" | "answersPerPeer" | "stallTimeout">
     | undefined;
+  /** Time and links. Default: this machine's. */
+  readonly platform?: Platform | undefined;
 }
 
 /** Serves comms. It owns them, and everything that runs for them. */
@@ -83,6 +86,7 @@ export class Server implements AsyncDisposable {
   readonly #questions: ReadonlySet<unknown>;
   readonly #lanes: Lanes;
   readonly #commsOfHost = new Map<string, number>();
+  readonly #platform: Platform;
   readonly #logger: Logger;
   readonly #peers: PeerLog;
   readonly #listeners: Listener[] = [];
@@ -93,6 +97,7 @@ export class Server implements AsyncDisposable {
   /** A server that has nobody to serve yet. */
   constructor(options: ServerOptions) {
     this.#name = options.name;
+    this.#platform = options.platform ?? systemPlatform;
     this.#handlers = new Map(Object.entries(options.handlers));
     this.#streams = new Map(Object.entries(options.streams ?? {}));
     this.#blocked = new Set(options.blockedHandlers);
@@ -110,9 +115,9 @@ export class Server implements AsyncDisposable {
           `${limits.stallTimeout / 1000} s`,
       );
       comm.abort();
-    });
+    }, this.#platform.clock);
     this.#logger = getLogger("distributed.core");
-    this.#peers = PeerLog.warnings(this.#logger);
+    this.#peers = PeerLog.warnings(this.#logger, this.#platform.clock);
     this.#tasks = new Scope({
       onError: (error) => this.#logger.error(`${this.#name}: a connection failed: ${messageOf(error)}`),
     });
@@ -131,7 +136,8 @@ export class Server implements AsyncDisposable {
   /** Listens, and serves who comes. The listener is closed with the server, or before by the caller. */
   async listen(address: string, options: Omit<ListenOptions, "onComm"> = {}): Promise<Listener> {
     this.#tasks.signal.throwIfAborted();
-    const listener = await listen(address, { ...options, onComm: (comm) => this.serve(comm) });
+    const onComm = (comm: Comm) => this.serve(comm);
+    const listener = await this.#platform.network.listen(address, { ...options, onComm });
     if (this.#closing !== undefined) {
       await listener.close();
       throw new TypeError(`Cannot listen on "${address}": the ${this.#name} is closed`);

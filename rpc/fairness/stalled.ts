@@ -6,6 +6,7 @@
  */
 
 import type { Comm } from "../../comm/comm.ts";
+import type { Clock } from "../../internal/clock.ts";
 
 /** Looks per time-out. */
 const LOOKS = 4;
@@ -21,13 +22,17 @@ export class StallWatch {
   readonly #timeoutMs: number;
   readonly #onStalled: (comm: Comm, queuedBytes: number) => void;
   readonly #comms = new Map<Comm, Still | undefined>();
-  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #clock: Clock;
+  /** Stops the looks. */
+  #stop: (() => void) | undefined;
 
   /**
    * @param timeoutMs Milliseconds that a peer may take nothing.
    * @param onStalled Told of a comm whose peer took nothing for so long; it is looked after no more.
+   * @param clock Time.
    */
-  constructor(timeoutMs: number, onStalled: (comm: Comm, queuedBytes: number) => void) {
+  constructor(timeoutMs: number, onStalled: (comm: Comm, queuedBytes: number) => void, clock: Clock) {
+    this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#onStalled = onStalled;
   }
@@ -36,15 +41,15 @@ export class StallWatch {
   add(comm: Comm): void {
     if (comm.queuedBytes === undefined) return; // it is no link between processes
     this.#comms.set(comm, undefined);
-    this.#timer ??= setInterval(() => this.look(performance.now()), this.#timeoutMs / LOOKS);
+    this.#stop ??= this.#clock.every(this.#timeoutMs / LOOKS, () => this.look(this.#clock.now()));
   }
 
   /** The comm ended. */
   delete(comm: Comm): void {
     this.#comms.delete(comm);
     if (this.#comms.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#stop?.();
+    this.#stop = undefined;
   }
 
   /** Looks at all comms at `now`, in milliseconds. */

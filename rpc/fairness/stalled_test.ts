@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { Comm } from "../../comm/comm.ts";
+import { systemClock } from "../../internal/clock.ts";
 import { StallWatch } from "./stalled.ts";
 
 /** What of a comm a watch looks at. */
@@ -12,7 +13,7 @@ function comm(
 
 Deno.test("StallWatch tells of a comm that takes nothing for so long, once", () => {
   const stalled: [Comm, number][] = [];
-  const watch = new StallWatch(60_000, (one, bytes) => stalled.push([one, bytes]));
+  const watch = new StallWatch(60_000, (one, bytes) => stalled.push([one, bytes]), systemClock);
   const still = comm(500, 100);
   const [quiet, slow] = [comm(0, 100), comm(500, 0)];
   for (const one of [still, quiet, slow]) watch.add(one);
@@ -32,7 +33,7 @@ Deno.test("StallWatch tells of a comm that takes nothing for so long, once", () 
 
 Deno.test("StallWatch begins anew when all was taken", () => {
   let count = 0;
-  const watch = new StallWatch(60_000, () => count++);
+  const watch = new StallWatch(60_000, () => count++, systemClock);
   const peer = comm(500, 100);
   watch.add(peer);
   watch.look(0);
@@ -48,7 +49,7 @@ Deno.test("StallWatch begins anew when all was taken", () => {
 });
 
 Deno.test("StallWatch has a timer only while there is a comm between processes", () => {
-  const watch = new StallWatch(60_000, () => {});
+  const watch = new StallWatch(60_000, () => {}, systemClock);
   watch.add(comm(undefined, 0)); // with a timer this test would leak one
   const peer = comm(0, 0);
   watch.add(peer);
