@@ -88,7 +88,9 @@ export function taskPrefixStates(state: SchedulerState): Record<string, Record<s
     if (group.taskCount <= 0) continue;
     const counts = found.get(group.name) ?? {};
     STATE_NAMES.forEach((name, code) => {
-      if (name !== "forgotten") counts[name] = (counts[name] ?? 0) + (group.counts[code] ?? 0);
+      if (name !== "none" && name !== "forgotten") {
+        counts[name] = (counts[name] ?? 0) + (group.counts[code] ?? 0);
+      }
     });
     found.set(group.name, counts);
   }

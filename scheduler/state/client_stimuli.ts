@@ -9,21 +9,21 @@ import type { ClientId, FunctionHash, Key } from "../../messages/common.ts";
 import { ClientState } from "./client_state.ts";
 import { releaseBody } from "./functions.ts";
 import { wantTask } from "./graph.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { reportTask } from "./reports.ts";
-import { ERRED, FORGOTTEN, RELEASED, type TaskState, WAITING } from "./task_state.ts";
+import { State, type TaskState } from "./task_state.ts";
 import { fillSlots, runTransitions } from "./transitions.ts";
 
 const UNKNOWN_KEY = "unknown key";
 
 /** Registers a client; one of the same name that is still here is forgotten first. */
-export function addClient(m: Machine, id: ClientId): void {
+export function addClient(m: SchedulerMachine, id: ClientId): void {
   removeClient(m, id);
   m.clients.set(id, new ClientState(id, m.now));
 }
 
 /** Forgets a client and all it wanted. Does nothing if it is not known. */
-export function removeClient(m: Machine, id: ClientId): void {
+export function removeClient(m: SchedulerMachine, id: ClientId): void {
   const cs = m.clients.get(id);
   if (cs === undefined) return;
   m.clients.delete(id);
@@ -34,7 +34,7 @@ export function removeClient(m: Machine, id: ClientId): void {
 }
 
 /** A client wants keys that others submitted. Dask leaves it waiting for one that nobody knows; we tell it. */
-export function desireKeys(m: Machine, cs: ClientState, keys: readonly Key[]): void {
+export function desireKeys(m: SchedulerMachine, cs: ClientState, keys: readonly Key[]): void {
   for (const key of keys) {
     const ts = m.tasks.get(key);
     if (ts === undefined) {
@@ -42,7 +42,7 @@ export function desireKeys(m: Machine, cs: ClientState, keys: readonly Key[]): v
       continue;
     }
     wantTask(cs, ts);
-    if (ts.state === RELEASED) m.recommendations.add(ts, WAITING);
+    if (ts.state === State.RELEASED) m.recommendations.add(ts, State.WAITING);
     reportTask(m, ts, cs);
   }
   runTransitions(m);
@@ -50,7 +50,7 @@ export function desireKeys(m: Machine, cs: ClientState, keys: readonly Key[]): v
 }
 
 /** A client wants keys no longer. */
-export function releaseKeys(m: Machine, cs: ClientState, keys: readonly Key[]): void {
+export function releaseKeys(m: SchedulerMachine, cs: ClientState, keys: readonly Key[]): void {
   for (const key of keys) {
     const ts = m.tasks.get(key);
     if (ts !== undefined && cs.wantsWhat.has(ts)) releaseTask(m, cs, ts);
@@ -60,16 +60,20 @@ export function releaseKeys(m: Machine, cs: ClientState, keys: readonly Key[]): 
 }
 
 /** `_client_releases_keys` */
-function releaseTask(m: Machine, cs: ClientState, ts: TaskState): void {
+function releaseTask(m: SchedulerMachine, cs: ClientState, ts: TaskState): void {
   cs.wantsWhat.delete(ts);
   ts.whoWants.delete(cs);
   if (ts.whoWants.size > 0) return;
-  if (ts.dependents.size === 0) m.recommendations.add(ts, FORGOTTEN);
-  else if (ts.state !== ERRED && ts.waiters.size === 0) m.recommendations.add(ts, RELEASED);
+  if (ts.dependents.size === 0) m.recommendations.add(ts, State.FORGOTTEN);
+  else if (ts.state !== State.ERRED && ts.waiters.size === 0) m.recommendations.add(ts, State.RELEASED);
 }
 
 /** A client tells what it will name no longer. */
-export function releaseFunctions(m: Machine, cs: ClientState, hashes: readonly FunctionHash[]): void {
+export function releaseFunctions(
+  m: SchedulerMachine,
+  cs: ClientState,
+  hashes: readonly FunctionHash[],
+): void {
   for (const hash of hashes) {
     const group = m.groups.get(hash);
     if (group !== undefined) releaseBody(m, group, cs);
@@ -77,7 +81,7 @@ export function releaseFunctions(m: Machine, cs: ClientState, hashes: readonly F
 }
 
 /** A client asks what became of a key. */
-export function reportKey(m: Machine, cs: ClientState, key: Key): void {
+export function reportKey(m: SchedulerMachine, cs: ClientState, key: Key): void {
   const ts = m.tasks.get(key);
   if (ts !== undefined) reportTask(m, ts, cs);
   else m.outbox.cancelKey(cs, key, UNKNOWN_KEY);
@@ -87,7 +91,7 @@ export function reportKey(m: Machine, cs: ClientState, key: Key): void {
  * A client gives keys up, and with them what depends on them. Without `force` that ends where another client wants
  * something. Those who wanted a cancelled key are told.
  */
-export function cancelKeys(m: Machine, cs: ClientState, message: CancelKeys): void {
+export function cancelKeys(m: SchedulerMachine, cs: ClientState, message: CancelKeys): void {
   const cancelled = new Set<TaskState>();
   const stack: TaskState[] = [];
   for (const key of message.keys) {
@@ -129,26 +133,26 @@ function isWantedOnlyBy(ts: TaskState, cs: ClientState): boolean {
 }
 
 /** Runs failed tasks again, beginning with those whose failure failed them. Returns the keys that run again. */
-export function retryKeys(m: Machine, keys: readonly Key[]): Key[] {
+export function retryKeys(m: SchedulerMachine, keys: readonly Key[]): Key[] {
   const seen = new Set<TaskState>();
   const stack: TaskState[] = [];
   for (const key of keys) {
     const ts = m.tasks.get(key);
-    if (ts !== undefined && ts.state === ERRED) stack.push(ts);
+    if (ts !== undefined && ts.state === State.ERRED) stack.push(ts);
   }
   for (let ts = stack.pop(); ts !== undefined; ts = stack.pop()) {
     if (seen.has(ts)) continue;
     seen.add(ts);
     let isRoot = true;
     for (const dts of ts.dependencies) {
-      if (dts.state !== ERRED) continue;
+      if (dts.state !== State.ERRED) continue;
       isRoot = false;
       stack.push(dts);
     }
-    if (isRoot) m.recommendations.add(ts, WAITING);
+    if (isRoot) m.recommendations.add(ts, State.WAITING);
   }
   runTransitions(m);
   fillSlots(m);
   // Dask names those, too, that failed again at once; who asked would wait for news that never come.
-  return [...seen].filter((ts) => ts.state !== ERRED).map((ts) => ts.key);
+  return [...seen].filter((ts) => ts.state !== State.ERRED).map((ts) => ts.key);
 }

@@ -10,10 +10,10 @@ import type { Address, FunctionHash, Key } from "../../messages/common.ts";
 import type { ClientState } from "./client_state.ts";
 import { wantTask } from "./graph.ts";
 import { keySplit } from "./key_split.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { addReplica } from "./replicas.ts";
 import { holders, reportTask, tellWanters } from "./reports.ts";
-import { MEMORY, RELEASED, TaskState, WAITING } from "./task_state.ts";
+import { State, TaskState } from "./task_state.ts";
 import { fillSlots, runTransitions } from "./transitions.ts";
 import type { WorkerState } from "./worker_state.ts";
 
@@ -21,7 +21,7 @@ const NO_BODY = new Uint8Array(0);
 const NO_ANNOTATIONS: Readonly<Record<string, never>> = Object.freeze({});
 
 /** Takes note of values that workers were given. The client wants them; one that nobody holds is cancelled. */
-export function updateData(m: Machine, cs: ClientState, { who_has, nbytes }: UpdateData): void {
+export function updateData(m: SchedulerMachine, cs: ClientState, { who_has, nbytes }: UpdateData): void {
   for (const name in who_has) {
     const key = name as Key;
     const workers = knownWorkers(m, who_has[key] ?? []);
@@ -31,9 +31,9 @@ export function updateData(m: Machine, cs: ClientState, { who_has, nbytes }: Upd
       continue;
     }
     wantTask(cs, ts);
-    if (ts.state === MEMORY) keep(m, ts, workers, nbytes[key] ?? -1);
+    if (ts.state === State.MEMORY) keep(m, ts, workers, nbytes[key] ?? -1);
     else keepNot(m, ts, workers);
-    if (workers.length > 0 && ts.state === MEMORY) {
+    if (workers.length > 0 && ts.state === State.MEMORY) {
       tellWanters(m, ts, { op: "key-in-memory", key, type: ts.type, workers: holders(ts) });
     } else {
       reportTask(m, ts, cs);
@@ -43,7 +43,7 @@ export function updateData(m: Machine, cs: ClientState, { who_has, nbytes }: Upd
   fillSlots(m);
 }
 
-function knownWorkers(m: Machine, addresses: readonly Address[]): WorkerState[] {
+function knownWorkers(m: SchedulerMachine, addresses: readonly Address[]): WorkerState[] {
   const known: WorkerState[] = [];
   for (const address of addresses) {
     const ws = m.workers.get(address);
@@ -53,24 +53,24 @@ function knownWorkers(m: Machine, addresses: readonly Address[]): WorkerState[] 
 }
 
 /** A task in memory that nobody holds yet. Values of one kind are a group, as if one function had made them. */
-function newData(m: Machine, key: Key): TaskState {
+function newData(m: SchedulerMachine, key: Key): TaskState {
   const group = m.group(`data:${keySplit(key)}` as FunctionHash, key);
   group.body ??= NO_BODY;
   const ts = new TaskState(key, null, group, [0, m.generation, 0], m.sequence++, NO_ANNOTATIONS);
   m.tasks.set(key, ts);
-  ts.setState(MEMORY);
+  ts.setState(State.MEMORY);
   if (m.validate) m.touched.add(ts);
   return ts;
 }
 
-function keep(m: Machine, ts: TaskState, workers: readonly WorkerState[], nbytes: number): void {
+function keep(m: SchedulerMachine, ts: TaskState, workers: readonly WorkerState[], nbytes: number): void {
   if (nbytes >= 0) ts.setNbytes(nbytes);
   for (const ws of workers) addReplica(m, ts, ws);
 }
 
 /** A task of that name is there and makes its result by itself; Dask would take the value for it. */
-function keepNot(m: Machine, ts: TaskState, workers: readonly WorkerState[]): void {
-  if (ts.state === RELEASED) m.recommendations.add(ts, WAITING);
+function keepNot(m: SchedulerMachine, ts: TaskState, workers: readonly WorkerState[]): void {
+  if (ts.state === State.RELEASED) m.recommendations.add(ts, State.WAITING);
   for (const ws of workers) {
     if (ts.processingOn === ws) continue;
     m.outbox.tellWorker(ws, { op: "remove-replicas", keys: [ts.key], stimulus_id: m.stimulusId });

@@ -1,16 +1,10 @@
 /**
- * Errors that the scheduler itself gives to tasks, and the one that says it has a bug.
+ * Errors that the scheduler itself gives to tasks.
  *
  * @module
  */
 
 import type { Address, Key } from "../../messages/common.ts";
-
-/** A task was told to go where its state does not lead: a bug of this package. */
-export class InvalidTransition extends Error {
-  /** Class name. */
-  override readonly name = "InvalidTransition";
-}
 
 /** Too many workers died while they ran the task. */
 export class KilledWorker extends Error {

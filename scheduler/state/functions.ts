@@ -6,7 +6,7 @@
  */
 
 import type { ClientState } from "./client_state.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import type { TaskGroup } from "./task_group.ts";
 import type { WorkerState } from "./worker_state.ts";
 
@@ -23,14 +23,14 @@ function ownBytes(body: Uint8Array): Uint8Array {
 }
 
 /** A client will not name the function without sending the body again. */
-export function releaseBody(m: Machine, group: TaskGroup, cs: ClientState): void {
+export function releaseBody(m: SchedulerMachine, group: TaskGroup, cs: ClientState): void {
   group.owners.delete(cs);
   cs.functions.delete(group);
   dropUnusedGroup(m, group);
 }
 
 /** Forgets a function that nobody names, here and on the workers. */
-export function dropUnusedGroup(m: Machine, group: TaskGroup): void {
+export function dropUnusedGroup(m: SchedulerMachine, group: TaskGroup): void {
   if (group.taskCount > 0) return;
   group.reset();
   if (group.owners.size > 0) return;
@@ -44,7 +44,7 @@ export function dropUnusedGroup(m: Machine, group: TaskGroup): void {
 }
 
 /** Sees to it that a worker has the body before it is told to run a task of the group. */
-export function registerFunction(m: Machine, group: TaskGroup, ws: WorkerState): void {
+export function registerFunction(m: SchedulerMachine, group: TaskGroup, ws: WorkerState): void {
   if (group.body === null || group.workers.has(ws)) return;
   group.workers.add(ws);
   ws.functions.add(group);

@@ -12,11 +12,11 @@ import type { FunctionHash, Key } from "../../messages/common.ts";
 import type { RunSpec } from "../../messages/run_spec.ts";
 import type { ClientState } from "./client_state.ts";
 import { addBody, dropUnusedGroup } from "./functions.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { GraphRow, orderRows } from "./order.ts";
 import { reportTask } from "./reports.ts";
 import type { TaskGroup } from "./task_group.ts";
-import { comparePriority, RELEASED, TaskState, WAITING } from "./task_state.ts";
+import { comparePriority, State, TaskState } from "./task_state.ts";
 import { fillSlots, runTransitions } from "./transitions.ts";
 
 /** Names of workers that a task's annotations may have when they are sent. */
@@ -32,7 +32,7 @@ export interface GraphTasks {
 }
 
 /** Handles `update-graph`: all keys are wanted by the sender. */
-export function updateGraph(m: Machine, cs: ClientState, message: UpdateGraph): void {
+export function updateGraph(m: SchedulerMachine, cs: ClientState, message: UpdateGraph): void {
   const tasks = addTasks(m, cs, message);
   for (const ts of tasks.created) wantTask(cs, ts);
   for (const ts of tasks.known) wantTask(cs, ts);
@@ -46,7 +46,7 @@ export function wantTask(cs: ClientState, ts: TaskState): void {
 }
 
 /** Makes the tasks of a graph, released and wanted by nobody yet. */
-export function addTasks(m: Machine, cs: ClientState, message: UpdateGraph): GraphTasks {
+export function addTasks(m: SchedulerMachine, cs: ClientState, message: UpdateGraph): GraphTasks {
   const touched: TaskGroup[] = [];
   const known: TaskState[] = [];
   takeBodies(m, cs, message, touched);
@@ -65,7 +65,7 @@ export function addTasks(m: Machine, cs: ClientState, message: UpdateGraph): Gra
   return { created, known };
 }
 
-function takeBodies(m: Machine, cs: ClientState, message: UpdateGraph, touched: TaskGroup[]): void {
+function takeBodies(m: SchedulerMachine, cs: ClientState, message: UpdateGraph, touched: TaskGroup[]): void {
   const names = new Map<FunctionHash, Key>();
   for (const { function: hash, tasks } of message.groups) {
     const key = tasks[0]?.[0];
@@ -83,7 +83,7 @@ function takeBodies(m: Machine, cs: ClientState, message: UpdateGraph, touched: 
 
 /** Rows of tasks that are new. */
 function collectRows(
-  m: Machine,
+  m: SchedulerMachine,
   message: UpdateGraph,
   touched: TaskGroup[],
   known: TaskState[],
@@ -105,7 +105,7 @@ function collectRows(
 }
 
 /** Links rows to the rows that they refer to. Returns whether there is anything to be ordered or refused. */
-function linkRows(m: Machine, rows: Map<Key, GraphRow>): boolean {
+function linkRows(m: SchedulerMachine, rows: Map<Key, GraphRow>): boolean {
   let linked = false;
   for (const row of rows.values()) {
     for (const [key] of row.row[2]) {
@@ -122,20 +122,20 @@ function linkRows(m: Machine, rows: Map<Key, GraphRow>): boolean {
   return linked;
 }
 
-function accept(m: Machine, cs: ClientState, row: GraphRow): boolean {
+function accept(m: SchedulerMachine, cs: ClientState, row: GraphRow): boolean {
   if (row.refusal === "") return true;
   m.outbox.cancelKey(cs, row.key, row.refusal);
   return false;
 }
 
 /** Older graphs go first; those that come within `timeout` seconds count as one. */
-function beginGeneration(m: Machine, timeout: number): void {
+function beginGeneration(m: SchedulerMachine, timeout: number): void {
   if (m.generationTime + timeout >= m.now) return;
   m.generation++;
   m.generationTime = m.now;
 }
 
-function createTasks(m: Machine, rows: readonly GraphRow[], message: UpdateGraph): TaskState[] {
+function createTasks(m: SchedulerMachine, rows: readonly GraphRow[], message: UpdateGraph): TaskState[] {
   const { annotations } = message;
   const userPriority = -(annotations.priority ?? 0) + 0; // + 0: no negative zero
   const sent = annotationsToSend(annotations);
@@ -172,15 +172,15 @@ function annotate(ts: TaskState, annotations: GraphAnnotations): void {
 }
 
 /** Begins to work on the wanted tasks, and reports those whose fate is known. */
-export function startTasks(m: Machine, cs: ClientState, { created, known }: GraphTasks): void {
+export function startTasks(m: SchedulerMachine, cs: ClientState, { created, known }: GraphTasks): void {
   const wanted: TaskState[] = [];
   for (const ts of created) if (ts.whoWants.size > 0) wanted.push(ts);
-  for (const ts of known) if (ts.state === RELEASED && ts.whoWants.size > 0) wanted.push(ts);
+  for (const ts of known) if (ts.state === State.RELEASED && ts.whoWants.size > 0) wanted.push(ts);
   wanted.sort(comparePriority);
   // The last recommendation is the first to be followed.
   for (let i = wanted.length - 1; i >= 0; i--) {
     const ts = wanted[i];
-    if (ts !== undefined) m.recommendations.add(ts, WAITING);
+    if (ts !== undefined) m.recommendations.add(ts, State.WAITING);
   }
   runTransitions(m);
   fillSlots(m);

@@ -6,12 +6,19 @@
 
 import type { Address, ClientId, FunctionHash, Key } from "../../messages/common.ts";
 import { Heap } from "../../internal/heap.ts";
+import { Recommendations } from "../../internal/recommendations.ts";
+import { Story } from "../../internal/story.ts";
 import type { ClientState } from "./client_state.ts";
 import { OutboxBuilder } from "./outbox.ts";
-import { Recommendations } from "./recommendations.ts";
-import { Story } from "./story.ts";
 import { TaskGroup } from "./task_group.ts";
-import { type ErrorPayload, runsBefore, type TaskState } from "./task_state.ts";
+import {
+  type ErrorPayload,
+  runsBefore,
+  type State,
+  STATE_NAMES,
+  type StateName,
+  type TaskState,
+} from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 import { keySplit } from "./key_split.ts";
 
@@ -50,7 +57,7 @@ const TYPE_BYTES = 4096;
 const TYPES_MAX = 1000;
 
 /** All that the scheduler knows. */
-export class Machine {
+export class SchedulerMachine {
   /** See {@linkcode SchedulerStateOptions.validate}. */
   readonly validate: boolean;
   /** See {@linkcode SchedulerStateOptions.workerSaturation}. */
@@ -117,11 +124,11 @@ export class Machine {
   transitionCounter = 0;
 
   /** Transitions to be made. */
-  readonly recommendations: Recommendations = new Recommendations();
+  readonly recommendations: Recommendations<State, TaskState> = new Recommendations();
   /** Messages to be sent. */
   readonly outbox: OutboxBuilder = new OutboxBuilder();
   /** Transitions that were made. */
-  readonly story: Story;
+  readonly story: Story<StateName>;
   /** Tasks to be checked at the end of the stimulus. */
   readonly touched: Set<TaskState> = new Set();
 
@@ -140,7 +147,7 @@ export class Machine {
     this.transitionCounterMax = options.transitionCounterMax ?? 0;
     this.bandwidth = options.bandwidth ?? 100e6;
     this.encodeError = options.encodeError ?? ((error) => error.message);
-    this.story = new Story(options.transitionLogLength ?? 16384);
+    this.story = new Story(STATE_NAMES, options.transitionLogLength ?? 16384);
   }
 
   /** Notes what is about to be handled. */

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import type { FunctionHash, Key } from "../../messages/common.ts";
-import { Machine } from "./machine.ts";
+import { SchedulerMachine } from "./machine.ts";
 
-Deno.test("Machine.dropGroup remembers the durations of 4096 functions, those dropped last", () => {
-  const m = new Machine({});
+Deno.test("SchedulerMachine.dropGroup remembers the durations of 4096 functions, those dropped last", () => {
+  const m = new SchedulerMachine({});
   for (let i = 0; i < 4097; i++) {
     const group = m.group(`f${i}` as FunctionHash, "f" as Key);
     group.addDuration(i + 1);

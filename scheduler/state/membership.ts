@@ -8,10 +8,10 @@ import type { Address, Key } from "../../messages/common.ts";
 import type { HeartbeatWorkerReply, WorkerMetrics } from "../../messages/rpc.ts";
 import { KilledWorker } from "./errors.ts";
 import { forgetWorkerFunctions } from "./functions.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { checkIdleSaturated, validWorkers } from "./placement.ts";
 import { removeReplica } from "./replicas.ts";
-import { comparePriority, ERRED, FORGOTTEN, PROCESSING, RELEASED, type TaskState } from "./task_state.ts";
+import { comparePriority, State, type TaskState } from "./task_state.ts";
 import { fillSlots, runTransitions, transition } from "./transitions.ts";
 import { withoutScheme, type WorkerInfo, WorkerState } from "./worker_state.ts";
 
@@ -41,7 +41,7 @@ export interface WorkerLoss {
 }
 
 /** Registers a worker. Returns `"OK"`, or why it can't be. */
-export function addWorker(m: Machine, info: WorkerInfo): string {
+export function addWorker(m: SchedulerMachine, info: WorkerInfo): string {
   if (m.workers.has(info.address)) return `Worker already exists ${info.address}`;
   for (const other of m.workersByName.get(info.name) ?? []) {
     if (other.name === info.name) return `name taken, ${info.name}`;
@@ -72,7 +72,7 @@ function namesOf(ws: WorkerState): Set<string> {
 }
 
 /** Places tasks that waited for a worker such as this one, then queued ones. */
-export function scheduleUnrunnable(m: Machine, ws: WorkerState): void {
+export function scheduleUnrunnable(m: SchedulerMachine, ws: WorkerState): void {
   const runnable: TaskState[] = [];
   for (const ts of m.unrunnable) {
     const valid = validWorkers(m, ts);
@@ -81,14 +81,14 @@ export function scheduleUnrunnable(m: Machine, ws: WorkerState): void {
   runnable.sort(comparePriority);
   for (let i = runnable.length - 1; i >= 0; i--) {
     const ts = runnable[i];
-    if (ts !== undefined) m.recommendations.add(ts, PROCESSING);
+    if (ts !== undefined) m.recommendations.add(ts, State.PROCESSING);
   }
   runTransitions(m);
   fillSlots(m);
 }
 
 /** Forgets a worker; its tasks are placed anew, and results that only it held are computed again. */
-export function removeWorker(m: Machine, ws: WorkerState, options: RemoveWorkerOptions): WorkerLoss {
+export function removeWorker(m: SchedulerMachine, ws: WorkerState, options: RemoveWorkerOptions): WorkerLoss {
   const recomputed: Key[] = [];
   const lost: Key[] = [];
   const givenUp: { key: Key; deaths: number }[] = [];
@@ -99,14 +99,14 @@ export function removeWorker(m: Machine, ws: WorkerState, options: RemoveWorkerO
       givenUp.push({ key: ts.key, deaths: ts.suspicious });
       giveUp(m, ts, ws);
     } else {
-      m.recommendations.add(ts, RELEASED);
+      m.recommendations.add(ts, State.RELEASED);
     }
   }
   for (const ts of [...ws.hasWhat]) {
     removeReplica(ts, ws);
     if (ts.whoHas.size > 0) continue;
     (ts.runSpec === null ? lost : recomputed).push(ts.key);
-    m.recommendations.add(ts, ts.runSpec === null ? FORGOTTEN : RELEASED);
+    m.recommendations.add(ts, ts.runSpec === null ? State.FORGOTTEN : State.RELEASED);
   }
   runTransitions(m);
   for (const other of m.workers.values()) {
@@ -116,7 +116,7 @@ export function removeWorker(m: Machine, ws: WorkerState, options: RemoveWorkerO
   return { recomputed, lost, givenUp };
 }
 
-function unregister(m: Machine, ws: WorkerState): void {
+function unregister(m: SchedulerMachine, ws: WorkerState): void {
   m.workers.delete(ws.address);
   m.totalNthreads -= ws.nthreads;
   for (const name of namesOf(ws)) {
@@ -131,15 +131,15 @@ function unregister(m: Machine, ws: WorkerState): void {
   forgetWorkerFunctions(ws);
 }
 
-function giveUp(m: Machine, ts: TaskState, ws: WorkerState): void {
+function giveUp(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   const error = new KilledWorker(ts.key, ws.address, ts.suspicious);
   ts.failure = { culprit: ts.key, exception: m.encodeError(error), traceback: null };
-  transition(m, ts, ERRED); // now, as a recommendation might be replaced
+  transition(m, ts, State.ERRED); // now, as a recommendation might be replaced
 }
 
 /** A worker tells how it is. One that is not known must end. */
 export function heartbeatWorker(
-  m: Machine,
+  m: SchedulerMachine,
   address: Address,
   metrics: WorkerMetrics,
   executing: Readonly<Record<string, number>>,
@@ -162,7 +162,7 @@ export function heartbeatWorker(
  * Workers that said nothing for longer than `ttl` seconds, and than ten heartbeats (`check_worker_ttl`). Returns for
  * how many seconds by address.
  */
-export function silentWorkers(m: Machine, ttl: number, now: number): Map<Address, number> {
+export function silentWorkers(m: SchedulerMachine, ttl: number, now: number): Map<Address, number> {
   const limit = Math.max(ttl, 10 * heartbeatInterval(m.workers.size));
   const silent = new Map<Address, number>();
   for (const ws of m.workers.values()) {

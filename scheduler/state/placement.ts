@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { ROOTISH_DEPENDENCIES } from "./task_group.ts";
-import { RELEASED, type TaskState, WAITING } from "./task_state.ts";
+import { State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 /** With so many workers, one is picked by turns and not by its load. */
@@ -16,7 +16,7 @@ const MANY_WORKERS = 20;
 const MAX_SHORT_TASKS_PER_THREAD = 256;
 
 /** Whether `ts` has few inputs and many siblings, so that it must not be sent before there is room. */
-export function isRootish(m: Machine, ts: TaskState): boolean {
+export function isRootish(m: SchedulerMachine, ts: TaskState): boolean {
   if (ts.restrictions !== null) return false;
   const { size, dependencies } = ts.group;
   if (size <= m.totalNthreads * 2 || dependencies.size >= ROOTISH_DEPENDENCIES) return false;
@@ -27,14 +27,14 @@ export function isRootish(m: Machine, ts: TaskState): boolean {
 }
 
 /** Seconds of work that a worker has, transfers included. */
-export function occupancy(m: Machine, ws: WorkerState): number {
+export function occupancy(m: SchedulerMachine, ws: WorkerState): number {
   let seconds = 0;
   for (const [group, count] of ws.groupCounts) seconds += group.duration * count;
   return seconds + ws.networkBytes / m.bandwidth;
 }
 
 /** Seconds of work that all workers have. */
-export function totalOccupancy(m: Machine): number {
+export function totalOccupancy(m: SchedulerMachine): number {
   let seconds = 0;
   for (const group of m.activeGroups) seconds += group.duration * group.processing;
   return seconds + m.networkBytes / m.bandwidth;
@@ -47,7 +47,7 @@ export function totalOccupancy(m: Machine): number {
  * soon for the reasons to hold tasks back (memory, workers that join, tasks downstream that should go first). A task
  * of unknown or long duration fills one thread; so the first ones go out by Dask's rule, and teach the duration.
  */
-export function isWorkerFull(m: Machine, ws: WorkerState): boolean {
+export function isWorkerFull(m: SchedulerMachine, ws: WorkerState): boolean {
   if (m.workerSaturation === Infinity) return false;
   const { busy, nthreads } = ws;
   if (busy < Math.max(Math.ceil(m.workerSaturation * nthreads), 1)) return false;
@@ -58,7 +58,7 @@ export function isWorkerFull(m: Machine, ws: WorkerState): boolean {
 }
 
 /** Sorts a worker into idle, saturated, full. To be called after its load changed. */
-export function checkIdleSaturated(m: Machine, ws: WorkerState): void {
+export function checkIdleSaturated(m: SchedulerMachine, ws: WorkerState): void {
   if (ws.status !== "running" || !m.running.has(ws)) {
     m.saturated.delete(ws);
     m.idle.delete(ws);
@@ -76,7 +76,7 @@ export function checkIdleSaturated(m: Machine, ws: WorkerState): void {
   else m.notFull.add(ws);
 }
 
-function compareWithOthers(m: Machine, ws: WorkerState, tasks: number): void {
+function compareWithOthers(m: SchedulerMachine, ws: WorkerState, tasks: number): void {
   const own = occupancy(m, ws);
   const average = totalOccupancy(m) / m.totalNthreads;
   m.saturated.delete(ws);
@@ -92,7 +92,7 @@ function compareWithOthers(m: Machine, ws: WorkerState, tasks: number): void {
 }
 
 /** A worker for a root-ish task; `null` if all are full. */
-export function decideWorkerRootish(m: Machine, ts: TaskState): WorkerState | null {
+export function decideWorkerRootish(m: SchedulerMachine, ts: TaskState): WorkerState | null {
   if (m.workerSaturation === Infinity) return decideWorkerBySiblings(m, ts);
   let best: WorkerState | null = null;
   let load = Infinity;
@@ -111,7 +111,7 @@ export function decideWorkerRootish(m: Machine, ts: TaskState): WorkerState | nu
 }
 
 /** Without queuing, siblings go to the same worker (`decide_worker_rootish_queuing_disabled`). */
-function decideWorkerBySiblings(m: Machine, ts: TaskState): WorkerState | null {
+function decideWorkerBySiblings(m: SchedulerMachine, ts: TaskState): WorkerState | null {
   const pool = m.idle.size > 0 ? m.idle : m.running;
   if (pool.size === 0) return null;
   const { group } = ts;
@@ -121,14 +121,14 @@ function decideWorkerBySiblings(m: Machine, ts: TaskState): WorkerState | null {
     if (ws === null) return null;
     group.lastWorkerTasksLeft = Math.floor(group.size / m.totalNthreads * ws.nthreads);
   }
-  const left = (group.counts[RELEASED] ?? 0) + (group.counts[WAITING] ?? 0);
+  const left = (group.counts[State.RELEASED] ?? 0) + (group.counts[State.WAITING] ?? 0);
   group.lastWorker = left > 1 ? ws : null;
   group.lastWorkerTasksLeft--;
   return ws;
 }
 
 /** A worker for a task that is not root-ish; `null` if none may run it. */
-export function decideWorkerNonRootish(m: Machine, ts: TaskState): WorkerState | null {
+export function decideWorkerNonRootish(m: SchedulerMachine, ts: TaskState): WorkerState | null {
   if (m.running.size === 0) return null;
   let valid = validWorkers(m, ts);
   if (valid === null && m.running.size < m.workers.size) valid = m.running;
@@ -137,7 +137,7 @@ export function decideWorkerNonRootish(m: Machine, ts: TaskState): WorkerState |
 }
 
 /** Running workers that the restrictions allow, `null` for all. */
-export function validWorkers(m: Machine, ts: TaskState): Set<WorkerState> | null {
+export function validWorkers(m: SchedulerMachine, ts: TaskState): Set<WorkerState> | null {
   if (ts.restrictions === null) return null;
   const valid = new Set<WorkerState>();
   for (const name of namesThatCount(m, ts.restrictions)) {
@@ -152,7 +152,7 @@ export function validWorkers(m: Machine, ts: TaskState): Set<WorkerState> | null
 const longLists = new WeakMap<readonly string[], ReadonlySet<string>>();
 
 /** The names of a list that may name a worker: with each task as many are looked at as there are workers, not names. */
-function namesThatCount(m: Machine, names: readonly string[]): Iterable<string> {
+function namesThatCount(m: SchedulerMachine, names: readonly string[]): Iterable<string> {
   if (names.length <= m.workersByName.size) return names;
   let wanted = longLists.get(names);
   if (wanted === undefined) longLists.set(names, wanted = new Set(names));
@@ -162,7 +162,11 @@ function namesThatCount(m: Machine, names: readonly string[]): Iterable<string> 
 }
 
 /** A holder of dependencies if possible, and among several candidates the one that would begin first. */
-function decideWorker(m: Machine, ts: TaskState, valid: Set<WorkerState> | null): WorkerState | null {
+function decideWorker(
+  m: SchedulerMachine,
+  ts: TaskState,
+  valid: Set<WorkerState> | null,
+): WorkerState | null {
   let only: WorkerState | null = null;
   let several: Set<WorkerState> | null = null;
   for (const dts of ts.dependencies) {
@@ -180,7 +184,7 @@ function decideWorker(m: Machine, ts: TaskState, valid: Set<WorkerState> | null)
 }
 
 /** The worker that would begin first, then the one that holds least (`worker_objective`). */
-function best(m: Machine, ts: TaskState, candidates: Set<WorkerState>): WorkerState | null {
+function best(m: SchedulerMachine, ts: TaskState, candidates: Set<WorkerState>): WorkerState | null {
   let found: WorkerState | null = null;
   let foundStart = Infinity;
   for (const ws of candidates) {
@@ -194,7 +198,7 @@ function best(m: Machine, ts: TaskState, candidates: Set<WorkerState>): WorkerSt
 }
 
 /** Seconds to fetch the dependencies that the worker lacks. */
-function communicationCost(m: Machine, ts: TaskState, ws: WorkerState): number {
+function communicationCost(m: SchedulerMachine, ts: TaskState, ws: WorkerState): number {
   let nbytes = 0;
   for (const dts of ts.dependencies) {
     if (!ws.hasWhat.has(dts)) nbytes += dts.size;
@@ -203,7 +207,7 @@ function communicationCost(m: Machine, ts: TaskState, ws: WorkerState): number {
 }
 
 /** The idle worker with least work; those without any take turns. */
-function leastOccupied(m: Machine): WorkerState | null {
+function leastOccupied(m: SchedulerMachine): WorkerState | null {
   const pool = m.idle.size > 0 ? m.sortedWorkers.filter((ws) => m.idle.has(ws)) : m.sortedWorkers;
   let found: WorkerState | null = null;
   let least = Infinity;
@@ -223,7 +227,7 @@ function leastOccupied(m: Machine): WorkerState | null {
 }
 
 /** The next idle worker, or the next one if none is. */
-function byTurns(m: Machine): WorkerState | null {
+function byTurns(m: SchedulerMachine): WorkerState | null {
   const pool = m.sortedWorkers;
   for (let i = 0; i < pool.length; i++) {
     const ws = pool[(i + m.placements) % pool.length];

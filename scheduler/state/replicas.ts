@@ -5,13 +5,13 @@
  * @module
  */
 
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { checkIdleSaturated } from "./placement.ts";
 import type { TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 /** A worker got a copy of a result. */
-export function addReplica(m: Machine, ts: TaskState, ws: WorkerState): void {
+export function addReplica(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   if (ws.hasWhat.has(ts)) return;
   if (ws.needsWhat.delete(ts)) subtractNetwork(m, ws, ts.size);
   ts.addHolder(ws);
@@ -27,7 +27,7 @@ export function removeReplica(ts: TaskState, ws: WorkerState): void {
 }
 
 /** All holders are told to free a result, and count as having done so. */
-export function freeReplicas(m: Machine, ts: TaskState): void {
+export function freeReplicas(m: SchedulerMachine, ts: TaskState): void {
   for (const ws of ts.whoHas) {
     m.outbox.freeKey(ws, ts.key, m.stimulusId);
     ws.nbytes -= ts.size;
@@ -37,7 +37,7 @@ export function freeReplicas(m: Machine, ts: TaskState): void {
 }
 
 /** A worker is about to be told to run a task. */
-export function addToProcessing(m: Machine, ts: TaskState, ws: WorkerState): void {
+export function addToProcessing(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   ws.processing.add(ts);
   ts.processingOn = ws;
   countTask(m, ts, ws);
@@ -54,7 +54,7 @@ export function addToProcessing(m: Machine, ts: TaskState, ws: WorkerState): voi
 }
 
 /** A task left the thread pool of its worker, and goes on running. */
-export function addToLongRunning(m: Machine, ts: TaskState, ws: WorkerState): void {
+export function addToLongRunning(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   if (ws.longRunning.has(ts)) return;
   ws.longRunning.add(ts);
   discountTask(m, ts, ws);
@@ -62,7 +62,7 @@ export function addToLongRunning(m: Machine, ts: TaskState, ws: WorkerState): vo
 }
 
 /** A task's worker is no longer busy with it. Returns the worker, or `null` if it is gone. */
-export function exitProcessing(m: Machine, ts: TaskState): WorkerState | null {
+export function exitProcessing(m: SchedulerMachine, ts: TaskState): WorkerState | null {
   const ws = ts.processingOn;
   if (ws === null) return null;
   ts.processingOn = null;
@@ -75,7 +75,7 @@ export function exitProcessing(m: Machine, ts: TaskState): WorkerState | null {
 }
 
 /** A worker needs a result for one task less. */
-export function needLess(m: Machine, ts: TaskState, ws: WorkerState): void {
+export function needLess(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   const needed = ws.needsWhat.get(ts);
   if (needed === undefined) return;
   if (needed > 1) {
@@ -86,13 +86,13 @@ export function needLess(m: Machine, ts: TaskState, ws: WorkerState): void {
   }
 }
 
-function countTask(m: Machine, ts: TaskState, ws: WorkerState): void {
+function countTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   const { group } = ts;
   ws.groupCounts.set(group, (ws.groupCounts.get(group) ?? 0) + 1);
   if (group.processing++ === 0) m.activeGroups.add(group);
 }
 
-function discountTask(m: Machine, ts: TaskState, ws: WorkerState): void {
+function discountTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   const { group } = ts;
   const count = (ws.groupCounts.get(group) ?? 0) - 1;
   if (count > 0) ws.groupCounts.set(group, count);
@@ -101,7 +101,7 @@ function discountTask(m: Machine, ts: TaskState, ws: WorkerState): void {
 }
 
 /** Sizes may have changed since they were added: never below zero, and nothing is left when nothing is needed. */
-function subtractNetwork(m: Machine, ws: WorkerState, nbytes: number): void {
+function subtractNetwork(m: SchedulerMachine, ws: WorkerState, nbytes: number): void {
   const amount = ws.needsWhat.size === 0 ? ws.networkBytes : Math.min(nbytes, ws.networkBytes);
   ws.networkBytes -= amount;
   m.networkBytes -= amount;

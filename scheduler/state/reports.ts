@@ -9,14 +9,14 @@ import type { ClientReport } from "../../messages/client_scheduler.ts";
 import { assert } from "../../internal/assert.ts";
 import type { ClientState } from "./client_state.ts";
 import { registerFunction } from "./functions.ts";
-import type { Machine } from "./machine.ts";
-import { ERRED, MEMORY, type TaskState } from "./task_state.ts";
+import type { SchedulerMachine } from "./machine.ts";
+import { State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 
 /** Tells a worker to run a task, and first the function if it is new to it (`_task_to_msg`). */
-export function sendTask(m: Machine, ts: TaskState, ws: WorkerState): void {
+export function sendTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   const { runSpec } = ts;
   assert(runSpec !== null, () => `Task "${ts.key}" is data, and is to run`);
   registerFunction(m, ts.group, ws);
@@ -59,7 +59,7 @@ export function holders(ts: TaskState): Address[] {
 }
 
 /** Tells everyone who wants the task. */
-export function tellWanters(m: Machine, ts: TaskState, report: ClientReport): void {
+export function tellWanters(m: SchedulerMachine, ts: TaskState, report: ClientReport): void {
   for (const cs of ts.whoWants) m.outbox.tellClient(cs, report);
 }
 
@@ -70,10 +70,10 @@ export function erredReport(ts: TaskState): ClientReport {
 }
 
 /** Tells a client what became of a task, if something did (`report_on_key`). */
-export function reportTask(m: Machine, ts: TaskState, cs: ClientState): void {
-  if (ts.state === MEMORY) {
+export function reportTask(m: SchedulerMachine, ts: TaskState, cs: ClientState): void {
+  if (ts.state === State.MEMORY) {
     m.outbox.tellClient(cs, { op: "key-in-memory", key: ts.key, type: ts.type, workers: holders(ts) });
-  } else if (ts.state === ERRED) {
+  } else if (ts.state === State.ERRED) {
     m.outbox.tellClient(cs, erredReport(ts));
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import type { Address, WorkerStatus } from "../../messages/common.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { holders } from "./reports.ts";
 import type { TaskState } from "./task_state.ts";
 import { changeStatus } from "./worker_stimuli.ts";
@@ -27,7 +27,7 @@ const NOTHING_LEFT: RetirementStep = { unsafe: 0, stuck: 0 };
  * there yet, of the same receiver as long as it runs: it may have given the copy up with a task that needed it, too.
  */
 export class Retirement {
-  readonly #machine: Machine;
+  readonly #machine: SchedulerMachine;
   readonly #worker: WorkerState;
   readonly #previous: WorkerStatus;
   readonly #stimulusId: string;
@@ -35,7 +35,7 @@ export class Retirement {
   readonly #asked: Map<TaskState, WorkerState> = new Map();
 
   /** Begins: no more tasks for the worker, which is told. */
-  constructor(m: Machine, ws: WorkerState) {
+  constructor(m: SchedulerMachine, ws: WorkerState) {
     this.#machine = m;
     this.#worker = ws;
     this.#previous = ws.status === "paused" ? "paused" : "running";
@@ -138,7 +138,7 @@ function isSafe(ts: TaskState): boolean {
 
 /** The running worker that holds least, and has no copy (`_find_recipient`). */
 function findReceiver(
-  m: Machine,
+  m: SchedulerMachine,
   ts: TaskState,
   planned: ReadonlyMap<WorkerState, number>,
 ): WorkerState | null {
@@ -168,7 +168,7 @@ export interface DownscaleOptions {
 }
 
 /** Workers that can go at low cost: idle ones first, then those that hold least. */
-export function workersToClose(m: Machine, options: DownscaleOptions): Address[] {
+export function workersToClose(m: SchedulerMachine, options: DownscaleOptions): Address[] {
   const { minimum = 0 } = options;
   const total = m.workers.size;
   const wanted = options.n ?? (options.target === undefined ? undefined : total - options.target);

@@ -10,11 +10,12 @@ import type { Address, ClientId, Key } from "../../messages/common.ts";
 import type { HeartbeatWorkerReply, WorkerMetrics } from "../../messages/rpc.ts";
 import type { WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import { unreachable } from "../../internal/assert.ts";
+import type { StoryEntry } from "../../internal/story.ts";
 import type { ClientState } from "./client_state.ts";
 import * as clients from "./client_stimuli.ts";
 import { updateData } from "./data.ts";
 import { updateGraph } from "./graph.ts";
-import { Machine, type SchedulerStateOptions } from "./machine.ts";
+import { SchedulerMachine, type SchedulerStateOptions } from "./machine.ts";
 import {
   addWorker,
   heartbeatInterval,
@@ -28,9 +29,8 @@ import type { Outbox } from "./outbox.ts";
 import { totalOccupancy } from "./placement.ts";
 import { holders } from "./reports.ts";
 import { type DownscaleOptions, Retirement, workersToClose } from "./retire.ts";
-import type { Transition } from "./story.ts";
 import type { TaskGroup } from "./task_group.ts";
-import type { TaskState } from "./task_state.ts";
+import type { StateName, TaskState } from "./task_state.ts";
 import { validateMachine } from "./validate.ts";
 import { handleWorker } from "./worker_stimuli.ts";
 import type { WorkerInfo, WorkerState } from "./worker_state.ts";
@@ -41,11 +41,11 @@ import type { WorkerInfo, WorkerState } from "./worker_state.ts";
  * senseless; an error that is thrown all the same is a bug, and leaves the machine unusable.
  */
 export class SchedulerState {
-  readonly #machine: Machine;
+  readonly #machine: SchedulerMachine;
 
   /** Makes a scheduler that knows nobody. */
   constructor(options: SchedulerStateOptions = {}) {
-    this.#machine = new Machine(options);
+    this.#machine = new SchedulerMachine(options);
   }
 
   /** Tasks that are not forgotten, by key. */
@@ -247,7 +247,7 @@ export class SchedulerState {
   }
 
   /** The last transitions of a task or by a stimulus, or with no argument of all; oldest first. */
-  story(keyOrStimulus?: string): Transition[] {
+  story(keyOrStimulus?: string): StoryEntry<StateName>[] {
     return this.#machine.story.of(keyOrStimulus);
   }
 

@@ -8,7 +8,7 @@
 
 import type { FunctionHash } from "../../messages/common.ts";
 import type { ClientState } from "./client_state.ts";
-import { FORGOTTEN, RELEASED, STATE_COUNT, type StateCode } from "./task_state.ts";
+import { State, STATE_NAMES } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 /** Groups with as many dependencies are not root-ish whatever more there are, so no more are kept. */
@@ -26,7 +26,7 @@ export class TaskGroup {
   /** Name of the tasks, made of the first key. */
   readonly name: string;
   /** Number of tasks by state. */
-  readonly counts: number[] = new Array<number>(STATE_COUNT).fill(0);
+  readonly counts: number[] = new Array<number>(STATE_NAMES.length).fill(0);
   /** Tasks made since the group was last without any; forgotten ones count, as in Dask. */
   size = 0;
   /** Groups that the tasks depend on, at most {@linkcode ROOTISH_DEPENDENCIES} of them. */
@@ -63,17 +63,17 @@ export class TaskGroup {
 
   /** Number of tasks that are known. */
   get taskCount(): number {
-    return this.size - (this.counts[FORGOTTEN] ?? 0);
+    return this.size - (this.counts[State.FORGOTTEN] ?? 0);
   }
 
   /** Counts a new, released task. */
   addTask(): void {
     this.size++;
-    this.counts[RELEASED] = (this.counts[RELEASED] ?? 0) + 1;
+    this.counts[State.RELEASED] = (this.counts[State.RELEASED] ?? 0) + 1;
   }
 
   /** Counts a change of state. */
-  moveTask(from: StateCode, to: StateCode): void {
+  moveTask(from: State, to: State): void {
     this.counts[from] = (this.counts[from] ?? 0) - 1;
     this.counts[to] = (this.counts[to] ?? 0) + 1;
   }

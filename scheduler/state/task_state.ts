@@ -7,54 +7,39 @@
 import type { Address, Key, Priority } from "../../messages/common.ts";
 import type { ClientTaskErred } from "../../messages/client_scheduler.ts";
 import type { RunSpec } from "../../messages/run_spec.ts";
+import { NO_STATE } from "../../internal/recommendations.ts";
 import type { ClientState } from "./client_state.ts";
 import type { TaskGroup } from "./task_group.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** States of a task, spelled as Dask spells them. */
-export type TaskStateName =
-  | "released"
-  | "waiting"
-  | "no-worker"
-  | "queued"
-  | "processing"
-  | "memory"
-  | "erred"
-  | "forgotten";
+/** States as small numbers: what the table of transitions is indexed by. */
+export const State = {
+  /** No state; used for "nothing recommended". */
+  NONE: NO_STATE,
+  /** Known, and nothing is done about it. */
+  RELEASED: 1,
+  /** Dependencies are missing. */
+  WAITING: 2,
+  /** Ready, and no worker may run it. */
+  NO_WORKER: 3,
+  /** Ready, and all workers are busy. */
+  QUEUED: 4,
+  /** Sent to a worker. */
+  PROCESSING: 5,
+  /** Some worker holds the result. */
+  MEMORY: 6,
+  /** It, or a dependency, failed. */
+  ERRED: 7,
+  /** No longer known. */
+  FORGOTTEN: 8,
+} as const;
 
-/** Known, and nothing is done about it. */
-export const RELEASED = 0;
-/** Dependencies are missing. */
-export const WAITING = 1;
-/** Ready, and no worker may run it. */
-export const NO_WORKER = 2;
-/** Ready, and all workers are busy. */
-export const QUEUED = 3;
-/** Sent to a worker. */
-export const PROCESSING = 4;
-/** Some worker holds the result. */
-export const MEMORY = 5;
-/** It, or a dependency, failed. */
-export const ERRED = 6;
-/** No longer known. */
-export const FORGOTTEN = 7;
+/** One of {@linkcode State}. */
+export type State = typeof State[keyof typeof State];
 
-/** A state as a small number: an index of {@linkcode STATE_NAMES}. */
-export type StateCode =
-  | typeof RELEASED
-  | typeof WAITING
-  | typeof NO_WORKER
-  | typeof QUEUED
-  | typeof PROCESSING
-  | typeof MEMORY
-  | typeof ERRED
-  | typeof FORGOTTEN;
-
-/** Number of states. */
-export const STATE_COUNT = 8;
-
-/** Names by {@linkcode StateCode}. */
-export const STATE_NAMES: readonly [
+/** Names of {@linkcode State}, as Dask spells them, by number. */
+export const STATE_NAMES = [
+  "none",
   "released",
   "waiting",
   "no-worker",
@@ -63,7 +48,15 @@ export const STATE_NAMES: readonly [
   "memory",
   "erred",
   "forgotten",
-] = ["released", "waiting", "no-worker", "queued", "processing", "memory", "erred", "forgotten"];
+] as const;
+
+/** Name of a state. */
+export type StateName = typeof STATE_NAMES[number];
+
+/** Name of `state`, as Dask spells it. */
+export function stateName(state: State): StateName {
+  return STATE_NAMES[state];
+}
 
 /** What tells a client why a task failed. */
 export type ErrorPayload = ClientTaskErred["exception"];
@@ -102,9 +95,9 @@ export class TaskState {
   /** Tells tasks of equal priority apart: the earlier made runs first. */
   readonly sequence: number;
   /** Current state. Set by {@linkcode TaskState.setState}. */
-  state: StateCode = RELEASED;
-  /** Recommended next state, -1 for none. Owned by `Recommendations`. */
-  recommended: StateCode | -1 = -1;
+  state: State = State.RELEASED;
+  /** Recommended next state, or `NONE`. Owned by `Recommendations`. */
+  recommended: State = State.NONE;
   /** Position in the queue of the scheduler, -1 outside. Owned by `Heap`. */
   heapIndex: number = -1;
   /** Tasks whose results it takes. */
@@ -163,14 +156,14 @@ export class TaskState {
   }
 
   /** Goes to another state, and counts it in the group. */
-  setState(state: StateCode): void {
+  setState(state: State): void {
     this.group.moveTask(this.state, state);
     this.state = state;
   }
 
-  /** State as Dask spells it. */
-  get stateName(): TaskStateName {
-    return STATE_NAMES[this.state];
+  /** Name of the state, as Dask spells it. */
+  get stateName(): StateName {
+    return stateName(this.state);
   }
 
   /** Size of the result, or a guess. */

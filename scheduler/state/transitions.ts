@@ -8,22 +8,12 @@
  */
 
 import { assert } from "../../internal/assert.ts";
-import { InvalidTransition } from "./errors.ts";
-import type { Machine } from "./machine.ts";
-import {
-  ERRED,
-  FORGOTTEN,
-  MEMORY,
-  NO_WORKER,
-  PROCESSING,
-  QUEUED,
-  RELEASED,
-  STATE_COUNT,
-  STATE_NAMES,
-  type StateCode,
-  type TaskState,
-  WAITING,
-} from "./task_state.ts";
+import { NO_STATE } from "../../internal/recommendations.ts";
+import { InvalidTransition } from "../../internal/story.ts";
+import { TransitionTable } from "../../internal/transition_table.ts";
+import type { TaskFinished } from "../../messages/worker_scheduler.ts";
+import type { SchedulerMachine } from "./machine.ts";
+import { State, STATE_NAMES, stateName, type TaskState } from "./task_state.ts";
 import {
   forget,
   memoryReleased,
@@ -35,75 +25,85 @@ import {
   unplacedReleased,
 } from "./transitions_down.ts";
 import { erredReleased, waitingReleased } from "./transitions_down.ts";
-import { noWorkerProcessing, queuedProcessing, waitingProcessing } from "./transitions_up.ts";
-import { waitingNoWorker, waitingQueued } from "./transitions_up.ts";
+import {
+  noWorkerProcessing,
+  processingMemory,
+  queuedProcessing,
+  waitingNoWorker,
+  waitingProcessing,
+  waitingQueued,
+} from "./transitions_up.ts";
 import { validateTask } from "./validate.ts";
 
-type Step = (m: Machine, ts: TaskState) => void;
+/** Makes one transition. `finished` is what the worker said of the result, for the step to `memory` alone. */
+export type Step = (m: SchedulerMachine, ts: TaskState, finished: TaskFinished | null) => void;
 
-const TABLE: (Step | null)[] = new Array<Step | null>(STATE_COUNT * STATE_COUNT).fill(null);
-
-function on(start: StateCode, finish: StateCode, step: Step): void {
-  TABLE[start * STATE_COUNT + finish] = step;
-}
-
-on(RELEASED, WAITING, releasedWaiting);
-on(RELEASED, ERRED, releasedErred);
-on(RELEASED, FORGOTTEN, forget);
-on(WAITING, RELEASED, waitingReleased);
-on(WAITING, PROCESSING, waitingProcessing);
-on(WAITING, NO_WORKER, waitingNoWorker);
-on(WAITING, QUEUED, waitingQueued);
-on(QUEUED, RELEASED, unplacedReleased);
-on(QUEUED, PROCESSING, queuedProcessing);
-on(QUEUED, ERRED, unplacedErred);
-on(NO_WORKER, RELEASED, unplacedReleased);
-on(NO_WORKER, PROCESSING, noWorkerProcessing);
-on(NO_WORKER, ERRED, unplacedErred);
-on(PROCESSING, RELEASED, processingReleased);
-on(PROCESSING, ERRED, processingErred);
-on(MEMORY, RELEASED, memoryReleased);
-on(MEMORY, FORGOTTEN, forget);
-on(ERRED, RELEASED, erredReleased);
+/** All steps. A pair of states that it lacks is taken by way of `released`. */
+export const TRANSITIONS: TransitionTable<State, Step> = new TransitionTable(STATE_NAMES.length, [
+  [State.RELEASED, State.WAITING, releasedWaiting],
+  [State.RELEASED, State.ERRED, releasedErred],
+  [State.RELEASED, State.FORGOTTEN, forget],
+  [State.WAITING, State.RELEASED, waitingReleased],
+  [State.WAITING, State.PROCESSING, waitingProcessing],
+  [State.WAITING, State.NO_WORKER, waitingNoWorker],
+  [State.WAITING, State.QUEUED, waitingQueued],
+  [State.QUEUED, State.RELEASED, unplacedReleased],
+  [State.QUEUED, State.PROCESSING, queuedProcessing],
+  [State.QUEUED, State.ERRED, unplacedErred],
+  [State.NO_WORKER, State.RELEASED, unplacedReleased],
+  [State.NO_WORKER, State.PROCESSING, noWorkerProcessing],
+  [State.NO_WORKER, State.ERRED, unplacedErred],
+  [State.PROCESSING, State.RELEASED, processingReleased],
+  [State.PROCESSING, State.MEMORY, processingMemory],
+  [State.PROCESSING, State.ERRED, processingErred],
+  [State.MEMORY, State.RELEASED, memoryReleased],
+  [State.MEMORY, State.FORGOTTEN, forget],
+  [State.ERRED, State.RELEASED, erredReleased],
+]);
 
 /** Moves one task; what follows from it is only recommended. */
-export function transition(m: Machine, ts: TaskState, finish: StateCode): void {
+export function transition(
+  m: SchedulerMachine,
+  ts: TaskState,
+  finish: State,
+  finished: TaskFinished | null = null,
+): void { // hot: per transition
   const start = ts.state;
-  if (start === finish || start === FORGOTTEN) return;
-  const step = TABLE[start * STATE_COUNT + finish];
-  if (step) {
-    step(m, ts);
-    noteTransition(m, ts, start);
-  } else if (start !== RELEASED && finish !== RELEASED) {
-    transition(m, ts, RELEASED);
+  if (start === finish || start === State.FORGOTTEN) return;
+  const step = TRANSITIONS.get(start, finish);
+  if (step !== undefined) {
+    step(m, ts, finished);
+    noteTransition(m, ts, start, finish);
+  } else if (start !== State.RELEASED && finish !== State.RELEASED) {
+    transition(m, ts, State.RELEASED);
     const instead = m.recommendations.take(ts);
-    transition(m, ts, instead === -1 ? finish : instead);
+    transition(m, ts, instead === NO_STATE ? finish : instead);
   } else {
-    throw new InvalidTransition(
-      `Cannot move task "${ts.key}" from ${STATE_NAMES[start]} to ${STATE_NAMES[finish]} ` +
-        `(${m.stimulusId}). This is a bug. Story: ${tell(m, ts)}`,
-    );
+    const reason = `there is no such transition (${m.stimulusId})`;
+    const story = m.story.text(ts.key);
+    throw new InvalidTransition(ts.key, stateName(start), stateName(finish), reason, story);
   }
 }
 
 /** Writes down a transition that was made. */
-export function noteTransition(m: Machine, ts: TaskState, start: StateCode): void {
+function noteTransition(m: SchedulerMachine, ts: TaskState, start: State, recommended: State): void {
   m.transitionCounter++;
   assert(
     m.transitionCounterMax === 0 || m.transitionCounter < m.transitionCounterMax,
-    () => `More than ${m.transitionCounterMax} transitions; last of "${ts.key}". Story: ${tell(m, ts)}`,
+    () =>
+      `More than ${m.transitionCounterMax} transitions; last of "${ts.key}". Story:\n${m.story.text(ts.key)}`,
   );
-  m.story.add(ts.key, start, ts.state, m.stimulusId, m.now);
+  m.story.add(ts.key, start, recommended, ts.state, m.stimulusId, m.now);
   if (m.validate) m.touched.add(ts);
 }
 
 /** Moves tasks until nothing is recommended any more. */
-export function runTransitions(m: Machine): void {
+export function runTransitions(m: SchedulerMachine): void {
   for (;;) {
     const ts = m.recommendations.pop();
     if (ts === undefined) break;
     const finish = m.recommendations.take(ts);
-    if (finish !== -1) transition(m, ts, finish);
+    if (finish !== NO_STATE) transition(m, ts, finish);
   }
   if (m.touched.size > 0) {
     for (const ts of m.touched) validateTask(m, ts);
@@ -112,19 +112,13 @@ export function runTransitions(m: Machine): void {
 }
 
 /** Sends queued tasks, the most urgent first, as long as some worker has room. */
-export function fillSlots(m: Machine): void {
+export function fillSlots(m: SchedulerMachine): void {
   for (;;) {
     if (m.notFull.size === 0) return;
     const ts = m.queued.peek();
     if (ts === undefined) return;
-    m.recommendations.add(ts, PROCESSING);
+    m.recommendations.add(ts, State.PROCESSING);
     runTransitions(m);
-    if (ts.state === QUEUED) return;
+    if (ts.state === State.QUEUED) return;
   }
-}
-
-function tell(m: Machine, ts: TaskState): string {
-  return m.story.of(ts.key)
-    .map((step) => `${step.start} → ${step.finish} (${step.stimulusId})`)
-    .join(", ");
 }

@@ -6,117 +6,105 @@
 
 import { assert } from "../../internal/assert.ts";
 import { dropUnusedGroup } from "./functions.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { exitProcessing, freeReplicas, needLess } from "./replicas.ts";
 import { erredReport, tellWanters } from "./reports.ts";
-import {
-  ERRED,
-  FORGOTTEN,
-  MEMORY,
-  NO_TASKS,
-  NO_WORKER,
-  PROCESSING,
-  QUEUED,
-  RELEASED,
-  type TaskFailure,
-  type TaskState,
-  WAITING,
-} from "./task_state.ts";
+import { NO_TASKS, State, type TaskFailure, type TaskState } from "./task_state.ts";
 
 const LOST_DATA = "lost: no worker holds this value any more, and no task makes it";
 
 /** Begins to work on a task: its dependencies first. */
-export function releasedWaiting(m: Machine, ts: TaskState): void {
+export function releasedWaiting(m: SchedulerMachine, ts: TaskState): void {
   if (ts.runSpec === null || ts.hasLostDependencies || hasErredDependency(ts)) {
-    m.recommendations.add(ts, ts.runSpec === null || ts.hasLostDependencies ? FORGOTTEN : ERRED);
+    m.recommendations.add(ts, ts.runSpec === null || ts.hasLostDependencies ? State.FORGOTTEN : State.ERRED);
     return;
   }
-  ts.setState(WAITING);
+  ts.setState(State.WAITING);
   for (const dts of ts.dependencies) {
     if (dts.whoHas.size === 0) ts.addWaitingOn(dts);
     // One that is released learns of its waiters when it becomes waiting itself.
-    if (dts.state === RELEASED) m.recommendations.add(dts, WAITING);
+    if (dts.state === State.RELEASED) m.recommendations.add(dts, State.WAITING);
     else dts.addWaiter(ts);
   }
   for (const dts of ts.dependents) {
-    if (dts.state === WAITING) ts.addWaiter(dts);
+    if (dts.state === State.WAITING) ts.addWaiter(dts);
   }
   if (!ts.needed && !isAboutToBeNeeded(ts)) {
-    m.recommendations.add(ts, ts.dependents.size > 0 ? RELEASED : FORGOTTEN);
-  } else if (ts.waitingOn.size === 0) m.recommendations.add(ts, PROCESSING);
+    m.recommendations.add(ts, ts.dependents.size > 0 ? State.RELEASED : State.FORGOTTEN);
+  } else if (ts.waitingOn.size === 0) m.recommendations.add(ts, State.PROCESSING);
 }
 
 /** After a retry dependents run again, too. If none does, there was no need to run this one; Dask does it all the same. */
 function isAboutToBeNeeded(ts: TaskState): boolean {
-  for (const dts of ts.dependents) if (dts.recommended === WAITING) return true;
+  for (const dts of ts.dependents) if (dts.recommended === State.WAITING) return true;
   return false;
 }
 
 /** Stops waiting for dependencies. */
-export function waitingReleased(m: Machine, ts: TaskState): void {
+export function waitingReleased(m: SchedulerMachine, ts: TaskState): void {
   dropDependencies(m, ts);
   ts.waitingOn = NO_TASKS;
-  ts.setState(RELEASED);
-  if (ts.hasLostDependencies) m.recommendations.add(ts, FORGOTTEN);
-  else if (ts.needed && !hasErredDependency(ts)) m.recommendations.add(ts, WAITING);
+  ts.setState(State.RELEASED);
+  if (ts.hasLostDependencies) m.recommendations.add(ts, State.FORGOTTEN);
+  else if (ts.needed && !hasErredDependency(ts)) m.recommendations.add(ts, State.WAITING);
   else ts.waiters = NO_TASKS;
 }
 
 /** Takes a ready task out of the queue, or from those that no worker may run. */
-export function unplacedReleased(m: Machine, ts: TaskState): void {
+export function unplacedReleased(m: SchedulerMachine, ts: TaskState): void {
   leaveQueues(m, ts);
   released(m, ts);
 }
 
 /** Takes a task away from its worker. */
-export function processingReleased(m: Machine, ts: TaskState): void {
+export function processingReleased(m: SchedulerMachine, ts: TaskState): void {
   const ws = exitProcessing(m, ts);
   if (ws !== null) m.outbox.freeKey(ws, ts.key, m.stimulusId);
   released(m, ts);
 }
 
-function leaveQueues(m: Machine, ts: TaskState): void {
-  if (ts.state === QUEUED) m.queued.remove(ts);
+function leaveQueues(m: SchedulerMachine, ts: TaskState): void {
+  if (ts.state === State.QUEUED) m.queued.remove(ts);
   else m.unrunnable.delete(ts);
 }
 
 /** `_propagate_released` */
-function released(m: Machine, ts: TaskState): void {
-  ts.setState(RELEASED);
+function released(m: SchedulerMachine, ts: TaskState): void {
+  ts.setState(State.RELEASED);
   if (ts.hasLostDependencies) {
-    m.recommendations.add(ts, FORGOTTEN);
+    m.recommendations.add(ts, State.FORGOTTEN);
   } else if (ts.needed) {
-    m.recommendations.add(ts, WAITING);
+    m.recommendations.add(ts, State.WAITING);
     return;
   }
   for (const dts of ts.dependencies) {
-    if (dts.state === RELEASED) continue;
+    if (dts.state === State.RELEASED) continue;
     dts.waiters.delete(ts);
-    if (!dts.needed) m.recommendations.add(dts, RELEASED);
+    if (!dts.needed) m.recommendations.add(dts, State.RELEASED);
   }
   ts.waiters = NO_TASKS;
 }
 
 /** Leaves the waiters of the dependencies, which are released if nobody else needs them. */
-function dropDependencies(m: Machine, ts: TaskState): void {
+function dropDependencies(m: SchedulerMachine, ts: TaskState): void {
   for (const dts of ts.dependencies) {
-    if (dts.waiters.delete(ts) && !dts.needed) m.recommendations.add(dts, RELEASED);
+    if (dts.waiters.delete(ts) && !dts.needed) m.recommendations.add(dts, State.RELEASED);
   }
 }
 
 /** Frees a result, or notes that the last copy is gone. */
-export function memoryReleased(m: Machine, ts: TaskState): void {
+export function memoryReleased(m: SchedulerMachine, ts: TaskState): void {
   freeReplicas(m, ts);
-  ts.setState(RELEASED);
+  ts.setState(State.RELEASED);
   const isData = ts.runSpec === null; // nothing brings it back
   if (ts.whoWants.size > 0 && !isData) tellWanters(m, ts, { op: "lost-data", key: ts.key });
-  if (isData || ts.hasLostDependencies) m.recommendations.add(ts, FORGOTTEN);
+  if (isData || ts.hasLostDependencies) m.recommendations.add(ts, State.FORGOTTEN);
   // Dask leaves a task alone whose dependency failed meanwhile; those who want it would wait for ever.
-  else if (ts.needed) m.recommendations.add(ts, WAITING);
+  else if (ts.needed) m.recommendations.add(ts, State.WAITING);
   for (const dts of ts.waiters) {
-    if (dts.state === NO_WORKER || dts.state === PROCESSING || dts.state === QUEUED) {
-      m.recommendations.add(dts, WAITING);
-    } else if (dts.state === WAITING) {
+    if (dts.state === State.NO_WORKER || dts.state === State.PROCESSING || dts.state === State.QUEUED) {
+      m.recommendations.add(dts, State.WAITING);
+    } else if (dts.state === State.WAITING) {
       dts.addWaitingOn(ts);
     }
   }
@@ -124,7 +112,7 @@ export function memoryReleased(m: Machine, ts: TaskState): void {
 
 function hasErredDependency(ts: TaskState): boolean {
   for (const dts of ts.dependencies) {
-    if (dts.state === ERRED) return true;
+    if (dts.state === State.ERRED) return true;
   }
   return false;
 }
@@ -133,60 +121,60 @@ function hasErredDependency(ts: TaskState): boolean {
  * Fails a task because a dependency failed. Dask notes the culprit when it recommends this; the recommendation may
  * be replaced by another, and the note would stay. So here it is looked for.
  */
-export function releasedErred(m: Machine, ts: TaskState): void {
+export function releasedErred(m: SchedulerMachine, ts: TaskState): void {
   ts.failure ??= failureOfDependency(ts);
   assert(ts.failure !== null, () => `Task "${ts.key}" fails, and nothing is to blame`);
-  ts.setState(ERRED);
+  ts.setState(State.ERRED);
   for (const dts of ts.dependents) {
-    if (dts.whoHas.size === 0) m.recommendations.add(dts, ERRED);
+    if (dts.whoHas.size === 0) m.recommendations.add(dts, State.ERRED);
   }
   for (const dts of ts.dependencies) {
     dts.waiters.delete(ts);
-    const isOut = dts.state === RELEASED || dts.state === ERRED;
-    if (!isOut && !dts.needed && !isAboutToBeNeeded(dts)) m.recommendations.add(dts, RELEASED);
+    const isOut = dts.state === State.RELEASED || dts.state === State.ERRED;
+    if (!isOut && !dts.needed && !isAboutToBeNeeded(dts)) m.recommendations.add(dts, State.RELEASED);
   }
   if (ts.whoWants.size > 0) tellWanters(m, ts, erredReport(ts));
 }
 
 function failureOfDependency(ts: TaskState): TaskFailure | null {
   for (const dts of ts.dependencies) {
-    if (dts.state === ERRED) return dts.failure;
+    if (dts.state === State.ERRED) return dts.failure;
   }
   return null;
 }
 
 /** Fails a task that was sent to a worker: its error is in it already, or a dependency was lost and then failed. */
-export function processingErred(m: Machine, ts: TaskState): void {
+export function processingErred(m: SchedulerMachine, ts: TaskState): void {
   const ws = exitProcessing(m, ts);
   if (ws !== null && ts.failure === null) m.outbox.freeKey(ws, ts.key, m.stimulusId);
   failed(m, ts);
 }
 
 /** Fails a task that waited for a worker. */
-export function unplacedErred(m: Machine, ts: TaskState): void {
+export function unplacedErred(m: SchedulerMachine, ts: TaskState): void {
   leaveQueues(m, ts);
   failed(m, ts);
 }
 
 /** `_propagate_erred` */
-function failed(m: Machine, ts: TaskState): void {
+function failed(m: SchedulerMachine, ts: TaskState): void {
   ts.failure ??= failureOfDependency(ts);
   assert(ts.failure !== null, () => `Task "${ts.key}" fails, and nothing is to blame`);
-  ts.setState(ERRED);
-  for (const dts of ts.waiters) m.recommendations.add(dts, ERRED);
+  ts.setState(State.ERRED);
+  for (const dts of ts.waiters) m.recommendations.add(dts, State.ERRED);
   for (const dts of ts.dependencies) {
     dts.waiters.delete(ts);
-    if (!dts.needed && dts.state !== ERRED) m.recommendations.add(dts, RELEASED);
+    if (!dts.needed && dts.state !== State.ERRED) m.recommendations.add(dts, State.RELEASED);
   }
   ts.waiters = NO_TASKS;
   if (ts.whoWants.size > 0) tellWanters(m, ts, erredReport(ts));
 }
 
 /** Makes a failed task ready for another try; those that failed by it follow. */
-export function erredReleased(m: Machine, ts: TaskState): void {
+export function erredReleased(m: SchedulerMachine, ts: TaskState): void {
   ts.failure = null;
   for (const dts of ts.dependents) {
-    if (dts.state === ERRED) m.recommendations.add(dts, WAITING);
+    if (dts.state === State.ERRED) m.recommendations.add(dts, State.WAITING);
   }
   for (const address of ts.erredOn ?? []) {
     const ws = m.workers.get(address);
@@ -194,29 +182,29 @@ export function erredReleased(m: Machine, ts: TaskState): void {
   }
   ts.erredOn = null;
   if (ts.whoWants.size > 0) tellWanters(m, ts, { op: "task-retried", key: ts.key });
-  ts.setState(RELEASED);
+  ts.setState(State.RELEASED);
 }
 
 /** Forgets a task, and with it dependents that it leaves without input and dependencies that nobody needs. */
-export function forget(m: Machine, ts: TaskState): void {
+export function forget(m: SchedulerMachine, ts: TaskState): void {
   assert(
     ts.runSpec === null || ts.hasLostDependencies || (!ts.needed && ts.dependents.size === 0),
     () => `Task "${ts.key}" is to be forgotten, and is needed`,
   );
-  ts.setState(FORGOTTEN);
+  ts.setState(State.FORGOTTEN);
   for (const dts of ts.dependents) {
     dts.hasLostDependencies = true;
     if (dts.processingOn !== null) needLess(m, ts, dts.processingOn);
     dts.dependencies.delete(ts);
     dts.waitingOn.delete(ts);
-    if (dts.state !== MEMORY && dts.state !== ERRED) m.recommendations.add(dts, FORGOTTEN);
+    if (dts.state !== State.MEMORY && dts.state !== State.ERRED) m.recommendations.add(dts, State.FORGOTTEN);
   }
   ts.dependents = NO_TASKS;
   ts.waiters = NO_TASKS;
   for (const dts of ts.dependencies) {
     dts.dependents.delete(ts);
     dts.waiters.delete(ts);
-    if (dts.dependents.size === 0 && dts.whoWants.size === 0) m.recommendations.add(dts, FORGOTTEN);
+    if (dts.dependents.size === 0 && dts.whoWants.size === 0) m.recommendations.add(dts, State.FORGOTTEN);
   }
   ts.dependencies = NO_TASKS;
   ts.waitingOn = NO_TASKS;
@@ -225,7 +213,7 @@ export function forget(m: Machine, ts: TaskState): void {
 }
 
 /** `_remove_key`, and the news for those who still wanted it. */
-function removeTask(m: Machine, ts: TaskState): void {
+function removeTask(m: SchedulerMachine, ts: TaskState): void {
   for (const cs of ts.whoWants) {
     cs.wantsWhat.delete(ts);
     m.outbox.cancelKey(cs, ts.key, ts.runSpec === null ? LOST_DATA : "already forgotten");

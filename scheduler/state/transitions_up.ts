@@ -6,50 +6,42 @@
 
 import type { TaskFinished } from "../../messages/worker_scheduler.ts";
 import type { KeyInMemory } from "../../messages/client_scheduler.ts";
+import { assert } from "../../internal/assert.ts";
 import { InputsTooLarge } from "./errors.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { decideWorkerNonRootish, decideWorkerRootish, isRootish } from "./placement.ts";
 import { addReplica, addToProcessing, exitProcessing } from "./replicas.ts";
 import { holders, sendTask, tellWanters } from "./reports.ts";
-import {
-  comparePriority,
-  ERRED,
-  MEMORY,
-  NO_WORKER,
-  PROCESSING,
-  QUEUED,
-  RELEASED,
-  type TaskState,
-} from "./task_state.ts";
+import { comparePriority, State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 /** Sends a ready task to a worker, or recommends where it is to wait for one. */
-export function waitingProcessing(m: Machine, ts: TaskState): void {
+export function waitingProcessing(m: SchedulerMachine, ts: TaskState): void {
   if (isRootish(m, ts)) {
     const ws = decideWorkerRootish(m, ts);
     if (ws !== null) place(m, ts, ws);
-    else m.recommendations.add(ts, m.workerSaturation === Infinity ? NO_WORKER : QUEUED);
+    else m.recommendations.add(ts, m.workerSaturation === Infinity ? State.NO_WORKER : State.QUEUED);
   } else {
     const ws = decideWorkerNonRootish(m, ts);
     if (ws !== null) place(m, ts, ws);
-    else m.recommendations.add(ts, NO_WORKER);
+    else m.recommendations.add(ts, State.NO_WORKER);
   }
 }
 
 /** Lets a ready task wait for a worker with room. */
-export function waitingQueued(m: Machine, ts: TaskState): void {
-  ts.setState(QUEUED);
+export function waitingQueued(m: SchedulerMachine, ts: TaskState): void {
+  ts.setState(State.QUEUED);
   m.queued.push(ts);
 }
 
 /** Lets a ready task wait for a worker that may run it. */
-export function waitingNoWorker(m: Machine, ts: TaskState): void {
-  ts.setState(NO_WORKER);
+export function waitingNoWorker(m: SchedulerMachine, ts: TaskState): void {
+  ts.setState(State.NO_WORKER);
   m.unrunnable.add(ts);
 }
 
 /** Sends a queued task if a worker has room. */
-export function queuedProcessing(m: Machine, ts: TaskState): void {
+export function queuedProcessing(m: SchedulerMachine, ts: TaskState): void {
   const ws = decideWorkerRootish(m, ts);
   if (ws === null) return;
   m.queued.remove(ts);
@@ -57,15 +49,15 @@ export function queuedProcessing(m: Machine, ts: TaskState): void {
 }
 
 /** Sends a task if a worker may run it now. */
-export function noWorkerProcessing(m: Machine, ts: TaskState): void {
+export function noWorkerProcessing(m: SchedulerMachine, ts: TaskState): void {
   const ws = decideWorkerNonRootish(m, ts);
   if (ws === null) return;
   m.unrunnable.delete(ts);
   place(m, ts, ws);
 }
 
-function place(m: Machine, ts: TaskState, ws: WorkerState): void {
-  ts.setState(PROCESSING);
+function place(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
+  ts.setState(State.PROCESSING);
   addToProcessing(m, ts, ws);
   m.placements++;
   if (ws.memoryLimit > 0 && ts.dependencies.size > 0) {
@@ -74,7 +66,7 @@ function place(m: Machine, ts: TaskState, ws: WorkerState): void {
     if (nbytes > ws.memoryLimit) {
       const error = new InputsTooLarge(ts.key, nbytes, ws.address, ws.memoryLimit);
       ts.failure = { culprit: ts.key, exception: m.encodeError(error), traceback: null };
-      m.recommendations.add(ts, ERRED);
+      m.recommendations.add(ts, State.ERRED);
       return;
     }
   }
@@ -82,26 +74,28 @@ function place(m: Machine, ts: TaskState, ws: WorkerState): void {
 }
 
 /** The worker of a task has its result (`_transition_processing_memory`, `_add_to_memory`). */
-export function processingMemory(m: Machine, ts: TaskState, ws: WorkerState, message: TaskFinished): void {
-  for (const step of message.startstops) {
+export function processingMemory(m: SchedulerMachine, ts: TaskState, finished: TaskFinished | null): void {
+  const ws = ts.processingOn;
+  assert(ws !== null && finished !== null, () => `Task "${ts.key}" has a result, and no worker that made it`);
+  for (const step of finished.startstops) {
     if (step.action === "compute") ts.group.addDuration(step.stop - step.start);
   }
-  ts.setNbytes(Math.max(message.nbytes, 0));
+  ts.setNbytes(Math.max(finished.nbytes, 0));
   exitProcessing(m, ts);
   addReplica(m, ts, ws);
   recommendDependents(m, ts);
   for (const dts of ts.dependencies) {
     dts.waiters.delete(ts);
-    if (!dts.needed) m.recommendations.add(dts, RELEASED);
+    if (!dts.needed) m.recommendations.add(dts, State.RELEASED);
   }
-  ts.type = m.typeOf(message.typename, message.type);
-  ts.setState(MEMORY);
-  if (!ts.needed) m.recommendations.add(ts, RELEASED);
-  else if (ts.whoWants.size > 0) tellWanters(m, ts, inMemoryReport(ts, message.result));
+  ts.type = m.typeOf(finished.typename, finished.type);
+  ts.setState(State.MEMORY);
+  if (!ts.needed) m.recommendations.add(ts, State.RELEASED);
+  else if (ts.whoWants.size > 0) tellWanters(m, ts, inMemoryReport(ts, finished.result));
 }
 
 /** Dependents that are ready now; the most urgent is recommended last, and so runs first. */
-function recommendDependents(m: Machine, ts: TaskState): void {
+function recommendDependents(m: SchedulerMachine, ts: TaskState): void {
   let ready: TaskState | null = null;
   let several: TaskState[] | null = null;
   for (const dts of ts.dependents) {
@@ -113,10 +107,10 @@ function recommendDependents(m: Machine, ts: TaskState): void {
     several.sort(comparePriority);
     for (let i = several.length - 1; i >= 0; i--) {
       const dts = several[i];
-      if (dts !== undefined) m.recommendations.add(dts, PROCESSING);
+      if (dts !== undefined) m.recommendations.add(dts, State.PROCESSING);
     }
   } else if (ready !== null) {
-    m.recommendations.add(ready, PROCESSING);
+    m.recommendations.add(ready, State.PROCESSING);
   }
 }
 

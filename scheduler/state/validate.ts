@@ -5,51 +5,40 @@
  */
 
 import { AssertionError } from "../../internal/assert.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { isWorkerFull } from "./placement.ts";
-import {
-  areSharedSetsEmpty,
-  ERRED,
-  FORGOTTEN,
-  MEMORY,
-  NO_WORKER,
-  PROCESSING,
-  QUEUED,
-  RELEASED,
-  type TaskState,
-  WAITING,
-} from "./task_state.ts";
+import { areSharedSetsEmpty, State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 type Check = (condition: boolean, what: string) => void;
 
 /** Checks a task and its links. Throws `AssertionError` with its story if something is wrong. */
-export function validateTask(m: Machine, ts: TaskState): void {
+export function validateTask(m: SchedulerMachine, ts: TaskState): void {
   const check: Check = (condition, what) => {
     if (condition) return;
-    const story = m.story.of(ts.key).map((step) => `${step.start} → ${step.finish} (${step.stimulusId})`);
-    throw new AssertionError(`Task "${ts.key}", ${ts.stateName}: ${what}. Story: ${story.join(", ")}`);
+    throw new AssertionError(`Task "${ts.key}", ${ts.stateName}: ${what}. Story:\n${m.story.text(ts.key)}`);
   };
-  if (ts.state === FORGOTTEN) {
+  if (ts.state === State.FORGOTTEN) {
     check(m.tasks.get(ts.key) !== ts, "is forgotten, and known");
     return;
   }
   check(m.tasks.get(ts.key) === ts, "is not known");
-  check(ts.recommended === -1, "has a recommendation left");
+  check(ts.recommended === State.NONE, "has a recommendation left");
   checkHolders(check, m, ts);
   checkLinks(check, ts);
   checkState(check, ts);
 }
 
 function isPending(ts: TaskState): boolean {
-  return ts.state === WAITING || ts.state === QUEUED || ts.state === PROCESSING || ts.state === NO_WORKER;
+  return ts.state === State.WAITING || ts.state === State.QUEUED || ts.state === State.PROCESSING ||
+    ts.state === State.NO_WORKER;
 }
 
-function checkHolders(check: Check, m: Machine, ts: TaskState): void {
-  check((ts.processingOn !== null) === (ts.state === PROCESSING), "processing means having a worker");
-  check(ts.whoHas.size > 0 === (ts.state === MEMORY), "memory means having holders");
-  check(m.queued.has(ts) === (ts.state === QUEUED), "queued means being in the queue");
-  check(m.unrunnable.has(ts) === (ts.state === NO_WORKER), "no-worker means being unrunnable");
+function checkHolders(check: Check, m: SchedulerMachine, ts: TaskState): void {
+  check((ts.processingOn !== null) === (ts.state === State.PROCESSING), "processing means having a worker");
+  check(ts.whoHas.size > 0 === (ts.state === State.MEMORY), "memory means having holders");
+  check(m.queued.has(ts) === (ts.state === State.QUEUED), "queued means being in the queue");
+  check(m.unrunnable.has(ts) === (ts.state === State.NO_WORKER), "no-worker means being unrunnable");
   check(ts.processingOn === null || ts.processingOn.processing.has(ts), "its worker does not know of it");
   for (const ws of ts.whoHas) {
     check(ws.hasWhat.has(ts) && m.workers.get(ws.address) === ws, `holder ${ws.address} does not have it`);
@@ -67,33 +56,45 @@ function checkLinks(check: Check, ts: TaskState): void {
     check(ts.dependents.has(dts) && isPending(dts), `waiter "${dts.key}" is ${dts.stateName}`);
   }
   for (const dts of ts.dependencies) {
-    check(dts.dependents.has(ts) && dts.state !== FORGOTTEN, `dependency "${dts.key}" does not know it`);
+    check(
+      dts.dependents.has(ts) && dts.state !== State.FORGOTTEN,
+      `dependency "${dts.key}" does not know it`,
+    );
     if (!isPending(ts)) continue;
     check(dts.waiters.has(ts), `dependency "${dts.key}" does not know that it waits`);
     check(ts.waitingOn.has(dts) === (dts.whoHas.size === 0), `waits wrongly for "${dts.key}"`);
-    check(dts.state !== RELEASED && dts.state !== ERRED, `dependency "${dts.key}" is ${dts.stateName}`);
+    check(
+      dts.state !== State.RELEASED && dts.state !== State.ERRED,
+      `dependency "${dts.key}" is ${dts.stateName}`,
+    );
   }
   for (const dts of ts.dependents) {
-    check(dts.dependencies.has(ts) && dts.state !== FORGOTTEN, `dependent "${dts.key}" does not know it`);
+    check(
+      dts.dependencies.has(ts) && dts.state !== State.FORGOTTEN,
+      `dependent "${dts.key}" does not know it`,
+    );
     check(ts.waiters.has(dts) === isPending(dts), `dependent "${dts.key}" is ${dts.stateName}`);
   }
 }
 
 function checkState(check: Check, ts: TaskState): void {
-  const isReady = ts.state === QUEUED || ts.state === PROCESSING || ts.state === NO_WORKER;
+  const isReady = ts.state === State.QUEUED || ts.state === State.PROCESSING || ts.state === State.NO_WORKER;
   check(isReady ? ts.waitingOn.size === 0 : true, "is ready, and waits");
-  check(ts.state === WAITING ? ts.waitingOn.size > 0 : ts.waitingOn.size === 0, "waiting means waiting for");
-  check((ts.failure !== null) === (ts.state === ERRED), "erred means having a failure");
-  if (ts.state === RELEASED) check(ts.waiters.size === 0, "is released, and has waiters");
-  if (ts.state === QUEUED) check(ts.restrictions === null, "is queued, and restricted");
-  if (ts.state === RELEASED) check(ts.whoWants.size === 0, "is wanted, and nothing is done");
-  if (isPending(ts) || ts.state === MEMORY) check(ts.needed, "is not needed");
+  check(
+    ts.state === State.WAITING ? ts.waitingOn.size > 0 : ts.waitingOn.size === 0,
+    "waiting means waiting for",
+  );
+  check((ts.failure !== null) === (ts.state === State.ERRED), "erred means having a failure");
+  if (ts.state === State.RELEASED) check(ts.waiters.size === 0, "is released, and has waiters");
+  if (ts.state === State.QUEUED) check(ts.restrictions === null, "is queued, and restricted");
+  if (ts.state === State.RELEASED) check(ts.whoWants.size === 0, "is wanted, and nothing is done");
+  if (isPending(ts) || ts.state === State.MEMORY) check(ts.needed, "is not needed");
   if (isPending(ts)) check(!ts.hasLostDependencies, "can't run, and tries");
   check(ts.dependents.size > 0 || ts.whoWants.size > 0, "should be forgotten");
 }
 
 /** Checks everything. Takes time in proportion to all that is known. */
-export function validateMachine(m: Machine): void {
+export function validateMachine(m: SchedulerMachine): void {
   const check: Check = (condition, what) => {
     if (!condition) throw new AssertionError(`Scheduler state is wrong: ${what}`);
   };
@@ -110,7 +111,7 @@ export function validateMachine(m: Machine): void {
   }
 }
 
-function checkWorker(check: Check, m: Machine, ws: WorkerState): void {
+function checkWorker(check: Check, m: SchedulerMachine, ws: WorkerState): void {
   const name = ws.address;
   check((ws.status === "running") === m.running.has(ws), `${name} is ${ws.status}`);
   for (const ts of ws.longRunning) check(ws.processing.has(ts), `${name} does not run "${ts.key}"`);
@@ -139,7 +140,7 @@ function checkWorker(check: Check, m: Machine, ws: WorkerState): void {
   check(counted === ws.busy, `${name} is busy with ${counted} tasks, not ${ws.busy}`);
 }
 
-function checkSets(check: Check, m: Machine): void {
+function checkSets(check: Check, m: SchedulerMachine): void {
   for (const ws of m.running) check(m.workers.get(ws.address) === ws, `${ws.address} runs, and is unknown`);
   for (const ws of m.idle) check(m.running.has(ws) && !m.saturated.has(ws), `${ws.address} is not idle`);
   for (const ws of m.saturated) check(m.running.has(ws), `${ws.address} is not saturated`);
@@ -152,7 +153,7 @@ function checkSets(check: Check, m: Machine): void {
   }
 }
 
-function checkSums(check: Check, m: Machine): void {
+function checkSums(check: Check, m: SchedulerMachine): void {
   let threads = 0;
   let network = 0;
   for (const ws of m.workers.values()) {
@@ -163,7 +164,7 @@ function checkSums(check: Check, m: Machine): void {
   check(network === m.networkBytes, `${network} bytes to fetch, not ${m.networkBytes}`);
 }
 
-function checkGroups(check: Check, m: Machine): void {
+function checkGroups(check: Check, m: SchedulerMachine): void {
   let tasks = 0;
   for (const group of m.groups.values()) {
     const { name } = group;

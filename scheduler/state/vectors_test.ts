@@ -22,7 +22,7 @@ import { reportKey, retryKeys } from "./client_stimuli.ts";
 import { updateData } from "./data.ts";
 import { addTasks, startTasks, wantTask } from "./graph.ts";
 import { keySplit } from "./key_split.ts";
-import { Machine } from "./machine.ts";
+import { SchedulerMachine } from "./machine.ts";
 import { addWorker, removeWorker } from "./membership.ts";
 import { occupancy, totalOccupancy } from "./placement.ts";
 import type { TaskState } from "./task_state.ts";
@@ -96,7 +96,7 @@ Deno.test("SchedulerState is compared with Dask in forty-two scenarios, and eigh
 
 function replay(vector: Vector): void {
   const { allowed_failures: allowedFailures, saturation } = vector.config;
-  const m = new Machine({
+  const m = new SchedulerMachine({
     validate: true,
     workerQueueTime: 0, // Dask's rule for full workers, and nothing else
     ...(allowedFailures === undefined ? {} : { allowedFailures }),
@@ -123,7 +123,7 @@ function replay(vector: Vector): void {
   }
 }
 
-function apply(m: Machine, id: string, { step }: Step, now: number): void {
+function apply(m: SchedulerMachine, id: string, { step }: Step, now: number): void {
   const fields = (untag(step["fields"] ?? {})) as Json;
   const raw = { ...fields, op: step["op"] };
   m.begin(String(fields["stimulus_id"] ?? step["stimulus_id"] ?? step.do), now);
@@ -167,19 +167,19 @@ function apply(m: Machine, id: string, { step }: Step, now: number): void {
   }
 }
 
-function takeData(m: Machine, message: UpdateData): void {
+function takeData(m: SchedulerMachine, message: UpdateData): void {
   const cs = m.clients.get(message.client);
   assert(cs !== undefined);
   updateData(m, cs, message);
 }
 
 /** In the scenarios in which Dask tosses a coin between two workers, the steps after it go by our side of the coin. */
-function tied(m: Machine, id: string, key: unknown): WorkerState | undefined {
+function tied(m: SchedulerMachine, id: string, key: unknown): WorkerState | undefined {
   if (id !== "queue" && id !== "worker-lost-processing") return undefined;
   return m.tasks.get(key as Key)?.processingOn ?? undefined;
 }
 
-function clientStream(m: Machine, client: ClientId, raw: Json): void {
+function clientStream(m: SchedulerMachine, client: ClientId, raw: Json): void {
   const cs = m.clients.get(client);
   assert(cs !== undefined);
   const message = parseClientStreamMessage(raw);
@@ -200,7 +200,7 @@ function clientStream(m: Machine, client: ClientId, raw: Json): void {
 }
 
 /** Dask's clients want some keys of a graph, ours all of them. */
-function submit(m: Machine, step: Json): void {
+function submit(m: SchedulerMachine, step: Json): void {
   const cs = m.clients.get(step["client"] as ClientId);
   assert(cs !== undefined);
   const tasks = step["tasks"] as readonly (readonly [Key, readonly Key[]])[];
@@ -289,7 +289,7 @@ function expectedTransitions(step: Step): unknown[] {
   return step.transitions.map(([key, start, finish]) => [key, start, finish]).sort();
 }
 
-function stateOf(m: Machine, { after }: Step): unknown {
+function stateOf(m: SchedulerMachine, { after }: Step): unknown {
   const tasks = [...m.tasks.values()].map(taskOf).sort((a, b) => a.key < b.key ? -1 : 1);
   const workers = m.sortedWorkers.map((ws) => ({
     address: ws.address,
@@ -338,7 +338,7 @@ function stateOf(m: Machine, { after }: Step): unknown {
   }
 }
 
-function expectedState(m: Machine, { after }: Step): unknown {
+function expectedState(m: SchedulerMachine, { after }: Step): unknown {
   const list = (value: unknown): string[] => ((value ?? []) as string[]).toSorted();
   const tasks = (after.tasks ?? []).map((task) => ({
     key: task["key"] as string,

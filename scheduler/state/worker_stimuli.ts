@@ -16,18 +16,17 @@ import type {
   WorkerStreamMessage,
 } from "../../messages/worker_scheduler.ts";
 import { unreachable } from "../../internal/assert.ts";
-import type { Machine } from "./machine.ts";
+import type { SchedulerMachine } from "./machine.ts";
 import { checkIdleSaturated } from "./placement.ts";
 import { addReplica, addToLongRunning, removeReplica } from "./replicas.ts";
 import { holders } from "./reports.ts";
-import { ERRED, MEMORY, PROCESSING, RELEASED, type TaskState, WAITING } from "./task_state.ts";
-import { fillSlots, noteTransition, runTransitions, transition } from "./transitions.ts";
-import { processingMemory } from "./transitions_up.ts";
+import { State, type TaskState } from "./task_state.ts";
+import { fillSlots, runTransitions, transition } from "./transitions.ts";
 import { scheduleUnrunnable } from "./membership.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 /** Handles a message from a registered worker. */
-export function handleWorker(m: Machine, ws: WorkerState, message: WorkerStreamMessage): void {
+export function handleWorker(m: SchedulerMachine, ws: WorkerState, message: WorkerStreamMessage): void {
   switch (message.op) {
     case "task-finished":
       return taskFinished(m, ws, message);
@@ -54,22 +53,24 @@ export function handleWorker(m: Machine, ws: WorkerState, message: WorkerStreamM
   }
 }
 
-function taskFinished(m: Machine, ws: WorkerState, message: TaskFinished): void {
+function taskFinished(m: SchedulerMachine, ws: WorkerState, message: TaskFinished): void {
   const ts = m.tasks.get(message.key);
-  if (ts === undefined || (ts.state !== PROCESSING && ts.state !== MEMORY && ts.state !== WAITING)) {
+  if (
+    ts === undefined ||
+    (ts.state !== State.PROCESSING && ts.state !== State.MEMORY && ts.state !== State.WAITING)
+  ) {
     m.outbox.freeKey(ws, message.key, m.stimulusId);
     return;
   }
   if (ts.runId !== message.run_id) {
     // From its worker, but of an earlier run: nobody knows what the worker has, so begin anew.
-    if (ts.processingOn === ws) m.recommendations.add(ts, RELEASED);
+    if (ts.processingOn === ws) m.recommendations.add(ts, State.RELEASED);
     else m.outbox.freeKey(ws, message.key, m.stimulusId);
-  } else if (ts.state === MEMORY) {
+  } else if (ts.state === State.MEMORY) {
     addReplica(m, ts, ws);
   } else if (ts.processingOn === ws) {
-    processingMemory(m, ts, ws, message);
-    noteTransition(m, ts, PROCESSING);
-  } else if (ts.state !== WAITING) {
+    transition(m, ts, State.MEMORY, message);
+  } else if (ts.state !== State.WAITING) {
     // In the state "waiting" it was released meanwhile, and the order to free it is under way.
     m.outbox.freeKey(ws, message.key, m.stimulusId);
   }
@@ -77,30 +78,30 @@ function taskFinished(m: Machine, ws: WorkerState, message: TaskFinished): void 
   fillSlots(m);
 }
 
-function taskErred(m: Machine, ws: WorkerState, message: TaskErred): void {
+function taskErred(m: SchedulerMachine, ws: WorkerState, message: TaskErred): void {
   const ts = m.tasks.get(message.key);
-  if (ts === undefined || ts.state !== PROCESSING || ts.processingOn !== ws) return;
+  if (ts === undefined || ts.state !== State.PROCESSING || ts.processingOn !== ws) return;
   if (ts.runId !== message.run_id) {
-    transition(m, ts, RELEASED);
+    transition(m, ts, State.RELEASED);
   } else if (ts.retries > 0) {
     ts.retries--;
-    transition(m, ts, WAITING);
+    transition(m, ts, State.WAITING);
   } else {
     // Unchecked fields: whatever a worker left out is nothing.
     const { exception = null, traceback = null } = message;
     ts.failure = { culprit: ts.key, exception, traceback };
     (ts.erredOn ??= []).push(ws.address);
-    transition(m, ts, ERRED);
+    transition(m, ts, State.ERRED);
   }
   runTransitions(m);
   fillSlots(m);
 }
 
-function addKeys(m: Machine, ws: WorkerState, keys: readonly Key[]): void {
+function addKeys(m: SchedulerMachine, ws: WorkerState, keys: readonly Key[]): void {
   const redundant: Key[] = [];
   for (const key of keys) {
     const ts = m.tasks.get(key);
-    if (ts !== undefined && ts.state === MEMORY) addReplica(m, ts, ws);
+    if (ts !== undefined && ts.state === State.MEMORY) addReplica(m, ts, ws);
     else redundant.push(key);
   }
   if (redundant.length > 0) {
@@ -109,7 +110,7 @@ function addKeys(m: Machine, ws: WorkerState, keys: readonly Key[]): void {
   checkIdleSaturated(m, ws);
 }
 
-function releaseWorkerData(m: Machine, ws: WorkerState, key: Key): void {
+function releaseWorkerData(m: SchedulerMachine, ws: WorkerState, key: Key): void {
   const ts = m.tasks.get(key);
   if (ts === undefined || !ts.whoHas.has(ws)) return;
   removeReplica(ts, ws);
@@ -117,13 +118,13 @@ function releaseWorkerData(m: Machine, ws: WorkerState, key: Key): void {
     needAgain(m, ts, ws);
     return;
   }
-  m.recommendations.add(ts, RELEASED);
+  m.recommendations.add(ts, State.RELEASED);
   runTransitions(m);
   fillSlots(m);
 }
 
 /** Tasks that the worker was given because it had this result must fetch it now. */
-function needAgain(m: Machine, ts: TaskState, ws: WorkerState): void {
+function needAgain(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   let needed = 0;
   for (const dts of ts.waiters) if (dts.processingOn === ws) needed++;
   if (needed === 0) return;
@@ -133,15 +134,15 @@ function needAgain(m: Machine, ts: TaskState, ws: WorkerState): void {
   checkIdleSaturated(m, ws);
 }
 
-function reschedule(m: Machine, ws: WorkerState, message: Reschedule): void {
+function reschedule(m: SchedulerMachine, ws: WorkerState, message: Reschedule): void {
   const ts = m.tasks.get(message.key);
   if (ts === undefined || ts.processingOn !== ws) return;
-  m.recommendations.add(ts, RELEASED);
+  m.recommendations.add(ts, State.RELEASED);
   runTransitions(m);
   fillSlots(m);
 }
 
-function longRunning(m: Machine, ws: WorkerState, message: LongRunning): void {
+function longRunning(m: SchedulerMachine, ws: WorkerState, message: LongRunning): void {
   const ts = m.tasks.get(message.key);
   if (ts === undefined || ts.processingOn !== ws || ts.runId !== message.run_id) return;
   if (message.compute_duration !== null) ts.group.addDuration(message.compute_duration);
@@ -149,7 +150,7 @@ function longRunning(m: Machine, ws: WorkerState, message: LongRunning): void {
   fillSlots(m);
 }
 
-function refreshWhoHas(m: Machine, ws: WorkerState, keys: readonly Key[]): void {
+function refreshWhoHas(m: SchedulerMachine, ws: WorkerState, keys: readonly Key[]): void {
   const whoHas: Record<string, readonly Address[]> = Object.create(null);
   let known = false;
   for (const key of keys) {
@@ -165,7 +166,7 @@ function refreshWhoHas(m: Machine, ws: WorkerState, keys: readonly Key[]): void 
 }
 
 /** A worker pauses, goes on, or is about to leave (`handle_worker_status_change`). */
-export function changeStatus(m: Machine, ws: WorkerState, status: WorkerStatus): void {
+export function changeStatus(m: SchedulerMachine, ws: WorkerState, status: WorkerStatus): void {
   if (ws.status === status) return;
   ws.status = status;
   if (status !== "running") {
