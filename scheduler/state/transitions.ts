@@ -21,7 +21,6 @@ import {
   processingReleased,
   releasedErred,
   releasedWaiting,
-  unplacedErred,
   unplacedReleased,
 } from "./transitions_down.ts";
 import { erredReleased, waitingReleased } from "./transitions_down.ts";
@@ -38,7 +37,10 @@ import { validateTask } from "./validate.ts";
 /** Makes one transition. `finished` is what the worker said of the result, for the step to `memory` alone. */
 export type Step = (m: SchedulerMachine, ts: TaskState, finished: TaskFinished | null) => void;
 
-/** All steps. A pair of states that it lacks is taken by way of `released`. */
+/**
+ * All steps. Dask's table has a few more that nothing can take here: results of tasks that were not sent to a worker, and
+ * failures of tasks that wait for one, as they wait anew once a dependency is lost.
+ */
 export const TRANSITIONS: TransitionTable<State, Step> = new TransitionTable(STATE_NAMES.length, [
   [State.RELEASED, State.WAITING, releasedWaiting],
   [State.RELEASED, State.ERRED, releasedErred],
@@ -49,10 +51,8 @@ export const TRANSITIONS: TransitionTable<State, Step> = new TransitionTable(STA
   [State.WAITING, State.QUEUED, waitingQueued],
   [State.QUEUED, State.RELEASED, unplacedReleased],
   [State.QUEUED, State.PROCESSING, queuedProcessing],
-  [State.QUEUED, State.ERRED, unplacedErred],
   [State.NO_WORKER, State.RELEASED, unplacedReleased],
   [State.NO_WORKER, State.PROCESSING, noWorkerProcessing],
-  [State.NO_WORKER, State.ERRED, unplacedErred],
   [State.PROCESSING, State.RELEASED, processingReleased],
   [State.PROCESSING, State.MEMORY, processingMemory],
   [State.PROCESSING, State.ERRED, processingErred],

@@ -147,17 +147,6 @@ function failureOfDependency(ts: TaskState): TaskFailure | null {
 export function processingErred(m: SchedulerMachine, ts: TaskState): void {
   const ws = exitProcessing(m, ts);
   if (ws !== null && ts.failure === null) m.outbox.freeKey(ws, ts.key, m.stimulusId);
-  failed(m, ts);
-}
-
-/** Fails a task that waited for a worker. */
-export function unplacedErred(m: SchedulerMachine, ts: TaskState): void {
-  leaveQueues(m, ts);
-  failed(m, ts);
-}
-
-/** `_propagate_erred` */
-function failed(m: SchedulerMachine, ts: TaskState): void {
   ts.failure ??= failureOfDependency(ts);
   assert(ts.failure !== null, () => `Task "${ts.key}" fails, and nothing is to blame`);
   ts.setState(State.ERRED);
