@@ -28,6 +28,8 @@ export interface Extensions {
   readonly pathLength: number | undefined;
   /** Extended key usages, dotted; nothing for any usage. */
   readonly usages: readonly string[] | undefined;
+  /** Whether its key may sign TLS handshakes by its key usage (digitalSignature); true without one. */
+  readonly signsHandshakes: boolean;
   /** Whether it may sign certificates by its key usage; true without one. */
   readonly signsCertificates: boolean;
   /** Whether it may sign revocation lists by its key usage; true without one. */
@@ -58,7 +60,8 @@ const REVOCATION_LIST_POINTS = "2.5.29.31";
 
 /** `[3]`, constructed: a certificate's extensions. */
 const CERTIFICATE_EXTENSIONS = Tag.context | 3;
-/** Bits 5 and 6 of the key usage, from the left. */
+/** Bits 0, 5 and 6 of the key usage, from the left. */
+const DIGITAL_SIGNATURE = 0x80;
 const KEY_CERT_SIGN = 0x04;
 const CRL_SIGN = 0x02;
 
@@ -72,7 +75,7 @@ export function readExtensions(rest: DerReader): Extensions {
   let pathLength: number | undefined;
   let usages: string[] | undefined;
   let nameConstraints: NameConstraints | undefined;
-  let keyUsage = KEY_CERT_SIGN | CRL_SIGN;
+  let keyUsage = DIGITAL_SIGNATURE | KEY_CERT_SIGN | CRL_SIGN;
   while (!rest.done && rest.peek() !== CERTIFICATE_EXTENSIONS) rest.next(); // unique identifiers
   const all = rest.done ? [] : extensionList(rest.enter(CERTIFICATE_EXTENSIONS).enter(Tag.sequence));
   for (const { oid, critical, value } of all) {
@@ -94,6 +97,7 @@ export function readExtensions(rest: DerReader): Extensions {
       unknownCritical.push(oid);
     }
   }
+  const signsHandshakes = (keyUsage & DIGITAL_SIGNATURE) !== 0;
   const signsCertificates = (keyUsage & KEY_CERT_SIGN) !== 0;
   const signsCrls = (keyUsage & CRL_SIGN) !== 0;
   return {
@@ -103,6 +107,7 @@ export function readExtensions(rest: DerReader): Extensions {
     isCa,
     pathLength,
     usages,
+    signsHandshakes,
     signsCertificates,
     signsCrls,
     nameConstraints,

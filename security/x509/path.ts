@@ -94,7 +94,9 @@ export function leafFault(
     return "is a CA's (CA:TRUE): a role needs one that a CA signed for it (CA:FALSE)";
   }
   if (unknownCritical.length > 0) return notUnderstood(unknownCritical);
-  return timeFault(certificate, demands.now) ?? useFault(certificate, demands.purpose);
+  // The holder of a trusted CA's key can sign itself any certificate: its key usage keeps nothing from it.
+  const isTrustedCa = isCa && isTrusted;
+  return timeFault(certificate, demands.now) ?? useFault(certificate, isTrustedCa, demands.purpose);
 }
 
 /**
@@ -167,10 +169,16 @@ function timeFault({ validFrom, validTo }: Certificate, now: Date | undefined): 
 }
 
 function useFault(
-  { extensions: { usages } }: Certificate,
+  { extensions: { usages, signsHandshakes } }: Certificate,
+  isTrustedCa: boolean,
   purpose: Purpose | undefined,
 ): string | undefined {
-  if (purpose === undefined || usages === undefined || usages.includes(USAGES[purpose])) return undefined;
+  if (purpose === undefined) return undefined;
+  // RFC 8446, 4.4.2.2, and every suite of TLS 1.2 that is negotiated here signs, too.
+  if (!signsHandshakes && !isTrustedCa) {
+    return "may not sign handshakes: its key usage lacks digitalSignature, which a role's certificate needs";
+  }
+  if (usages === undefined || usages.includes(USAGES[purpose])) return undefined;
   const has = usages.includes(USAGES[OTHER[purpose]]) ? `a ${OTHER[purpose]}'s only` : "something else";
   return `may not be used as a ${purpose}'s: its extended key usage is ${has}, and roles need serverAuth and clientAuth`;
 }

@@ -1,5 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { expired, notYetValid, TestCa } from "../../testing/pki/pki.ts";
+import {
+  basicConstraints,
+  CLIENT_AUTH,
+  extendedKeyUsage,
+  keyUsage,
+  OddCa,
+  SERVER_AUTH,
+} from "../../testing/pki/odd_certificates.ts";
 import { findPath, type PathDemands } from "./path.ts";
 import { type Certificate, isSame, parseCertificate } from "./certificate.ts";
 
@@ -63,6 +71,33 @@ Deno.test("findPath holds every certificate of the path to what it says, and to 
       ["of tomorrow at the top", [leaf, middle], [{ ...root, validFrom: new Date(Date.now() + 1e6) }]],
     ];
   for (const [what, chain, cas] of refused) assertEquals(findPath(chain, cas, NOW), undefined, what);
+});
+
+Deno.test("findPath demands digitalSignature of a role's key usage, if it has one, also of one in the bundle", async () => {
+  const ca = await OddCa.make("odd root");
+  const usages = extendedKeyUsage(SERVER_AUTH, CLIENT_AUTH);
+  const withUsage = async (bits: number, unused: number) =>
+    parseCertificate(
+      (await ca.issue({ extensions: [basicConstraints(false), keyUsage(bits, unused), usages] })).cert,
+    );
+  const roots = [parseCertificate(ca.cert)];
+  const refused = {
+    nonRepudiation: [0x40, 6],
+    keyEncipherment: [0x20, 5],
+    keyAgreement: [0x08, 3],
+    cRLSign: [0x02, 1],
+  };
+  for (const purpose of ["client", "server"] as const) {
+    const demands = { now: new Date(), purpose };
+    for (const [name, [bits = 0, unused = 0]] of Object.entries(refused)) {
+      const wrong = await withUsage(bits, unused);
+      assertEquals(findPath([wrong], roots, demands), undefined, `${name} as a ${purpose}'s`);
+      assertEquals(findPath([wrong], [wrong], demands), undefined, `${name} in the bundle as a ${purpose}'s`);
+    }
+    for (const [bits, unused] of [[0x80, 7], [0xa0, 5], [0xc0, 6]] as const) {
+      assertEquals(findPath([await withUsage(bits, unused)], roots, demands)?.length, 2);
+    }
+  }
 });
 
 Deno.test("findPath counts only CAs between for a path length", async () => {
