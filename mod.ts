@@ -27,7 +27,7 @@ export { FunctionSourceError } from "./client/functions/function_source.ts";
 export { type CancelOptions, Future, type WaitOptions } from "./client/futures/future.ts";
 export { type RemoteModule, remoteModule } from "./client/functions/remote_module.ts";
 export type { ScatterOptions } from "./client/fetch/scatter.ts";
-export type { FutureStatus } from "./client/state/client_state.ts";
+export type { FutureStatus } from "./client/state/key_state.ts";
 export type { TaskOptions } from "./client/submit/task_options.ts";
 export type { Opaque, Resolved, Submitter, TaskArgs, Unresolved } from "./client/submit/types.ts";
 export type { LinkLimits } from "./comm/limits/limits.ts";

@@ -127,7 +127,7 @@ const subjects = [
   ),
   await subject("client", inClient, [
     ["client/futures/future.ts", "Future"],
-    ["client/state/client_state.ts", "KeyState"],
+    ["client/state/key_state.ts", "KeyRecord"],
     ["protocol/serialized.ts", "Serialized"],
   ]),
 ];

@@ -26,7 +26,7 @@ import { clientClosed, type OwnCluster, startOwnCluster } from "./own_cluster.ts
 import { Scatterer, type ScatterOptions } from "./fetch/scatter.ts";
 import { Session } from "./session.ts";
 import { replaceFutures } from "./submit/structure.ts";
-import type { KeyState } from "./state/client_state.ts";
+import type { KeyState } from "./state/key_state.ts";
 import { TaskSubmitter } from "./submit/submit.ts";
 import type { TaskOptions } from "./submit/task_options.ts";
 import type { Resolved, Submitter, TaskArgs, Unresolved } from "./submit/types.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { assert } from "../internal/assert.ts";
 import { normalizeAddress } from "../comm/address.ts";
 import { BatchedSend } from "../rpc/batched.ts";
 import type { Comm } from "../comm/comm.ts";
@@ -22,7 +23,12 @@ import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { TIMER_MAX_MS } from "../internal/clock.ts";
 import { Deadline, type DeadlineOptions, orAborted, timeoutMs } from "../internal/deadline.ts";
-import { type GraphAnnotations, parseClientReport, type TaskRow } from "../messages/client_scheduler.ts";
+import {
+  type ClientStreamMessage,
+  type GraphAnnotations,
+  parseClientReport,
+  type TaskRow,
+} from "../messages/client_scheduler.ts";
 import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
 import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
 import { decodeError } from "../protocol/remote_error.ts";
@@ -39,7 +45,11 @@ import {
 import { type Fetched, Gatherer, valuesOf } from "./fetch/gather.ts";
 import { sharesMemory } from "./submit/isolate.ts";
 import { Rounds } from "./fetch/rounds.ts";
-import { ClientState, type FunctionBody, type KeyState } from "./state/client_state.ts";
+import { Watchers } from "./futures/watchers.ts";
+import { ClientState, type ClientStateOptions } from "./state/client_state.ts";
+import type { ClientEffects } from "./state/effects.ts";
+import type { KeyState } from "./state/key_state.ts";
+import type { ClientStimulus, FunctionBody } from "./state/stimulus.ts";
 
 const logger = getLogger("distributed.client");
 
@@ -47,6 +57,9 @@ const logger = getLogger("distributed.client");
 const HEARTBEAT_MS = 5000;
 /** Milliseconds that a goodbye to the scheduler may take. */
 const GOODBYE_MS = 2000;
+
+const FLUSH: ClientStimulus = { op: "flush" };
+const TICK: ClientStimulus = { op: "tick" };
 
 /** How a session is opened. */
 export interface SessionOptions extends WaitOptions {
@@ -57,6 +70,9 @@ export interface SessionOptions extends WaitOptions {
   /** Configuration. */
   config?: Config;
 }
+
+/** Makes the machine; tests give one that checks itself, or has a bug. */
+export type MakeState = (options: ClientStateOptions) => ClientState;
 
 /** A registered client of one scheduler. */
 export class Session implements FutureOwner {
@@ -73,11 +89,13 @@ export class Session implements FutureOwner {
   #comm: Comm;
   #stream: BatchedSend;
   #gatherer: Gatherer;
-  #state = new ClientState();
+  #state: ClientState;
+  #watchers = new Watchers();
   #isFlushQueued = false;
   #closing: Promise<void> | undefined;
-  /** Ends the heartbeats. */
-  #stopHeart: () => void;
+  /** When the timer runs out that the machine asked for. */
+  #deadline = Infinity;
+  #cancelTimer: (() => void) | undefined;
   #reading: Promise<void>;
   /** Why the scheduler is gone, if it is. */
   #lost: Error | undefined;
@@ -88,6 +106,7 @@ export class Session implements FutureOwner {
     links: LinkOptions,
     heartbeatMs: number,
     platform: Platform,
+    makeState: MakeState,
   ) {
     this.id = id;
     this.platform = platform;
@@ -97,7 +116,8 @@ export class Session implements FutureOwner {
     this.credentials = new Credentials(links.context);
     this.sharesMemory = sharesMemory(comm.peerAddress);
     this.#gatherer = new Gatherer(this.pool, comm.peerAddress, platform);
-    this.#stopHeart = platform.clock.every(heartbeatMs, () => this.#beat());
+    this.#state = makeState({ client: id, heartbeat: heartbeatMs, now: platform.clock.now() });
+    this.#handle([]);
     this.#reading = this.#read();
   }
 
@@ -106,6 +126,7 @@ export class Session implements FutureOwner {
     address: string,
     options: SessionOptions,
     platform: Platform = systemPlatform,
+    makeState: MakeState = (given) => new ClientState(given),
   ): Promise<Session> {
     const { clock, ids, network } = platform;
     const { security, name, config = currentConfig() } = options;
@@ -140,7 +161,7 @@ export class Session implements FutureOwner {
       comm.abort();
       throw error;
     }
-    return new Session(comm, id, links, heartbeatMs, platform);
+    return new Session(comm, id, links, heartbeatMs, platform, makeState);
   }
 
   /** Address of the scheduler, as it was dialled. */
@@ -161,42 +182,41 @@ export class Session implements FutureOwner {
     }
   }
 
-  /** Wants a task; the message leaves at the end of the turn. */
-  submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState {
-    const state = this.#state.submit(fn, row, annotations);
-    this.flushSoon();
-    return state;
+  /** Wants a task, for one Future; the message leaves at the end of the turn. */
+  submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState { // hot: per task
+    return this.#want(row[0], { op: "submit", fn, row, annotations });
   }
 
-  /** Wants a key that may be on the cluster already; {@linkcode KeyState.ended} tells what became of it. */
+  /**
+   * Wants a key that may be on the cluster already, for one Future; {@linkcode KeyState.ended} tells what became of it.
+   */
   desire(key: Key): KeyState {
-    const state = this.#state.desire(key);
-    this.flushSoon();
-    return state;
+    return this.#want(key, { op: "desire", key });
   }
 
-  /** Wants a key that is put on the cluster by a request. */
+  /** Wants a key that is put on the cluster by a request, for one Future. */
   expect(key: Key): KeyState {
-    return this.#state.expect(key);
+    return this.#want(key, { op: "expect", key });
   }
 
-  /** Wants a value that `workers` were given, and tells the scheduler of it. */
+  /** Wants a value that `workers` were given, for one Future, and tells the scheduler of it. */
   announce(key: Key, workers: readonly Address[], nbytes: number): KeyState {
-    const state = this.#state.expect(key);
-    this.#state.announce({
-      op: "update-data",
-      who_has: { [key]: workers } as Record<Key, readonly Address[]>,
-      nbytes: { [key]: nbytes } as Record<Key, number>,
-      client: this.id,
-    });
-    this.flushSoon();
-    return state;
+    return this.#want(key, { op: "announce", key, workers, nbytes });
   }
 
-  /** A Future of `state`. */
+  /** The Future that `state` was wanted for. */
   future<T>(state: KeyState): Future<T> {
-    this.#state.acquire(state);
     return makeFuture<T>(this, state);
+  }
+
+  /** Calls `watcher` once, when the task ends; it has not ended yet. */
+  watch(state: KeyState, watcher: () => void): void {
+    this.#watchers.add(state, watcher);
+  }
+
+  /** Takes back a watcher. */
+  unwatch(state: KeyState, watcher: () => void): void {
+    this.#watchers.remove(state, watcher);
   }
 
   /** Asks the scheduler. */
@@ -215,30 +235,27 @@ export class Session implements FutureOwner {
     }
   }
 
-  /** One Future less. */
-  drop(state: KeyState): void {
-    this.#state.drop(state);
-    if (this.#state.hasMessages) this.flushSoon();
+  /** A Future is gone. */
+  drop(state: KeyState): void { // hot: per task
+    this.#handle([{ op: "release", wants: [state] }]);
   }
 
   /** Gives keys up, see `Future.cancel`. Returns when the message is on its way. */
   cancel(states: readonly KeyState[], options: CancelOptions = {}): void {
-    this.#state.cancel(states, options.force ?? false, options.reason ?? "cancelled by the program");
-    this.#flush();
+    const { force = false, reason = "cancelled by the program" } = options;
+    this.#handle([{ op: "cancel", wants: states, force, reason }, FLUSH]);
   }
 
   /** Runs failed tasks again, see `Future.retry`. */
   async retry(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<void> {
-    const retried = this.#state.beginRetry(states);
-    if (retried.length === 0) return;
-    const keys = retried.map((state) => state.key);
+    const { retrying } = this.#handle([{ op: "retry", wants: states }]);
+    if (retrying.length === 0) return;
+    const keys = retrying.map((state) => state.key);
     let running: readonly Key[] = [];
     try {
       running = await this.ask({ op: "retry", keys, client: this.id }, options, "retry");
     } finally {
-      // What does not run again is as it was: the scheduler tells.
-      this.#state.endRetry(retried, running);
-      this.#flush();
+      this.#handle([{ op: "retry-answer", wants: retrying, running }, FLUSH]);
     }
   }
 
@@ -251,12 +268,12 @@ export class Session implements FutureOwner {
     const onEnd = () => {
       if (--pending === 0) resolve();
     };
-    for (const state of watched) state.watch(onEnd);
+    for (const state of watched) this.#watchers.add(state, onEnd);
     using deadline = this.deadline(options, describe(watched));
     try {
       await orAborted(promise, deadline.signal);
     } catch (error) {
-      for (const state of watched) state.unwatch(onEnd);
+      for (const state of watched) this.#watchers.remove(state, onEnd);
       throw error;
     }
   }
@@ -274,8 +291,7 @@ export class Session implements FutureOwner {
       if (first === undefined) return valuesOf(states, fetched);
       const pause = rounds.failed(first, (worker) => this.#gatherer.failureOf(worker));
       await this.platform.clock.sleep(pause, deadline.signal);
-      for (const state of missing) this.#state.lose(state);
-      this.flushSoon();
+      this.#handle([{ op: "lacking", wants: missing }]);
     }
   }
 
@@ -311,39 +327,67 @@ export class Session implements FutureOwner {
     return new Deadline(options, gaveUp, this.platform.clock);
   }
 
-  /** Messages leave at the end of the turn, so that a loop of submits is one graph. */
-  flushSoon(): void {
-    if (this.#isFlushQueued) return;
-    this.#isFlushQueued = true;
-    queueMicrotask(() => this.#flush());
-  }
-
   /** Cancels everything here, says goodbye, closes. Idempotent. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
 
-  #flush(): void {
-    this.#isFlushQueued = false;
-    if (this.#lost !== undefined) return;
-    for (const message of this.#state.takeMessages()) this.#stream.send(message);
+  #want(key: Key, stimulus: ClientStimulus): KeyState { // hot: per task
+    this.#handle([stimulus]);
+    const state = this.#state.get(key);
+    assert(state !== undefined, () => `"${key}" was asked for, and is not wanted`);
+    return state;
   }
 
-  #beat(): void {
-    if (this.#lost !== undefined) return;
-    this.#state.releaseIdleFunctions();
-    this.#flush();
-    this.#stream.send({ op: "heartbeat-client" });
+  /** Tells the machine, and does what it wants. */
+  #handle(stimuli: readonly ClientStimulus[]): ClientEffects { // hot: per task
+    const effects = this.#state.handle(stimuli, this.platform.clock.now());
+    if (effects.messages.length > 0) this.#send(effects.messages);
+    if (effects.isFlushDue) this.#flushSoon();
+    if (effects.nextDeadline !== this.#deadline) this.#setTimer(effects.nextDeadline);
+    this.#watchers.tell(effects.ended);
+    return effects;
+  }
+
+  #send(messages: readonly ClientStreamMessage[]): void {
+    try {
+      for (const message of messages) this.#stream.send(message);
+    } catch (error) {
+      if (!(error instanceof CommClosed)) throw error; // else the reading half ends, too, and tells
+    }
+  }
+
+  /** Messages leave at the end of the turn, so that a loop of submits is one graph. */
+  #flushSoon(): void {
+    if (this.#isFlushQueued) return;
+    this.#isFlushQueued = true;
+    queueMicrotask(() => {
+      this.#isFlushQueued = false;
+      this.#handle([FLUSH]);
+    });
+  }
+
+  #setTimer(deadline: number): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#deadline = deadline;
+    if (deadline === Infinity) return;
+    const { clock } = this.platform;
+    this.#cancelTimer = clock.timer(Math.max(deadline - clock.now(), 0), () => {
+      this.#deadline = Infinity;
+      this.#handle([TICK, FLUSH]);
+    });
   }
 
   async #read(): Promise<void> {
     try {
       const { error } = await handleStream(this.#comm, (messages) => {
+        const reports: ClientStimulus[] = [];
         for (const message of messages) { // hot: per task
           const report = parseClientReport(message);
-          if (report !== undefined) this.#state.handle(report);
+          if (report !== undefined) reports.push(report);
         }
-        if (this.#state.hasMessages) this.flushSoon();
+        this.#handle(reports);
       });
       this.#onLost(error);
     } catch (error) {
@@ -352,7 +396,6 @@ export class Session implements FutureOwner {
   }
 
   #onLost(cause: unknown): void {
-    this.#stopHeart();
     this.#comm.abort();
     if (this.#closing !== undefined) return;
     const reason = cause === undefined ? "it said goodbye" : messageOf(cause);
@@ -362,13 +405,13 @@ export class Session implements FutureOwner {
       { cause },
     );
     logger.error(this.#lost.message);
-    this.#state.disconnect(this.#lost.message);
+    this.#handle([{ op: "disconnect", reason: this.#lost.message }]);
   }
 
   async #close(): Promise<void> {
-    this.#stopHeart();
-    this.#flush();
-    this.#state.disconnect("the client was closed");
+    if (this.#lost === undefined) {
+      this.#handle([FLUSH, { op: "disconnect", reason: "the client was closed" }]);
+    }
     await this.#sayGoodbye();
     this.#comm.abort();
     await this.#reading;

@@ -15,7 +15,7 @@ import { Serialized } from "../../protocol/serialized.ts";
 import { deserializeFrame, deserializeValue } from "../../protocol/values.ts";
 import { isolated, sharesMemory } from "../submit/isolate.ts";
 import { whilePresent } from "./presence.ts";
-import type { KeyState } from "../state/client_state.ts";
+import type { KeyState } from "../state/key_state.ts";
 
 const logger = getLogger("distributed.client");
 

@@ -20,15 +20,15 @@ import { TestCa } from "../../testing/pki/pki.ts";
 import { type Fetched, Gatherer, valuesOf } from "./gather.ts";
 import { whilePresent } from "./presence.ts";
 import { Rounds } from "./rounds.ts";
-import { KeyState } from "../state/client_state.ts";
+import { KeyRecord } from "../state/key_state.ts";
 
 const WORKER = "tls://127.0.0.1:1" as Address;
 const NOWHERE = "tcp://127.0.0.1:1" as Address;
 
-function finished(workers: readonly Address[]): KeyState {
-  const state = new KeyState("x" as Key, undefined);
+function finished(workers: readonly Address[]): KeyRecord {
+  const state = new KeyRecord("x" as Key, 0, undefined);
   state.workers = workers;
-  state.end("finished");
+  state.status = "finished";
   return state;
 }
 

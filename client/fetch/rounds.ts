@@ -5,7 +5,7 @@
  */
 
 import { CommClosed } from "../../comm/errors.ts";
-import type { KeyState } from "../state/client_state.ts";
+import type { KeyState } from "../state/key_state.ts";
 
 /** Rounds in a row with the same holders before a wait fails. */
 const ROUNDS_MAX = 10;

@@ -13,7 +13,7 @@ import { Deadline, type DeadlineOptions } from "../../internal/deadline.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
 import type { WorkerIdentity } from "../../messages/rpc.ts";
 import type { ConnectionPool } from "../../rpc/pool.ts";
-import type { KeyState } from "../state/client_state.ts";
+import type { KeyState } from "../state/key_state.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
 import { serializeValue, typenameOf } from "../../protocol/values.ts";
 import { type Future, stateOf, type WaitOptions } from "../futures/future.ts";
@@ -56,13 +56,13 @@ export interface ScatterHost {
   checkOpen(): void;
   /** A limit for a wait for `what`. */
   deadline(options: DeadlineOptions | undefined, what: string): Deadline;
-  /** A Future of `state`. */
+  /** The Future that `state` was wanted for. */
   future<T>(state: KeyState): Future<T>;
-  /** Wants a key that may be on the cluster already. */
+  /** Wants a key that may be on the cluster already, for one Future. */
   desire(key: Key): KeyState;
-  /** Wants a key that is put on the cluster by a request. */
+  /** Wants a key that is put on the cluster by a request, for one Future. */
   expect(key: Key): KeyState;
-  /** Wants a value that `workers` were given, and tells the scheduler of it. */
+  /** Wants a value that `workers` were given, for one Future, and tells the scheduler of it. */
   announce(key: Key, workers: readonly Address[], nbytes: number): KeyState;
   /** Resolves when all have ended. */
   waitFor(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<void>;

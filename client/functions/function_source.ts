@@ -9,7 +9,7 @@ import { parse } from "acorn";
 import type { FunctionHash } from "../../messages/common.ts";
 import { encodeMsgpack } from "../../protocol/msgpack.ts";
 import { asNode, findDependencies, type SourcePlace, type SyntaxNode } from "./free_variables.ts";
-import type { FunctionBody } from "../state/client_state.ts";
+import type { FunctionBody } from "../state/stimulus.ts";
 import { THREAD_GLOBALS } from "./thread_globals.ts";
 
 /** A function that can't be run on a worker; the message says why and what to do. */

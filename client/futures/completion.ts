@@ -118,7 +118,7 @@ class Ends<T> implements Disposable {
         for (let i = 0; i < times; i++) this.#end(future);
       };
       this.#watchers.set(future, watcher);
-      stateOf(future).watch(watcher);
+      ownerOf(future).watch(stateOf(future), watcher);
     }
   }
 
@@ -136,7 +136,9 @@ class Ends<T> implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const [future, watcher] of this.#watchers) stateOf(future).unwatch(watcher);
+    for (const [future, watcher] of this.#watchers) {
+      ownerOf(future).unwatch(stateOf(future), watcher);
+    }
     this.#watchers.clear();
   }
 

@@ -8,7 +8,7 @@ import type { Platform } from "../../comm/platform.ts";
 import { getLogger } from "../../config/logging.ts";
 import type { DeadlineOptions } from "../../internal/deadline.ts";
 import type { Address, Key } from "../../messages/common.ts";
-import type { FutureStatus, KeyState } from "../state/client_state.ts";
+import type { FutureStatus, KeyState } from "../state/key_state.ts";
 
 const logger = getLogger("distributed.client");
 
@@ -44,8 +44,12 @@ export interface FutureOwner {
   retry(states: readonly KeyState[], options: WaitOptions | undefined): Promise<void>;
   /** The error of a task that failed or was cancelled. */
   errorOf(state: KeyState): Error;
-  /** One Future less. */
+  /** A Future is gone. */
   drop(state: KeyState): void;
+  /** Calls `watcher` once, when the task ends; it has not ended yet. */
+  watch(state: KeyState, watcher: () => void): void;
+  /** Takes back a watcher. */
+  unwatch(state: KeyState, watcher: () => void): void;
 }
 
 /** Makes Futures; kept from users, who get theirs from a client. */
@@ -166,7 +170,7 @@ export class Future<out T> implements Disposable {
   addDoneCallback(callback: (future: Future<T>) => unknown): void {
     const call = () => queueMicrotask(() => void runCallback(callback, this));
     if (this.done()) call();
-    else this.#state.watch(call);
+    else this.#owner.watch(this.#state, call);
   }
 
   /** This program no longer wants the result. Idempotent. */

@@ -1,345 +1,349 @@
 /**
- * What a client knows of the keys it wants: the pure part of `Client`. Futures and the scheduler's reports
- * go in, messages to the scheduler come out. No I/O, no clock.
+ * What a client knows of the keys it wants: the pure part of `Client`. Stimuli go in by one door, effects come out. No
+ * I/O, no clock.
  *
  * Mirrors `FutureState` and the `_handle_*` methods of distributed/client.py.
  *
  * @module
  */
 
+import { assert, unreachable } from "../../internal/assert.ts";
 import type {
-  ClientReport,
+  CancelledKeys,
   ClientStreamMessage,
   GraphAnnotations,
+  KeyInMemory,
   TaskRow,
-  UpdateData,
-  UpdateGraph,
 } from "../../messages/client_scheduler.ts";
-import type { Address, FunctionHash, Key } from "../../messages/common.ts";
+import type { ClientId, FunctionHash, Key } from "../../messages/common.ts";
+import type { ClientEffects } from "./effects.ts";
+import { FunctionUses } from "./function_uses.ts";
+import { type FutureStatus, KeyRecord, type KeyState, type WantRef } from "./key_state.ts";
+import { Outbox } from "./outbox.ts";
+import type { Announce, Cancel, ClientStimulus, FunctionBody, RetryAnswer, Submit } from "./stimulus.ts";
 
-/** What a client knows of a task; the spelling is Dask's. */
-export type FutureStatus = "pending" | "finished" | "error" | "cancelled" | "lost";
-
-/** A function as it is shipped. */
-export interface FunctionBody {
-  /** SHA-256 of `body`, hexadecimal. */
-  readonly hash: FunctionHash;
-  /** What `docs/wire.md` calls a function body. */
-  readonly body: Uint8Array;
+/** What a machine is made with. */
+export interface ClientStateOptions {
+  /** Name that the scheduler knows the client by. */
+  readonly client: ClientId;
+  /** Time between two heartbeats, in the unit of `now`. Function bodies that no wanted key needs go with them. */
+  readonly heartbeat: number;
+  /** When the first of these times begins. */
+  readonly now: number;
+  /** Whether what must hold is checked after each call of {@linkcode ClientState.handle}. Default: false. */
+  readonly validate?: boolean;
 }
 
-/** One key that this client wants. Shared by all its Futures. */
-export class KeyState {
-  /** Name of the task. */
-  readonly key: Key;
-  /** Function that this client submitted it with. */
-  readonly functionHash: FunctionHash | undefined;
-  /** Futures that are alive. */
-  handles = 0;
-  /** Last state that the scheduler reported. */
-  status: FutureStatus = "pending";
-  /** Who holds the result, as far as reported. */
-  workers: readonly Address[] = [];
-  /** The result's MessagePack frame, if it came along. */
-  result: Uint8Array | undefined = undefined;
-  /** Error payload of a failed task. */
-  exception: unknown = undefined;
-  /** Why it was cancelled. */
-  reason: string | undefined = undefined;
-  /** Called once at the next change to an ended status, then forgotten. */
-  #watchers: (() => void)[] = [];
-
-  constructor(key: Key, functionHash: FunctionHash | undefined) {
-    this.key = key;
-    this.functionHash = functionHash;
-  }
-
-  /** Whether the task ended, well or not. */
-  get ended(): boolean {
-    return this.status !== "pending" && this.status !== "lost";
-  }
-
-  /** Calls `watcher` when the task ends; the caller has seen that it has not ended yet. */
-  watch(watcher: () => void): void {
-    this.#watchers.push(watcher);
-  }
-
-  /** Takes back a watcher. */
-  unwatch(watcher: () => void): void {
-    this.#watchers = this.#watchers.filter((other) => other !== watcher);
-  }
-
-  /** For {@linkcode ClientState} alone: the result is gone. */
-  lose(): void {
-    this.workers = [];
-    this.result = undefined;
-    this.exception = undefined;
-    this.status = "lost";
-  }
-
-  /** For {@linkcode ClientState} alone: it runs again. */
-  retry(): void {
-    this.lose();
-    this.status = "pending";
-  }
-
-  /** For {@linkcode ClientState} alone: takes over an ended status and tells the watchers. */
-  end(status: FutureStatus): void {
-    this.status = status;
-    const watchers = this.#watchers;
-    this.#watchers = [];
-    for (const watcher of watchers) watcher();
-  }
+/** A copy of what a machine knows. */
+export interface ClientSnapshot {
+  /** Keys that are wanted, in the order in which they were asked for. */
+  readonly keys: readonly { readonly key: Key; readonly status: FutureStatus; readonly futures: number }[];
+  /** Bodies that the scheduler keeps for this client, and how many wanted keys need each. */
+  readonly functions: ReadonlyMap<FunctionHash, number>;
+  /** Number of messages that wait for a `flush`. */
+  readonly waiting: number;
 }
 
-/** A task as it is submitted. */
+/** A task as it was submitted. */
 interface Submission {
   readonly fn: FunctionBody;
   readonly row: TaskRow;
   readonly annotations: GraphAnnotations;
 }
 
-interface FunctionUse {
-  /** Wanted keys that were submitted with it. */
-  keys: number;
-}
+const NONE: readonly never[] = [];
 
 /** Keys and function bodies of one client. */
 export class ClientState {
-  #keys = new Map<Key, KeyState>();
-  /** Bodies that the scheduler holds for this client. */
-  #functions = new Map<FunctionHash, FunctionUse>();
-  #outbox: ClientStreamMessage[] = [];
+  readonly #client: ClientId;
+  readonly #heartbeat: number;
+  readonly #validates: boolean;
+  #now: number;
+  #nextHeartbeat: number;
+  #wants = 0;
+  readonly #keys = new Map<Key, KeyRecord>();
+  readonly #functions = new FunctionUses();
+  readonly #outbox = new Outbox();
   /** Keys that were cancelled, and how many confirmations are on their way: until then reports are of what was. */
-  #cancelling = new Map<Key, number>();
+  readonly #cancelling = new Map<Key, number>();
   /**
    * Tasks that were submitted once more while a cancellation was on its way: if it took them along, as they depended
    * on what was cancelled, they begin anew.
    */
-  #again = new Map<KeyState, Submission>();
-  /** Last message of the outbox if it is a graph that can still grow. */
-  #graph: GrowingGraph | undefined = undefined;
+  readonly #again = new Map<KeyRecord, Submission>();
+  /** Why the scheduler is gone, if it is. */
+  #disconnected: string | undefined = undefined;
+  #leaving: readonly ClientStreamMessage[] = NONE;
+  #ended: KeyRecord[] | undefined = undefined;
+  #retrying: readonly KeyRecord[] = NONE;
 
-  /** Keys that are wanted. */
-  get size(): number {
-    return this.#keys.size;
+  /** A client that wants nothing. */
+  constructor(options: ClientStateOptions) {
+    assert(options.heartbeat > 0, "A client's heartbeats need time between them");
+    this.#client = options.client;
+    this.#heartbeat = options.heartbeat;
+    this.#validates = options.validate ?? false;
+    this.#now = options.now;
+    this.#nextHeartbeat = options.now + options.heartbeat;
   }
 
-  /** Function bodies that the scheduler holds for this client. */
-  get functionCount(): number {
-    return this.#functions.size;
-  }
-
-  /** Whether there is something to send. */
-  get hasMessages(): boolean {
-    return this.#outbox.length > 0;
-  }
-
-  /** Takes what is to be sent, in order. */
-  takeMessages(): ClientStreamMessage[] {
-    const messages = this.#outbox;
-    this.#outbox = [];
-    this.#graph = undefined;
-    return messages;
-  }
-
-  /** The state of a wanted key. */
+  /** What is known of a wanted key. */
   get(key: Key): KeyState | undefined {
     return this.#keys.get(key);
   }
 
+  /** A copy of what is known. */
+  snapshot(): ClientSnapshot {
+    const keys = Array.from(this.#keys.values(), ({ key, status, futures }) => ({ key, status, futures }));
+    return { keys, functions: this.#functions.counts(), waiting: this.#outbox.size };
+  }
+
   /**
-   * Wants the task `row` of `fn`. Tasks of one turn share a message. A key that is wanted already is not sent
-   * again, unless it was cancelled.
+   * Takes stimuli, in order. The only way to change anything here.
+   *
+   * @param stimuli What happened.
+   * @param now Time, in the unit of the heartbeat; never goes back.
    */
-  submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState {
-    const known = this.#wanted(row[0]);
-    if (known !== undefined) {
-      const isPending = this.#cancelling.size > 0 && known.functionHash === fn.hash && !known.ended;
-      if (isPending) this.#again.set(known, { fn, row, annotations });
-      return known;
-    }
-    const state = new KeyState(row[0], fn.hash);
-    this.#keys.set(row[0], state);
-    this.#addToGraph(fn, row, annotations);
-    const use = this.#functions.get(fn.hash);
-    if (use !== undefined) use.keys++;
-    return state;
+  handle(stimuli: readonly ClientStimulus[], now: number): ClientEffects { // hot: per task
+    assert(now >= this.#now, () => `A client's time went back from ${this.#now} to ${now}`);
+    this.#now = now;
+    for (const stimulus of stimuli) this.#step(stimulus);
+    if (this.#validates) this.#validate();
+    const effects: ClientEffects = {
+      messages: this.#leaving,
+      isFlushDue: this.#outbox.size > 0,
+      ended: this.#ended ?? NONE,
+      retrying: this.#retrying,
+      nextDeadline: this.#nextHeartbeat,
+    };
+    this.#leaving = NONE;
+    this.#ended = undefined;
+    this.#retrying = NONE;
+    return effects;
   }
 
-  #addToGraph(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): void {
-    let graph = this.#graph;
-    if (graph === undefined || graph.annotations !== annotations) {
-      graph = { op: "update-graph", groups: [], functions: {}, annotations, fifo_timeout: 0.1 };
-      this.#graph = graph;
-      this.#outbox.push(graph);
-    }
-    if (!this.#functions.has(fn.hash)) {
-      graph.functions[fn.hash] = fn.body;
-      this.#functions.set(fn.hash, { keys: 0 });
-    }
-    const group = graph.groups.at(-1);
-    if (group?.function === fn.hash) group.tasks.push(row);
-    else graph.groups.push({ function: fn.hash, tasks: [row] });
-  }
-
-  /** Wants a key that others may have made. If nobody has, it is soon cancelled. */
-  desire(key: Key): KeyState {
-    const known = this.#wanted(key);
-    if (known !== undefined) return known;
-    const state = new KeyState(key, undefined);
-    this.#keys.set(key, state);
-    this.#push({ op: "client-desires-keys", keys: [key] });
-    return state;
-  }
-
-  /** Wants a key that is put on the cluster by another way than the stream. */
-  expect(key: Key): KeyState {
-    const known = this.#wanted(key);
-    if (known !== undefined) return known;
-    const state = new KeyState(key, undefined);
-    this.#keys.set(key, state);
-    return state;
-  }
-
-  /** Tells who was given values. */
-  announce(message: UpdateData): void {
-    this.#push(message);
-  }
-
-  /** One Future more. */
-  acquire(state: KeyState): void {
-    state.handles++;
-  }
-
-  /** One Future less; the last one releases the key. */
-  drop(state: KeyState): void {
-    if (--state.handles > 0 || this.#keys.get(state.key) !== state) return;
-    this.#keys.delete(state.key);
-    this.#releaseFunctionOf(state);
-    const last = this.#outbox.at(-1);
-    if (last?.op === "client-releases-keys") (last.keys as Key[]).push(state.key);
-    else this.#push({ op: "client-releases-keys", keys: [state.key] });
-    if (!state.ended) state.end("cancelled");
-  }
-
-  /** Gives keys up, for everybody if `force`. They end here at once (`Client._cancel`). */
-  cancel(states: readonly KeyState[], force: boolean, reason: string): void {
-    const keys = new Set<Key>();
-    for (const state of states) {
-      const { key } = state;
-      if (state.status === "cancelled" || this.#keys.get(key) !== state) continue;
-      this.#keys.delete(key);
-      this.#releaseFunctionOf(state);
-      this.#cancelling.set(key, (this.#cancelling.get(key) ?? 0) + 1);
-      keys.add(key);
-      this.#cancel(state, reason, undefined);
-    }
-    if (keys.size > 0) this.#push({ op: "cancel-keys", keys: [...keys], force, reason, msg: null });
-  }
-
-  /** Takes failed tasks for pending, as they are about to be run again. Returns them. */
-  beginRetry(states: readonly KeyState[]): KeyState[] {
-    const retried = new Set<KeyState>();
-    for (const state of states) {
-      if (state.status === "error" && this.#keys.get(state.key) === state) retried.add(state);
-    }
-    for (const state of retried) state.retry();
-    return [...retried];
-  }
-
-  /** The scheduler runs `running` again; it is asked what became of the others. */
-  endRetry(retried: readonly KeyState[], running: readonly Key[]): void {
-    const known = new Set(running);
-    for (const state of retried) {
-      if (known.has(state.key) || state.ended || this.#keys.get(state.key) !== state) continue;
-      this.#push({ op: "report-key", key: state.key });
-    }
-  }
-
-  /** Tells the scheduler which function bodies no wanted key needs. */
-  releaseIdleFunctions(): void {
-    const idle: FunctionHash[] = [];
-    for (const [hash, use] of this.#functions) if (use.keys === 0) idle.push(hash);
-    if (idle.length === 0) return;
-    for (const hash of idle) this.#functions.delete(hash);
-    this.#push({ op: "client-releases-functions", functions: idle });
-  }
-
-  /** Nobody gave the result of a finished task: waits for the scheduler to tell again what became of it. */
-  lose(state: KeyState): void {
-    if (this.#keys.get(state.key) !== state) return;
-    state.lose();
-    this.#push({ op: "report-key", key: state.key });
-  }
-
-  /** Takes a report of the scheduler. Reports about keys that are no longer wanted are late, and ignored. */
-  handle(report: ClientReport): void {
-    switch (report.op) {
-      case "key-in-memory": {
-        const state = this.#reported(report.key);
-        if (state === undefined) return;
-        if (report.workers !== undefined) state.workers = report.workers;
-        if (report.result !== undefined) state.result = report.result;
-        if (state.status !== "cancelled") state.end("finished");
+  #step(stimulus: ClientStimulus): void {
+    switch (stimulus.op) {
+      case "submit":
+        return this.#submit(stimulus);
+      case "release":
+        for (const want of stimulus.wants) this.#release(want);
         return;
-      }
+      case "key-in-memory":
+        return this.#keyInMemory(stimulus);
       case "task-erred": {
-        const state = this.#reported(report.key);
-        if (state === undefined) return;
-        state.exception = report.exception;
-        state.end("error");
-        return;
+        const record = this.#reported(stimulus.key);
+        if (record === undefined) return;
+        record.result = undefined;
+        record.exception = stimulus.exception;
+        return this.#end(record, "error");
       }
       case "lost-data":
       case "task-retried": {
-        const state = this.#reported(report.key);
-        if (state === undefined || state.status === "cancelled") return;
-        if (report.op === "task-retried") state.retry();
-        else state.lose();
-        return;
+        const record = this.#reported(stimulus.key);
+        if (record === undefined || record.status === "cancelled") return;
+        return stimulus.op === "lost-data" ? record.lose() : record.restart();
       }
       case "cancelled-keys":
-        for (const key of report.keys) { // one that is named twice answers twice
-          const state = this.#isConfirmation(key) ? undefined : this.#keys.get(key);
-          if (state === undefined) continue;
-          const again = this.#again.get(state);
-          if (again === undefined) this.#cancel(state, report.reason ?? undefined, report.msg);
-          else this.#addToGraph(again.fn, again.row, again.annotations);
-          this.#again.delete(state);
-        }
-        if (this.#cancelling.size === 0) this.#again.clear();
+        return this.#cancelledKeys(stimulus);
+      case "desire":
+        return this.#desire(stimulus.key);
+      case "expect":
+        this.#want(stimulus.key);
         return;
-      case "adjust-heartbeat-interval":
+      case "announce":
+        return this.#announce(stimulus);
+      case "cancel":
+        return this.#cancelKeys(stimulus);
+      case "retry":
+        return this.#retry(stimulus.wants);
+      case "retry-answer":
+        return this.#retryAnswer(stimulus);
+      case "lacking":
+        for (const want of stimulus.wants) this.#lack(want);
+        return;
+      case "flush":
+        this.#leaving = [...this.#leaving, ...this.#outbox.take()];
+        return;
+      case "tick":
+        return this.#tick();
+      case "disconnect":
+        return this.#disconnect(stimulus.reason);
+      case "adjust-heartbeat-interval": // as in Dask, a client keeps its own
       case "stream-closed":
       case "close-stream":
         return; // the shell's
       default:
-        return unreachable(report);
+        return unreachable(stimulus);
     }
   }
 
-  /** The link to the scheduler is gone for good: every key is cancelled, nothing more is sent. */
-  disconnect(reason: string): void {
-    for (const state of this.#keys.values()) this.#cancel(state, reason, undefined);
+  #submit({ fn, row, annotations }: Submit): void { // hot: per task
+    const known = this.#known(row[0]);
+    if (known === undefined) {
+      const record = this.#make(row[0], fn.hash);
+      if (record.ended) return;
+      this.#addTask(fn, row, annotations);
+      this.#functions.add(fn.hash);
+      return;
+    }
+    known.futures++;
+    const isPending = this.#cancelling.size > 0 && known.functionHash === fn.hash && !known.ended;
+    if (isPending) this.#again.set(known, { fn, row, annotations });
+  }
+
+  #addTask(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): void { // hot: per task
+    this.#outbox.addTask(fn, row, annotations, this.#functions.has(fn.hash));
+    this.#functions.send(fn.hash);
+  }
+
+  #desire(key: Key): void {
+    if (this.#want(key)) this.#outbox.push({ op: "client-desires-keys", keys: [key] });
+  }
+
+  #announce({ key, workers, nbytes }: Announce): void {
+    assert(workers.length > 0, () => `"${key}" is announced, and no worker took it`);
+    this.#want(key);
+    if (this.#disconnected !== undefined) return;
+    this.#outbox.push({
+      op: "update-data",
+      who_has: { [key]: workers } as Record<Key, typeof workers>,
+      nbytes: { [key]: nbytes } as Record<Key, number>,
+      client: this.#client,
+    });
+  }
+
+  /** One Future more of a key; true if it is new and can be asked for. */
+  #want(key: Key): boolean {
+    const known = this.#known(key);
+    if (known === undefined) return !this.#make(key, undefined).ended;
+    known.futures++;
+    return false;
+  }
+
+  /** A new want with one Future; it ends at once if the scheduler is gone. */
+  #make(key: Key, functionHash: FunctionHash | undefined): KeyRecord { // hot: per task
+    assert(!this.#keys.has(key), () => `"${key}" is wanted already`);
+    const isConnected = this.#disconnected === undefined;
+    const record = new KeyRecord(key, this.#wants++, isConnected ? functionHash : undefined);
+    record.futures = 1;
+    this.#keys.set(key, record);
+    if (!isConnected) this.#cancel(record, this.#disconnected, undefined);
+    return record;
+  }
+
+  /** One Future less; the last one releases the key. */
+  #release(want: WantRef): void { // hot: per task
+    const record = this.#current(want);
+    if (record === undefined) return;
+    record.drop();
+    if (record.futures > 0) return;
+    this.#forget(record);
+    if (this.#disconnected === undefined) this.#outbox.releaseKey(record.key);
+    if (!record.ended) this.#end(record, "cancelled");
+  }
+
+  #cancelKeys({ wants, force, reason }: Cancel): void {
+    const keys: Key[] = [];
+    for (const want of wants) {
+      const record = this.#current(want);
+      if (record === undefined || record.status === "cancelled") continue;
+      const { key } = record;
+      this.#forget(record);
+      this.#cancelling.set(key, (this.#cancelling.get(key) ?? 0) + 1);
+      keys.push(key);
+      this.#cancel(record, reason, undefined);
+    }
+    if (keys.length > 0) this.#outbox.push({ op: "cancel-keys", keys, force, reason, msg: null });
+  }
+
+  #retry(wants: readonly WantRef[]): void {
+    const retrying: KeyRecord[] = [];
+    for (const want of wants) {
+      const record = this.#current(want);
+      if (record?.status !== "error") continue; // one that is named twice is pending by now
+      record.restart();
+      assert(!record.ended, () => `"${record.key}" runs again, and has ended`);
+      retrying.push(record);
+    }
+    this.#retrying = [...this.#retrying, ...retrying];
+  }
+
+  /** What does not run again is as it was: the scheduler tells. */
+  #retryAnswer({ wants, running }: RetryAnswer): void {
+    const known = new Set(running);
+    for (const want of wants) {
+      const record = known.has(want.key) ? undefined : this.#current(want);
+      if (record?.ended === false) this.#outbox.push({ op: "report-key", key: record.key });
+    }
+  }
+
+  /** The scheduler is asked what became of it. */
+  #lack(want: WantRef): void {
+    const record = this.#current(want);
+    if (record?.status !== "finished") return; // the scheduler has told more by now, or will
+    record.lose();
+    this.#outbox.push({ op: "report-key", key: record.key });
+  }
+
+  #tick(): void {
+    if (this.#now < this.#nextHeartbeat) return;
+    assert(this.#disconnected === undefined, "There is no deadline without a scheduler");
+    this.#nextHeartbeat = this.#now + this.#heartbeat;
+    const idle = this.#functions.takeIdle();
+    if (idle.length > 0) this.#outbox.push({ op: "client-releases-functions", functions: idle });
+    this.#outbox.push({ op: "heartbeat-client" });
+  }
+
+  #disconnect(reason: string): void {
+    assert(this.#disconnected === undefined, "A client is disconnected once");
+    this.#disconnected = reason;
+    this.#nextHeartbeat = Infinity;
+    for (const record of this.#keys.values()) this.#cancel(record, reason, undefined);
     this.#keys.clear();
     this.#functions.clear();
     this.#cancelling.clear();
     this.#again.clear();
-    this.takeMessages();
+    this.#outbox.take();
   }
 
-  /** The state of a key, forgotten if it was cancelled. */
-  #wanted(key: Key): KeyState | undefined {
+  #keyInMemory({ key, workers, result }: KeyInMemory): void { // hot: per task
+    const record = this.#reported(key);
+    if (record === undefined || record.status === "cancelled") return;
+    if (workers !== undefined) record.workers = workers;
+    if (result !== undefined) record.result = result;
+    this.#end(record, "finished");
+  }
+
+  #cancelledKeys({ keys, reason, msg }: CancelledKeys): void {
+    for (const key of keys) { // one that is named twice answers twice
+      const record = this.#isConfirmation(key) ? undefined : this.#keys.get(key);
+      if (record === undefined) continue;
+      const again = this.#again.get(record);
+      if (again === undefined) this.#cancel(record, reason ?? undefined, msg);
+      else this.#addTask(again.fn, again.row, again.annotations);
+      this.#again.delete(record);
+    }
+    if (this.#cancelling.size === 0) this.#again.clear();
+  }
+
+  /** The record of a wanted key, forgotten if it was cancelled. */
+  #known(key: Key): KeyRecord | undefined {
     const known = this.#keys.get(key);
     if (known?.status !== "cancelled") return known;
-    this.#keys.delete(key);
-    this.#releaseFunctionOf(known);
+    this.#forget(known);
     return undefined;
   }
 
-  /** The state that a report is about; none if it speaks of the time before a cancellation. */
-  #reported(key: Key): KeyState | undefined { // hot: per task
+  /** The record that a stimulus means, if it is still wanted. */
+  #current({ key, want }: WantRef): KeyRecord | undefined {
+    const record = this.#keys.get(key);
+    assert(want < this.#wants, () => `"${key}" has no want ${want}`);
+    return record?.want === want ? record : undefined;
+  }
+
+  /** The record that a report is about; none if it speaks of the time before a cancellation. */
+  #reported(key: Key): KeyRecord | undefined { // hot: per task
     if (this.#cancelling.size > 0 && this.#cancelling.has(key)) return undefined;
     return this.#keys.get(key);
   }
@@ -348,34 +352,51 @@ export class ClientState {
   #isConfirmation(key: Key): boolean {
     const count = this.#cancelling.get(key);
     if (count === undefined) return false;
+    assert(count > 0, () => `No confirmation for "${key}" is on its way`);
     if (count > 1) this.#cancelling.set(key, count - 1);
     else this.#cancelling.delete(key);
     return true;
   }
 
-  #cancel(state: KeyState, reason: string | undefined, message: string | null | undefined): void {
-    state.reason = [reason, message].filter(Boolean).join(": ") || undefined;
-    state.result = undefined;
-    state.end("cancelled");
+  #cancel(record: KeyRecord, reason: string | undefined, message: string | null | undefined): void {
+    record.reason = [reason, message].filter(Boolean).join(": ") || undefined;
+    record.result = undefined;
+    this.#end(record, "cancelled");
   }
 
-  #push(message: ClientStreamMessage): void {
-    this.#outbox.push(message);
-    this.#graph = undefined;
+  #end(record: KeyRecord, status: FutureStatus): void { // hot: per task
+    record.status = status;
+    assert(record.ended, () => `"${record.key}" can't end as ${status}`);
+    (this.#ended ??= []).push(record);
   }
 
-  #releaseFunctionOf(state: KeyState): void {
-    const use = state.functionHash === undefined ? undefined : this.#functions.get(state.functionHash);
-    if (use !== undefined) use.keys--;
+  /** It is not wanted any more. */
+  #forget(record: KeyRecord): void {
+    assert(this.#keys.get(record.key) === record, () => `"${record.key}" is not wanted`);
+    this.#keys.delete(record.key);
+    if (record.functionHash !== undefined) this.#functions.remove(record.functionHash);
   }
-}
 
-/** {@linkcode UpdateGraph} while rows are added to it. */
-interface GrowingGraph extends UpdateGraph {
-  readonly groups: { readonly function: FunctionHash; readonly tasks: TaskRow[] }[];
-  readonly functions: Record<FunctionHash, Uint8Array>;
-}
-
-function unreachable(report: never): never {
-  throw new TypeError(`Unknown report ${JSON.stringify(report)}`);
+  /** What must hold between two calls. */
+  #validate(): void {
+    const uses = new Map<FunctionHash, number>();
+    for (const [key, record] of this.#keys) {
+      const { functionHash: hash } = record;
+      assert(record.key === key, () => `The record of "${key}" is of "${record.key}"`);
+      assert(record.futures > 0, () => `"${key}" is wanted without a Future`);
+      assert(
+        record.result === undefined || record.status === "finished",
+        () => `"${key}" has a stale result`,
+      );
+      if (hash !== undefined) uses.set(hash, (uses.get(hash) ?? 0) + 1);
+    }
+    for (const [hash, keys] of this.#functions.counts()) {
+      assert((uses.get(hash) ?? 0) === keys, () => `Function ${hash} is not needed by ${keys} keys`);
+      uses.delete(hash);
+    }
+    assert(uses.size === 0, "A wanted key needs a function that the scheduler has not got");
+    for (const record of this.#again.keys()) {
+      assert(this.#cancelling.size > 0, () => `"${record.key}" waits for a cancellation that is over`);
+    }
+  }
 }

@@ -1,29 +1,76 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
-import type { TaskRow } from "../../messages/client_scheduler.ts";
-import type { Address, FunctionHash, Key } from "../../messages/common.ts";
-import { ClientState, type FunctionBody, type KeyState } from "./client_state.ts";
+import { assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import type { ClientStreamMessage, TaskRow } from "../../messages/client_scheduler.ts";
+import type { Address, ClientId, FunctionHash, Key } from "../../messages/common.ts";
+import { AssertionError } from "../../internal/assert.ts";
+import { ClientState } from "./client_state.ts";
+import type { ClientEffects } from "./effects.ts";
+import type { KeyState } from "./key_state.ts";
+import type { ClientStimulus, FunctionBody } from "./stimulus.ts";
 
 const INC: FunctionBody = { hash: "aa" as FunctionHash, body: new Uint8Array([1]) };
 const ADD: FunctionBody = { hash: "bb" as FunctionHash, body: new Uint8Array([2]) };
 const WORKER = "tls://127.0.0.1:1" as Address;
+const CLIENT = "client" as ClientId;
 const NO_ANNOTATIONS = {};
+const HEARTBEAT = 5;
+
+/** A machine with a clock that stands still. */
+class Client {
+  readonly state = new ClientState({ client: CLIENT, heartbeat: HEARTBEAT, now: 0, validate: true });
+  now = 0;
+
+  do(...stimuli: ClientStimulus[]): ClientEffects {
+    return this.state.handle(stimuli, this.now);
+  }
+
+  submit(fn: FunctionBody, key: string, annotations = NO_ANNOTATIONS): KeyState {
+    this.do({ op: "submit", fn, row: row(key), annotations });
+    return this.wanted(key);
+  }
+
+  wanted(key: string): KeyState {
+    const state = this.state.get(key as Key);
+    if (state === undefined) throw new TypeError(`"${key}" is not wanted`);
+    return state;
+  }
+
+  release(...wants: KeyState[]): ClientEffects {
+    return this.do({ op: "release", wants });
+  }
+
+  cancel(...wants: KeyState[]): ClientEffects {
+    return this.do({ op: "cancel", wants, force: false, reason: "enough" });
+  }
+
+  flush(): readonly ClientStreamMessage[] {
+    return this.do({ op: "flush" }).messages;
+  }
+
+  flushed(): string[] {
+    return this.flush().map((message) => message.op);
+  }
+
+  /** What comes of the next heartbeat. */
+  beat(): readonly ClientStreamMessage[] {
+    this.now += HEARTBEAT;
+    return this.do({ op: "tick" }, { op: "flush" }).messages;
+  }
+}
 
 function row(key: string): TaskRow {
   return [key as Key, new Uint8Array([0x90]), []];
 }
 
-function submit(state: ClientState, fn: FunctionBody, key: string): KeyState {
-  const made = state.submit(fn, row(key), NO_ANNOTATIONS);
-  state.acquire(made);
-  return made;
+function bodiesIn([message]: readonly ClientStreamMessage[]): unknown {
+  return message?.op === "update-graph" ? message.functions : undefined;
 }
 
 Deno.test("ClientState sends the tasks of one turn as one graph, grouped by function, each body once", () => {
-  const state = new ClientState();
-  for (const key of ["a", "b"]) submit(state, INC, key);
-  submit(state, ADD, "c");
-  submit(state, INC, "d");
-  assertEquals(state.takeMessages(), [{
+  const client = new Client();
+  for (const key of ["a", "b"]) client.submit(INC, key);
+  client.submit(ADD, "c");
+  client.submit(INC, "d");
+  assertEquals(client.flush(), [{
     op: "update-graph",
     groups: [
       { function: INC.hash, tasks: [row("a"), row("b")] },
@@ -34,186 +81,271 @@ Deno.test("ClientState sends the tasks of one turn as one graph, grouped by func
     annotations: NO_ANNOTATIONS,
     fifo_timeout: 0.1,
   }]);
-  submit(state, INC, "e");
-  const [later] = state.takeMessages();
-  assertEquals(later?.op === "update-graph" ? later.functions : undefined, {});
+  client.submit(INC, "e");
+  assertEquals(bodiesIn(client.flush()), {});
+});
+
+Deno.test("ClientState sends tasks with other annotations as another graph, with equal ones as the same", () => {
+  const client = new Client();
+  client.submit(INC, "a", { priority: 1, workers: ["x"] });
+  client.submit(INC, "b", { priority: 1, workers: ["x"] });
+  client.submit(INC, "c", { priority: 1, workers: ["y"] });
+  client.submit(INC, "d", { priority: 1 });
+  client.submit(INC, "e", { priority: 1, retries: 2 });
+  const graphs = client.flush();
+  assertEquals(
+    graphs.map((graph) => graph.op === "update-graph" ? graph.groups.map(({ tasks }) => tasks.length) : []),
+    [[2], [1], [1], [1]],
+  );
+});
+
+Deno.test("ClientState sends nothing before the turn is over, and says that it waits", () => {
+  const client = new Client();
+  const effects = client.do({ op: "submit", fn: INC, row: row("a"), annotations: NO_ANNOTATIONS });
+  assertEquals([effects.messages, effects.isFlushDue], [[], true]);
+  const flushed = client.do({ op: "flush" });
+  assertEquals([flushed.messages.length, flushed.isFlushDue], [1, false]);
+  assertEquals(client.flush(), []);
 });
 
 Deno.test("ClientState does not grow a graph behind another message", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  state.drop(a);
-  submit(state, INC, "b");
-  assertEquals(state.takeMessages().map((message) => message.op), [
-    "update-graph",
-    "client-releases-keys",
-    "update-graph",
-  ]);
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.release(a);
+  client.submit(INC, "b");
+  assertEquals(client.flushed(), ["update-graph", "client-releases-keys", "update-graph"]);
+});
+
+Deno.test("ClientState releases the keys of one turn by one message", () => {
+  const client = new Client();
+  const [a, b, c] = [client.submit(INC, "a"), client.submit(INC, "b"), client.submit(INC, "c")];
+  client.flush();
+  client.release(a);
+  client.release(b, c);
+  assertEquals(client.flush(), [{ op: "client-releases-keys", keys: ["a", "b", "c"] as Key[] }]);
 });
 
 Deno.test("ClientState shares the state of a key and releases it with its last Future", () => {
-  const state = new ClientState();
-  const first = submit(state, INC, "a");
-  const second = submit(state, INC, "a");
+  const client = new Client();
+  const first = client.submit(INC, "a");
+  const second = client.submit(INC, "a");
   assertStrictEquals(first, second);
-  state.takeMessages();
-  state.drop(first);
-  assertEquals(state.hasMessages, false);
-  state.drop(second);
-  assertEquals(state.takeMessages(), [{ op: "client-releases-keys", keys: ["a" as Key] }]);
-  assertEquals(state.size, 0);
+  client.flush();
+  client.release(first);
+  assertEquals(client.flush(), []);
+  assertEquals(client.release(second).ended, [first]);
+  assertEquals(client.flush(), [{ op: "client-releases-keys", keys: ["a" as Key] }]);
+  assertEquals(client.state.snapshot().keys, []);
 });
 
-Deno.test("ClientState releases bodies that no wanted key needs, and sends them again later", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  submit(state, ADD, "b");
-  state.drop(a);
-  state.takeMessages();
-  state.releaseIdleFunctions();
-  assertEquals(state.takeMessages(), [{ op: "client-releases-functions", functions: [INC.hash] }]);
-  assertEquals(state.functionCount, 1);
-  submit(state, INC, "c");
-  const [graph] = state.takeMessages();
-  assertEquals(graph?.op === "update-graph" ? graph.functions : undefined, { [INC.hash]: INC.body });
+Deno.test("ClientState releases bodies that no wanted key needs at a heartbeat, and sends them again later", () => {
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.submit(ADD, "b");
+  client.release(a);
+  client.flush();
+  assertEquals(client.beat(), [
+    { op: "client-releases-functions", functions: [INC.hash] },
+    { op: "heartbeat-client" },
+  ]);
+  assertEquals(client.state.snapshot().functions, new Map([[ADD.hash, 1]]));
+  client.submit(INC, "c");
+  assertEquals(bodiesIn(client.flush()), { [INC.hash]: INC.body });
+});
+
+Deno.test("ClientState says when its next heartbeat is due, and gives none before", () => {
+  const client = new Client();
+  assertEquals(client.do().nextDeadline, HEARTBEAT);
+  client.now = HEARTBEAT - 1;
+  assertEquals(client.do({ op: "tick" }, { op: "flush" }).messages, []);
+  client.now = HEARTBEAT + 2; // late
+  const effects = client.do({ op: "tick" }, { op: "flush" });
+  assertEquals([effects.messages, effects.nextDeadline], [[{ op: "heartbeat-client" }], 2 * HEARTBEAT + 2]);
+  client.do({ op: "disconnect", reason: "gone" });
+  assertEquals(client.do({ op: "tick" }).nextDeadline, Infinity);
 });
 
 Deno.test("ClientState follows a task to its result, its loss and its end", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  let ended = 0;
-  const watch = () => a.watch(() => ended++);
-  watch();
-  state.handle({ op: "key-in-memory", key: a.key, workers: [WORKER], result: new Uint8Array([7]) });
-  assertEquals([a.status, a.workers, a.result, ended], ["finished", [WORKER], new Uint8Array([7]), 1]);
-  state.handle({ op: "lost-data", key: a.key });
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  const { ended } = client.do({
+    op: "key-in-memory",
+    key: a.key,
+    workers: [WORKER],
+    result: new Uint8Array([7]),
+  });
+  assertStrictEquals(ended[0], a);
+  assertEquals([a.status, a.workers, a.result], ["finished", [WORKER], new Uint8Array([7])]);
+  assertEquals(client.do({ op: "lost-data", key: a.key }).ended, []);
   assertEquals([a.status, a.workers, a.result, a.ended], ["lost", [], undefined, false]);
-  watch();
-  state.handle({ op: "task-erred", key: a.key, exception: "boom", traceback: null });
-  assertEquals([a.status, a.exception, ended], ["error", "boom", 2]);
-  state.handle({ op: "task-retried", key: a.key });
+  const erred = client.do({ op: "task-erred", key: a.key, exception: "boom", traceback: null });
+  assertEquals([a.status, a.exception, erred.ended.length], ["error", "boom", 1]);
+  client.do({ op: "task-retried", key: a.key });
   assertEquals([a.status, a.exception], ["pending", undefined]);
 });
 
 Deno.test("ClientState asks again for a result that nobody gave", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  state.handle({ op: "key-in-memory", key: a.key, workers: [WORKER] });
-  state.takeMessages();
-  state.lose(a);
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.do({ op: "key-in-memory", key: a.key, workers: [WORKER] });
+  client.flush();
+  client.do({ op: "lacking", wants: [a] });
   assertEquals([a.status, a.workers], ["lost", []]);
-  assertEquals(state.takeMessages(), [{ op: "report-key", key: a.key }]);
+  assertEquals(client.flush(), [{ op: "report-key", key: a.key }]);
+});
+
+Deno.test("ClientState does not ask for a result that nobody gave if it knows better by now", () => {
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.do({ op: "key-in-memory", key: a.key, workers: [WORKER] });
+  client.flush();
+  client.do({ op: "cancelled-keys", keys: [a.key], reason: "lost" });
+  client.do({ op: "lacking", wants: [a] });
+  assertEquals([a.status, client.flush()], ["cancelled", []]);
 });
 
 Deno.test("ClientState ignores late reports about keys that are no longer wanted", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  state.drop(a);
-  state.handle({ op: "key-in-memory", key: a.key, workers: [WORKER] });
-  state.handle({ op: "cancelled-keys", keys: [a.key] });
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.release(a);
+  client.do({ op: "key-in-memory", key: a.key, workers: [WORKER] }, { op: "cancelled-keys", keys: [a.key] });
   assertEquals([a.status, a.workers], ["cancelled", []]);
 });
 
 Deno.test("ClientState ends a cancelled task with the reason, and keeps it ended", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  state.handle({ op: "cancelled-keys", keys: [a.key], reason: "lost dependencies", msg: "x" });
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.do({ op: "cancelled-keys", keys: [a.key], reason: "lost dependencies", msg: "x" });
   assertEquals([a.status, a.reason], ["cancelled", "lost dependencies: x"]);
-  state.handle({ op: "key-in-memory", key: a.key, workers: [WORKER] });
-  assertEquals(a.status, "cancelled");
+  client.do({ op: "key-in-memory", key: a.key, workers: [WORKER], result: new Uint8Array(1) });
+  assertEquals([a.status, a.result], ["cancelled", undefined]);
 });
 
 Deno.test("ClientState cancels everything when the scheduler is gone", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  let ended = 0;
-  a.watch(() => ended++);
-  state.disconnect("gone");
-  assertEquals([a.status, a.reason, ended, state.size, state.hasMessages], [
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  const effects = client.do({ op: "disconnect", reason: "gone" });
+  assertEquals([a.status, a.reason, effects.ended.length, effects.isFlushDue], [
     "cancelled",
     "gone",
     1,
-    0,
     false,
   ]);
+  assertEquals(client.state.snapshot(), { keys: [], functions: new Map(), waiting: 0 });
 });
 
-Deno.test("KeyState forgets a watcher that was taken back", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  let ended = 0;
-  const watcher = () => ended++;
-  a.watch(watcher);
-  a.unwatch(watcher);
-  state.handle({ op: "key-in-memory", key: a.key });
-  assertEquals(ended, 0);
+Deno.test("ClientState cancels at once what is wanted after the scheduler is gone", () => {
+  const client = new Client();
+  client.do({ op: "disconnect", reason: "gone" });
+  const states = [client.submit(INC, "a")];
+  for (const op of ["desire", "expect"] as const) {
+    client.do({ op, key: op as string as Key });
+    states.push(client.wanted(op));
+  }
+  client.do({ op: "announce", key: "data" as Key, workers: [WORKER], nbytes: 1 });
+  states.push(client.wanted("data"));
+  assertEquals(states.map(({ status, reason }) => [status, reason]), states.map(() => ["cancelled", "gone"]));
+  client.release(...states);
+  assertEquals([client.flush(), client.state.snapshot().keys], [[], []]);
 });
 
 Deno.test("ClientState cancels at once, tells the scheduler, and submits anew afterwards", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  state.takeMessages();
-  let ended = 0;
-  a.watch(() => ended++);
-  state.cancel([a, a], false, "enough");
-  assertEquals([a.status, a.reason, ended], ["cancelled", "enough", 1]);
-  const again = submit(state, INC, "a");
-  assertEquals(state.takeMessages().map((message) => message.op), ["cancel-keys", "update-graph"]);
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.flush();
+  assertEquals(client.cancel(a, a).ended, [a]);
+  assertEquals([a.status, a.reason], ["cancelled", "enough"]);
+  const again = client.submit(INC, "a");
+  assertNotStrictEquals(again, a);
+  assertEquals(client.flushed(), ["cancel-keys", "update-graph"]);
   // Reports of the time before the cancellation, and its confirmation, are not about the new one.
-  state.handle({ op: "key-in-memory", key: a.key, workers: [WORKER] });
-  state.handle({ op: "cancelled-keys", keys: [a.key], reason: "enough" });
+  client.do({ op: "key-in-memory", key: a.key, workers: [WORKER] });
+  client.do({ op: "cancelled-keys", keys: [a.key], reason: "enough" });
   assertEquals(again.status, "pending");
-  state.handle({ op: "key-in-memory", key: a.key, workers: [WORKER] });
+  client.do({ op: "key-in-memory", key: a.key, workers: [WORKER] });
   assertEquals([again.status, a.status], ["finished", "cancelled"]);
-  state.drop(a);
-  assertEquals([state.hasMessages, state.size], [false, 1]);
+  client.release(a);
+  assertEquals([client.flush(), client.state.snapshot().keys.length], [[], 1]);
+});
+
+Deno.test("ClientState begins a task anew that another cancellation took along", () => {
+  const client = new Client();
+  const [a, b] = [client.submit(INC, "a"), client.submit(INC, "b")];
+  client.flush();
+  client.cancel(a);
+  assertStrictEquals(client.submit(INC, "b"), b); // depends on "a", so the cancellation takes it along
+  assertEquals(client.flushed(), ["cancel-keys"]);
+  client.do({ op: "cancelled-keys", keys: [a.key, b.key], reason: "enough" });
+  assertEquals([b.status, client.flushed()], ["pending", ["update-graph"]]);
 });
 
 Deno.test("ClientState submits a key anew that the scheduler cancelled", () => {
-  const state = new ClientState();
-  const a = submit(state, INC, "a");
-  state.takeMessages();
-  state.handle({ op: "cancelled-keys", keys: [a.key], reason: "lost" });
-  const again = submit(state, INC, "a");
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.flush();
+  client.do({ op: "cancelled-keys", keys: [a.key], reason: "lost" });
+  const again = client.submit(INC, "a");
   assertEquals([a.status, again.status], ["cancelled", "pending"]);
-  assertEquals(state.takeMessages().map((message) => message.op), ["update-graph"]);
-  state.drop(a);
-  state.drop(again);
-  state.releaseIdleFunctions();
-  assertEquals(state.functionCount, 0);
+  assertEquals(client.flushed(), ["update-graph"]);
+  client.release(a, again);
+  client.beat();
+  assertEquals(client.state.snapshot().functions.size, 0);
 });
 
 Deno.test("ClientState takes failed tasks for pending while they are run again", () => {
-  const state = new ClientState();
-  const [a, b, c] = ["a", "b", "c"].map((key) => submit(state, INC, key)) as [KeyState, KeyState, KeyState];
-  state.takeMessages();
-  for (const one of [a, b]) state.handle({ op: "task-erred", key: one.key, exception: "x", traceback: null });
-  const retried = state.beginRetry([a, b, c, a]);
-  assertEquals(retried, [a, b]);
+  const client = new Client();
+  const [a, b, c] = [client.submit(INC, "a"), client.submit(INC, "b"), client.submit(INC, "c")];
+  client.flush();
+  for (const { key } of [a, b]) client.do({ op: "task-erred", key, exception: "x", traceback: null });
+  const { retrying } = client.do({ op: "retry", wants: [a, b, c, a] });
+  assertEquals(retrying.map((state) => state.key), [a.key, b.key]);
   assertEquals([a.status, b.status, c.status], ["pending", "pending", "pending"]);
-  state.endRetry(retried, [a.key]);
-  assertEquals(state.takeMessages(), [{ op: "report-key", key: b.key }]);
+  client.do({ op: "retry-answer", wants: retrying, running: [a.key] });
+  assertEquals(client.flush(), [{ op: "report-key", key: b.key }]);
 });
 
 Deno.test("ClientState wants keys of others, and values that it gave to workers", () => {
-  const state = new ClientState();
-  const [theirs, data] = ["theirs", "data"] as Key[] as [Key, Key];
-  const desired = state.desire(theirs);
-  state.acquire(desired);
-  const expected = state.expect(data);
-  state.acquire(expected);
-  assertStrictEquals(state.desire(data), expected);
-  assertEquals(state.takeMessages(), [{ op: "client-desires-keys", keys: [theirs] }]);
-  state.drop(expected);
-  assertEquals(state.takeMessages(), [{ op: "client-releases-keys", keys: [data] }]);
+  const client = new Client();
+  const [theirs, data, mine] = ["theirs", "data", "mine"] as Key[] as [Key, Key, Key];
+  client.do({ op: "desire", key: theirs }, { op: "expect", key: data });
+  const expected = client.wanted(data);
+  client.do({ op: "desire", key: data }); // is expected already
+  assertStrictEquals(client.wanted(data), expected);
+  assertEquals(client.flush(), [{ op: "client-desires-keys", keys: [theirs] }]);
+  client.do({ op: "announce", key: mine, workers: [WORKER], nbytes: 9 });
+  const whoHas = { [mine]: [WORKER] } as Record<Key, Address[]>;
+  const nbytes = { [mine]: 9 } as Record<Key, number>;
+  assertEquals(client.flush(), [{ op: "update-data", who_has: whoHas, nbytes, client: CLIENT }]);
+  client.release(expected, expected);
+  assertEquals(client.flush(), [{ op: "client-releases-keys", keys: [data] }]);
 });
 
 Deno.test("ClientState takes a key that is named twice in one message for cancelled twice", () => {
-  const state = new ClientState();
-  const first = submit(state, INC, "a"); // is refused
-  state.cancel([first], false, "enough"); // of a key that is not known: no answer of its own
-  const second = submit(state, INC, "a"); // is refused, too, and both refusals come together
+  const client = new Client();
+  const first = client.submit(INC, "a"); // is refused
+  client.cancel(first); // of a key that is not known: no answer of its own
+  const second = client.submit(INC, "a"); // is refused, too, and both refusals come together
   const { key } = second;
-  state.handle({ op: "cancelled-keys", keys: [key, key], reason: "lost dependencies" });
+  client.do({ op: "cancelled-keys", keys: [key, key], reason: "lost dependencies" });
   assertEquals([second.status, second.reason], ["cancelled", "lost dependencies"]);
+});
+
+Deno.test("ClientState takes stimuli that went through JSON, as it names wants by number", () => {
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.flush();
+  const { key, want } = a;
+  const stimulus = JSON.parse(JSON.stringify({ op: "release", wants: [{ key, want }] })) as ClientStimulus;
+  client.do(stimulus);
+  assertEquals(client.state.snapshot().keys, []);
+});
+
+Deno.test("ClientState fails at once if its time goes back, or it is told of a want that it never had", () => {
+  const client = new Client();
+  client.now = 1;
+  client.do();
+  client.now = 0;
+  assertThrows(() => client.do(), AssertionError, "went back");
+  const a = new Client().submit(INC, "a");
+  assertThrows(() => new Client().release(a), AssertionError, "has no want 0");
 });

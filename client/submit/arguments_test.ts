@@ -3,7 +3,7 @@ import { systemPlatform } from "../../comm/platform.ts";
 import type { Address, Key } from "../../messages/common.ts";
 import { extractFutures } from "./arguments.ts";
 import { type Future, type FutureOwner, makeFuture } from "../futures/future.ts";
-import { KeyState } from "../state/client_state.ts";
+import { KeyRecord } from "../state/key_state.ts";
 import { replaceFutures } from "./structure.ts";
 
 const OWNER: FutureOwner = {
@@ -15,10 +15,12 @@ const OWNER: FutureOwner = {
   retry: () => Promise.resolve(),
   errorOf: () => new Error("unused"),
   drop: () => {},
+  watch: () => {},
+  unwatch: () => {},
 };
 
 function future(key: string): Future<unknown> {
-  return makeFuture<unknown>(OWNER, new KeyState(key as Key, undefined));
+  return makeFuture<unknown>(OWNER, new KeyRecord(key as Key, 0, undefined));
 }
 
 Deno.test("extractFutures leaves plain arguments alone", () => {

@@ -12,7 +12,8 @@ import { extractFutures, type Refusal } from "./arguments.ts";
 import { functionBody, type NamedFunctionBody } from "../functions/function_source.ts";
 import { type CancelOptions, type Future, isReleased, ownerOf } from "../futures/future.ts";
 import { isolated } from "./isolate.ts";
-import type { FunctionBody, KeyState } from "../state/client_state.ts";
+import type { KeyState } from "../state/key_state.ts";
+import type { FunctionBody } from "../state/stimulus.ts";
 import { annotationsOf, checkTaskOptions, type TaskOptions } from "./task_options.ts";
 import { keyOf, randomToken, taskToken } from "./token.ts";
 import type { Submitter, TaskArgs, Unresolved } from "./types.ts";
@@ -27,10 +28,12 @@ export interface SubmitHost {
   readonly sharesMemory: boolean;
   /** @throws {SchedulerClosed} If nothing can be sent any more. */
   checkOpen(): void;
-  /** Wants a task. */
+  /** Wants a task, for one Future. */
   submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState;
-  /** A Future of `state`. */
+  /** The Future that `state` was wanted for. */
   future<T>(state: KeyState): Future<T>;
+  /** Calls `watcher` once, when the task ends; it has not ended yet. */
+  watch(state: KeyState, watcher: () => void): void;
   /** Gives keys up. */
   cancel(states: readonly KeyState[], options: CancelOptions): void;
 }
@@ -118,7 +121,7 @@ class Cancellation {
     if (state.ended || this.#pending.has(state)) return;
     if (this.#pending.size === 0) this.signal.addEventListener("abort", this.#onAbort);
     this.#pending.add(state);
-    state.watch(() => {
+    this.#host.watch(state, () => {
       this.#pending.delete(state);
       if (this.#pending.size === 0) this.signal.removeEventListener("abort", this.#onAbort);
     });

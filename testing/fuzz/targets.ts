@@ -54,7 +54,7 @@ function isExpected(error: unknown): boolean {
 export class Targets {
   readonly #scheduler = new SchedulerState({ validate: true });
   readonly #worker = new WorkerState({ address: WORKER, nthreads: 1, validate: true });
-  readonly #client = new ClientState();
+  readonly #client = new ClientState({ client: CLIENT, heartbeat: 1, now: 0, validate: true });
   readonly #knowledge = new Knowledge();
   readonly #shell = new Shell(this.#worker);
   #time = 0;
@@ -117,7 +117,7 @@ export class Targets {
       () => {
         const report = parseClientReport(message);
         if (report === undefined) throw new MessageError("ignored");
-        this.#client.handle(report);
+        this.#client.handle([report], now);
       },
       () => {
         const info = parseRegisterWorker(message);
@@ -128,8 +128,8 @@ export class Targets {
     let handled = false;
     for (const road of roads) if (this.#try(road)) handled = true;
     this.#shell.goOn(random, now);
-    if (random.chance(0.05)) this.#client.desire(nameOf(random));
-    this.#client.takeMessages();
+    if (random.chance(0.05)) this.#client.handle([{ op: "desire", key: nameOf(random) }], now);
+    this.#client.handle([{ op: "tick" }, { op: "flush" }], now);
     for (const commands of scheduler.takeOutbox().toWorker.values()) this.#knowledge.told(commands);
     return handled;
   }

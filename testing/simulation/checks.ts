@@ -103,12 +103,13 @@ export function checkNothingIsLeft(cluster: Cluster): void {
   checkScheduler(cluster.scheduler);
   for (const worker of workers.values()) checkWorker(worker, orphansOn(cluster, worker).size);
   for (const client of clients) {
-    check(client.state.size === 0, () => `${client.id} keeps ${client.state.size} keys`);
+    const { keys, functions, waiting } = client.state.snapshot();
+    check(keys.length === 0, () => `${client.id} keeps ${keys.length} keys`);
     check(
-      client.state.functionCount === 0,
-      () => `${client.id} keeps ${client.state.functionCount} functions`,
+      functions.size === 0,
+      () => `${client.id} keeps ${functions.size} functions`,
     );
-    check(!client.state.hasMessages, () => `${client.id} has something to say`);
+    check(waiting === 0, () => `${client.id} has something to say`);
   }
 }
 

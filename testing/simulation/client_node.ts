@@ -5,7 +5,10 @@
  * @module
  */
 
-import type { ClientState, KeyState } from "../../client/state/client_state.ts";
+import type { ClientState } from "../../client/state/client_state.ts";
+import type { KeyState } from "../../client/state/key_state.ts";
+import type { ClientEffects } from "../../client/state/effects.ts";
+import type { ClientStimulus } from "../../client/state/stimulus.ts";
 import {
   type ClientReport,
   type ClientStreamMessage,
@@ -66,7 +69,7 @@ export class ClientNode {
     this.id = id as ClientId;
     this.#setting = setting;
     this.#scheduler = scheduler;
-    this.state = parts.makeClient();
+    this.state = parts.makeClient({ client: this.id, heartbeat: HEARTBEAT, now: world.now, validate: true });
     const common = { latency: () => profile.latency, encoded: profile.encoded };
     this.#up = new Stream<ClientStreamMessage>(world, {
       ...common,
@@ -121,7 +124,7 @@ export class ClientNode {
   /** Wants what somebody else made. */
   desire(definition: Definition): void {
     this.#named.add(definition.key);
-    const state = this.state.desire(definition.key);
+    const state = this.#ask(definition.key, { op: "desire", key: definition.key });
     this.#tainted.add(state);
     this.#hold(definition, state);
     this.flush();
@@ -141,13 +144,10 @@ export class ClientNode {
       const { key } = definition;
       world.note(`${this.id} put ${key} on ${worker}`);
       this.#named.add(key);
-      this.#hold(definition, this.state.expect(key));
-      this.state.announce({
-        op: "update-data",
-        who_has: { [key]: [worker] } as Record<Key, readonly Address[]>,
-        nbytes: { [key]: value.nbytes } as Record<Key, number>,
-        client: this.id,
-      });
+      this.#hold(
+        definition,
+        this.#ask(key, { op: "announce", key, workers: [worker], nbytes: value.nbytes }),
+      );
       this.flush();
     });
   }
@@ -168,13 +168,15 @@ export class ClientNode {
     }
     for (const { state } of handles) this.#answered.add(state);
     if (force) { for (const key of keys) this.#setting.forced.add(key); }
-    this.state.cancel(handles.map((handle) => handle.state), force, "by the program");
+    const wants = handles.map((handle) => handle.state);
+    this.#tell({ op: "cancel", wants, force, reason: "by the program" });
     this.flush();
   }
 
   /** Runs failed tasks again. */
   retry(handles: readonly Handle[]): void {
-    const retried = this.state.beginRetry(handles.map((handle) => handle.state));
+    const wants = handles.map((handle) => handle.state);
+    const { retrying: retried } = this.#tell({ op: "retry", wants });
     if (retried.length === 0) return;
     const { world, profile } = this.#setting;
     world.note(`${this.id} retries ${retried.map((state) => state.key).join(",")}`);
@@ -184,7 +186,7 @@ export class ClientNode {
       world.schedule(world.delay(profile.latency), () => {
         if (this.#isClosed) return;
         world.note(`${this.id} knows that these run again: ${running.join(",")}`);
-        this.state.endRetry(retried, running);
+        this.#tell({ op: "retry-answer", wants: retried, running });
         this.flush();
       });
     });
@@ -205,7 +207,7 @@ export class ClientNode {
 
   /** Sends what is to be sent. */
   flush(): void {
-    const messages = this.state.takeMessages();
+    const { messages } = this.#tell({ op: "flush" });
     for (const message of messages) if (message.op === "report-key") this.#asked.add(message.key);
     this.#up.send(messages);
   }
@@ -268,8 +270,7 @@ export class ClientNode {
     const { key, hash, dependencies } = definition;
     this.#named.add(key);
     const row: TaskRow = [key, ARGUMENTS, dependencies.map((one, i) => [one.key, i] as const)];
-    const state = this.state.submit({ hash, body: BODY }, row, annotations);
-    this.state.acquire(state);
+    const state = this.#ask(key, { op: "submit", fn: { hash, body: BODY }, row, annotations });
     this.#inheritTaint(key, state);
     for (const one of dependencies) {
       const input = this.#latest.get(one.key);
@@ -287,14 +288,24 @@ export class ClientNode {
     if (this.#tainted.has(previous) && isOpen) this.#tainted.add(state);
   }
 
+  #tell(stimulus: ClientStimulus): ClientEffects {
+    return this.state.handle([stimulus], this.#setting.world.now);
+  }
+
+  #ask(key: Key, stimulus: ClientStimulus): KeyState {
+    this.#tell(stimulus);
+    const state = this.state.get(key);
+    check(state !== undefined, () => `${this.id} asked for "${key}", and does not want it`);
+    return state;
+  }
+
   #hold(definition: Definition, state: KeyState): void {
     this.#latest.set(definition.key, state);
-    this.state.acquire(state);
     this.handles.push({ definition, state });
   }
 
   #release({ state }: Handle): void {
-    this.state.drop(state);
+    this.#tell({ op: "release", wants: [state] });
   }
 
   #read(batch: readonly ClientReport[]): void {
@@ -306,7 +317,7 @@ export class ClientNode {
       }
       if (report.op === "key-in-memory") this.#checkReport(report.key, report.result);
       if (report.op === "cancelled-keys") { for (const key of keys) this.#answer(key); }
-      this.state.handle(report);
+      this.#tell(report);
     }
     for (const handle of this.handles) this.checkEnd(handle);
     this.flush();
@@ -335,7 +346,7 @@ export class ClientNode {
     if (value !== undefined) return this.#checkValue(definition, value.frames[0]);
     if (state.status !== "finished") return;
     this.#setting.world.note(`${this.id} lost ${state.key}`);
-    this.state.lose(state);
+    this.#tell({ op: "lacking", wants: [state] });
     this.flush();
   }
 
@@ -343,16 +354,15 @@ export class ClientNode {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#setting.world.note(`${this.id} closes`);
-    this.state.disconnect("the link is gone");
+    this.#tell({ op: "disconnect", reason: "the link is gone" });
     this.handles = [];
   }
 
   #scheduleHeartbeat(): void {
     this.#setting.world.schedule(HEARTBEAT, () => {
       if (this.#isClosed) return;
-      this.state.releaseIdleFunctions();
+      this.#tell({ op: "tick" });
       this.flush();
-      this.#up.send([{ op: "heartbeat-client" }]);
       this.#scheduleHeartbeat();
     });
   }

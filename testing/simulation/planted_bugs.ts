@@ -5,7 +5,9 @@
  * @module
  */
 
-import { ClientState } from "../../client/state/client_state.ts";
+import { ClientState, type ClientStateOptions } from "../../client/state/client_state.ts";
+import type { ClientEffects } from "../../client/state/effects.ts";
+import type { ClientStimulus } from "../../client/state/stimulus.ts";
 import type { ClientReport, ClientStreamMessage } from "../../messages/client_scheduler.ts";
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
 import type { WorkerCommand, WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
@@ -236,12 +238,16 @@ function without(op: Instruction["op"]): Change {
 }
 
 class HoardingClient extends ClientState {
-  override releaseIdleFunctions(): void {}
+  override handle(stimuli: readonly ClientStimulus[], now: number): ClientEffects {
+    const effects = super.handle(stimuli, now);
+    const messages = effects.messages.filter((message) => message.op !== "client-releases-functions");
+    return { ...effects, messages };
+  }
 }
 
 class HoardingClients extends Parts {
-  override makeClient(): ClientState {
-    return new HoardingClient();
+  override makeClient(options: ClientStateOptions): ClientState {
+    return new HoardingClient(options);
   }
 }
 

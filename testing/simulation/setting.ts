@@ -7,7 +7,7 @@
 import type { ClientReport, ClientStreamMessage } from "../../messages/client_scheduler.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
 import type { WorkerCommand, WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
-import { ClientState } from "../../client/state/client_state.ts";
+import { ClientState, type ClientStateOptions } from "../../client/state/client_state.ts";
 import type { SchedulerStateOptions } from "../../scheduler/state/machine.ts";
 import { SchedulerState } from "../../scheduler/state/scheduler_state.ts";
 import { WorkerState, type WorkerStateOptions } from "../../worker/state/worker_state.ts";
@@ -29,8 +29,8 @@ export class Parts {
   }
 
   /** Makes a client's machine. */
-  makeClient(): ClientState {
-    return new ClientState();
+  makeClient(options: ClientStateOptions): ClientState {
+    return new ClientState(options);
   }
 
   /** What becomes of a message to a worker. */

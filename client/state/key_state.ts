@@ -1,0 +1,86 @@
+/**
+ * What a client knows of one key that it wants: a record for the machine, and a view of it for everybody else.
+ *
+ * @module
+ */
+
+import { assert } from "../../internal/assert.ts";
+import type { Address, FunctionHash, Key } from "../../messages/common.ts";
+
+/** What a client knows of a task; the spelling is Dask's. */
+export type FutureStatus = "pending" | "finished" | "error" | "cancelled" | "lost";
+
+/** Says which want of a key is meant: a key that was given up can be wanted anew. */
+export interface WantRef {
+  /** Name of the task. */
+  readonly key: Key;
+  /** Number of the want, unique in its client. */
+  readonly want: number;
+}
+
+/** One key that a client wants, or wanted, as all Futures of it see it. It changes as reports come in. */
+export interface KeyState extends WantRef {
+  /** Last state that the scheduler reported. */
+  readonly status: FutureStatus;
+  /** Whether the task ended, well or not. */
+  readonly ended: boolean;
+  /** Workers that hold the result, as far as reported. */
+  readonly workers: readonly Address[];
+  /** The result's MessagePack frame, if it came along with the report. */
+  readonly result: Uint8Array | undefined;
+  /** Error payload of a failed task. */
+  readonly exception: unknown;
+  /** Why it was cancelled. */
+  readonly reason: string | undefined;
+}
+
+/** The machine's own record; only `client/state/` changes it. */
+export class KeyRecord implements KeyState {
+  readonly key: Key;
+  readonly want: number;
+  /** Function that this client submitted it with. */
+  readonly functionHash: FunctionHash | undefined;
+  /** Futures that are alive. */
+  futures = 0;
+  status: FutureStatus = "pending";
+  workers: readonly Address[] = [];
+  result: Uint8Array | undefined = undefined;
+  exception: unknown = undefined;
+  reason: string | undefined = undefined;
+
+  constructor(key: Key, want: number, functionHash: FunctionHash | undefined) {
+    this.key = key;
+    this.want = want;
+    this.functionHash = functionHash;
+  }
+
+  get ended(): boolean {
+    return this.status !== "pending" && this.status !== "lost";
+  }
+
+  /** The result is gone. */
+  lose(): void {
+    assert(this.status !== "cancelled", () => `"${this.key}" was cancelled, and can't be lost`);
+    this.#forget();
+    this.status = "lost";
+  }
+
+  /** It runs again. */
+  restart(): void {
+    assert(this.status !== "cancelled", () => `"${this.key}" was cancelled, and can't run again`);
+    this.#forget();
+    this.status = "pending";
+  }
+
+  /** One Future is gone. */
+  drop(): void {
+    assert(this.futures > 0, () => `More Futures of "${this.key}" were released than made`);
+    this.futures--;
+  }
+
+  #forget(): void {
+    this.workers = [];
+    this.result = undefined;
+    this.exception = undefined;
+  }
+}
