@@ -1,6 +1,6 @@
 /**
- * Clusters of real processes for benchmarks, of this package and of Python's Dask: one scheduler and two workers
- * of one thread each, started with the same flags.
+ * Clusters of real processes for benchmarks, of this package and of Python's Dask: one scheduler and two
+ * workers of one thread each, started with the same flags.
  *
  * @module
  */
@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly python?: string;
   /** Whether the processes can be inspected; ours alone. */
   readonly inspect?: boolean;
+  /** Folder of the package whose cluster this is, with a slash at the end. Default: this one. */
+  readonly root?: URL;
 }
 
 /** A running cluster. Disposing kills its processes. */
@@ -41,7 +43,7 @@ export interface Cluster extends AsyncDisposable {
   readonly scheduler: TestProcess;
   /** Its workers. */
   readonly workers: readonly TestProcess[];
-  /** Command line of a client program: what a program for `kind` is started with, address and certificates. */
+  /** Command line of a client program of `bench/`, with the address and the client's certificate. */
   clientCommand(program: string): readonly [string, ...string[]];
 }
 
@@ -67,6 +69,7 @@ export async function makeCertificates(): Promise<Certificates> {
 /** Starts a cluster, and waits until its workers are registered. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { kind, protocol, certificates: { folder }, python = "python3", inspect = false } = options;
+  const root = options.root ?? new URL("../", import.meta.url);
   await using cleanup = new AsyncDisposableStack();
   const stack = cleanup.use(new AsyncDisposableStack());
   const deno = [Deno.execPath(), "run", ...inspect ? [inspectFlag] : [], ...rolePermissions] as const;
@@ -77,7 +80,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const tls = protocol === "tls" ? ["--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key] : [];
     const command = kind === "python"
       ? [python, "-m", `distributed.cli.dask_${role}`, "--no-dashboard", ...args, ...tls] as const
-      : [...deno, new URL(`../${role}.ts`, import.meta.url).href, ...args, ...tls] as const;
+      : [...deno, new URL(`${role}.ts`, root).href, ...args, ...tls] as const;
     return stack.use(new TestProcess({ command, name: `${kind} ${role}` }));
   };
   const scheduler = start("scheduler", ["--host", "127.0.0.1", "--port", "0", "--protocol", protocol]);
@@ -94,7 +97,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     scheduler,
     workers,
     clientCommand: (program) => {
-      const path = new URL(program, import.meta.url).pathname;
+      const path = new URL(`bench/${program}`, root).pathname;
       return kind === "python" ? [python, path, ...connection] : [...deno, path, ...connection];
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

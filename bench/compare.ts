@@ -1,10 +1,10 @@
 /**
- * Whole clusters side by side: the same programs against Python's Dask and against this package, each with one
- * scheduler and two workers of one thread, as real processes, in turn. Prints a table, and puts it into
+ * Whole clusters side by side: the same programs against Python's Dask and against this package, each with
+ * one scheduler and two workers of one thread, as real processes, in turn. Prints a table, and puts it into
  * `docs/performance.md`.
  *
- * `deno task bench [--quick] [--repeats N] [--python PYTHON] [--no-write]`. Without `--python`, an environment
- * with `distributed` is made in the user's cache.
+ * `deno task bench [--quick] [--repeats N] [--python PYTHON] [--no-write]`. Without `--python`, an
+ * environment with `distributed` is made in the user's cache.
  *
  * @module
  */
@@ -15,16 +15,8 @@ import { pythonWithDask } from "../tools/interop.ts";
 import { say } from "../tools/run.ts";
 import { type Certificates, type Kind, makeCertificates, type Protocol, startCluster } from "./clusters.ts";
 import { circumstances, type Measured, replaceSection, type Sizes, table } from "./report.ts";
-
-const full: Sizes = {
-  rounds: 2,
-  tasks: 10_000,
-  leaves: 1024,
-  submits: 500,
-  calls: 1000,
-  nbytes: 256 * 2 ** 20,
-  transfers: 3,
-};
+import { WorkloadRunner } from "./workload_runner.ts";
+import { full, workloads } from "./workloads.ts";
 
 const quick: Sizes = {
   rounds: 2,
@@ -44,10 +36,23 @@ async function measure(
   certificates: Certificates,
   sizes: Sizes,
 ): Promise<Measured> {
-  await using cluster = await startCluster({ kind, protocol, python, certificates });
-  const command = cluster.clientCommand(kind === "python" ? "workloads.py" : "workloads.ts");
+  if (kind === "python") return await measurePython(protocol, python, certificates, sizes);
+  await using runner = await WorkloadRunner.start({ protocol, certificates }, sizes);
+  const measured: Record<string, number[]> = {};
+  for (const name of Object.keys(workloads)) measured[name] = await runner.run(name);
+  return measured;
+}
+
+async function measurePython(
+  protocol: Protocol,
+  python: string,
+  certificates: Certificates,
+  sizes: Sizes,
+): Promise<Measured> {
+  await using cluster = await startCluster({ kind: "python", protocol, python, certificates });
+  const command = cluster.clientCommand("workloads.py");
   const { code, stdout, stderr } = await runToEnd({ command: [...command, JSON.stringify(sizes)] });
-  if (code !== 0) throw new Error(`The program for ${kind} over ${protocol} failed:\n${stderr}`);
+  if (code !== 0) throw new Error(`Python's program over ${protocol} failed:\n${stderr}`);
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}") as Measured;
 }
 

@@ -1,6 +1,7 @@
 /**
- * What TLS costs: clusters of this package over `tls` and `tcp` stand side by side, and do the same map+gather in turn,
- * so that what else the machine does meets both. Prints a table, and puts it into `docs/performance.md`.
+ * What TLS costs: clusters of this package over `tls` and `tcp` stand side by side, and do the same
+ * map+gather in turn, so that what else the machine does meets both. Prints a table, and puts it into
+ * `docs/performance.md`.
  *
  * `deno task bench:tls [--clusters N] [--rounds N] [--tasks N] [--no-write]`
  *
@@ -9,47 +10,18 @@
 
 import { parseFlags, wholeNumber } from "../cli/flags.ts";
 import { say } from "../tools/run.ts";
-import { type Certificates, makeCertificates, type Protocol, startCluster } from "./clusters.ts";
+import { makeCertificates } from "./clusters.ts";
 import { machine, quantile, replaceSection, today } from "./report.ts";
+import { WorkloadRunner } from "./workload_runner.ts";
+import { full } from "./workloads.ts";
 
 /** Rounds of a new cluster that don't count: until the compiler has settled. */
 const WARM_UP = 3;
 
-/** A cluster and its client, which does a round when it is told to. */
-class Bench implements AsyncDisposable {
-  readonly #stack: AsyncDisposableStack;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #output: ReadableStreamDefaultReader<string>;
-
-  private constructor(stack: AsyncDisposableStack, client: Deno.ChildProcess) {
-    this.#stack = stack;
-    this.#input = client.stdin.getWriter();
-    this.#output = client.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  static async start(protocol: Protocol, certificates: Certificates, tasks: number): Promise<Bench> {
-    await using cleanup = new AsyncDisposableStack();
-    const cluster = cleanup.use(await startCluster({ kind: "deno", protocol, certificates }));
-    const [program, ...args] = cluster.clientCommand("rounds_client.ts");
-    const options = { stdin: "piped", stdout: "piped", stderr: "null" } as const;
-    const client = new Deno.Command(program, { args: [...args, String(tasks)], ...options }).spawn();
-    return new Bench(cleanup.move(), client);
-  }
-
-  /** Seconds of one map+gather. */
-  async round(): Promise<number> {
-    await this.#input.write(new TextEncoder().encode("go\n"));
-    const { value } = await this.#output.read();
-    const seconds = Number(value);
-    if (!(seconds > 0)) throw new Error("The client ended");
-    return seconds;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#input.close();
-    await this.#output.read(); // it ends
-    await this.#stack.disposeAsync();
-  }
+/** Seconds of one map+gather. */
+async function round(runner: WorkloadRunner): Promise<number> {
+  const [seconds = NaN] = await runner.run("mapGather");
+  return seconds;
 }
 
 const { text, on } = parseFlags(Deno.args, {
@@ -61,18 +33,19 @@ const { text, on } = parseFlags(Deno.args, {
 const clusters = wholeNumber("clusters", text["clusters"] ?? "3", 1, 100);
 const rounds = wholeNumber("rounds", text["rounds"] ?? "20", 1, 1000);
 const tasks = wholeNumber("tasks", text["tasks"] ?? "10000", 1, 1_000_000);
+const sizes = { ...full, rounds: 1, tasks };
 
 await using certificates = await makeCertificates();
 const seconds = { tls: [] as number[], tcp: [] as number[] };
 const [loadBefore = 0] = Deno.loadavg();
 for (let pair = 1; pair <= clusters; pair++) {
-  await using tls = await Bench.start("tls", certificates, tasks);
-  await using tcp = await Bench.start("tcp", certificates, tasks);
-  for (let round = 0; round < WARM_UP; round++) await Promise.all([tls.round(), tcp.round()]);
-  for (let round = 0; round < rounds; round++) {
+  await using tls = await WorkloadRunner.start({ protocol: "tls", certificates }, sizes);
+  await using tcp = await WorkloadRunner.start({ protocol: "tcp", certificates }, sizes);
+  for (let i = 0; i < WARM_UP; i++) await Promise.all([round(tls), round(tcp)]);
+  for (let i = 0; i < rounds; i++) {
     // Who goes first changes, so that neither always follows the other.
-    for (const first of round % 2 === 0 ? ["tls", "tcp"] as const : ["tcp", "tls"] as const) {
-      seconds[first].push(await (first === "tls" ? tls : tcp).round());
+    for (const first of i % 2 === 0 ? ["tls", "tcp"] as const : ["tcp", "tls"] as const) {
+      seconds[first].push(await round(first === "tls" ? tls : tcp));
     }
   }
   say(`pair ${pair} of ${clusters}`);

@@ -1,20 +1,31 @@
 /**
- * The user's program of `compare.ts`: runs every workload with arguments that no run had before, checks each
- * result, prints the seconds by workload as JSON. `workloads.py` is the same program for Python.
+ * The workloads of the benchmarks. Each uses arguments that no task had before, checks its results, and
+ * returns the seconds of what it repeats. `workloads.py` is the same for Python, as far as Dask is measured.
  *
- * `workloads.ts ADDRESS CA CERT KEY SIZES`; empty names of files for `tcp://`.
+ * They use the public API alone: `bench:compare` runs them against other revisions of the package.
  *
  * @module
  */
 
-import { Client, type Future } from "../mod.ts";
+import type { Client, Future } from "../mod.ts";
 import type { Sizes } from "./report.ts";
 
-const [address = "", ca = "", cert = "", key = "", sizesText = "{}"] = Deno.args;
-const sizes = JSON.parse(sizesText) as Sizes;
-const security = { tlsCaFile: ca, tlsClientCert: cert, tlsClientKey: key };
-await using client = await Client.connect(address, ca === "" ? {} : { security });
-await client.waitForWorkers(2);
+/** Sizes for numbers that are published. */
+export const full: Sizes = {
+  rounds: 2,
+  tasks: 10_000,
+  leaves: 1024,
+  submits: 500,
+  calls: 1000,
+  nbytes: 256 * 2 ** 20,
+  transfers: 3,
+};
+
+/** Tasks of one chain. */
+export const CHAIN = 200;
+
+/** A workload: does its work on a cluster, and returns seconds. */
+export type Workload = (client: Client, sizes: Sizes) => Promise<number[]>;
 
 /** Arguments that no task had before. */
 let used = 0;
@@ -36,7 +47,7 @@ function release(futures: readonly Future<unknown>[]): void {
   for (const future of futures) future.release();
 }
 
-async function mapGather(): Promise<number[]> {
+async function mapGather(client: Client, sizes: Sizes): Promise<number[]> {
   const seconds: number[] = [];
   for (let round = 0; round < sizes.rounds; round++) {
     const inputs = distinct(sizes.tasks);
@@ -50,7 +61,7 @@ async function mapGather(): Promise<number[]> {
   return seconds;
 }
 
-async function tree(): Promise<number[]> {
+async function tree(client: Client, sizes: Sizes): Promise<number[]> {
   const seconds: number[] = [];
   for (let round = 0; round < sizes.rounds; round++) {
     const inputs = distinct(sizes.leaves);
@@ -71,20 +82,63 @@ async function tree(): Promise<number[]> {
   return seconds;
 }
 
-async function latency(): Promise<number[]> {
+/** Seconds from submitting `f(x)` to its result, `expected`. */
+async function submitted(
+  client: Client,
+  f: (x: number) => number,
+  x: number,
+  expected: number,
+): Promise<number> {
+  const start = performance.now();
+  using future = client.submit(f, x);
+  const value = await future.result();
+  const seconds = since(start);
+  check(value === expected, "submit");
+  return seconds;
+}
+
+async function latency(client: Client, sizes: Sizes): Promise<number[]> {
   const seconds: number[] = [];
   for (const x of distinct(sizes.submits)) {
-    const start = performance.now();
-    const future = client.submit((x: number) => x + 1, x);
-    const value = await future.result();
-    seconds.push(since(start));
-    check(value === x + 1, "submit");
-    future.release();
+    seconds.push(await submitted(client, (x: number) => x + 1, x, x + 1));
   }
   return seconds;
 }
 
-async function rpc(): Promise<number[]> {
+/** The first task of a cluster, if this is the first workload that it gets. */
+async function firstTask(client: Client): Promise<number[]> {
+  const [x = 0] = distinct(1);
+  return [await submitted(client, (x: number) => x + 1, x, x + 1)];
+}
+
+/** Tasks of functions that neither scheduler nor workers have. */
+async function newFunction(client: Client, sizes: Sizes): Promise<number[]> {
+  const seconds: number[] = [];
+  for (const x of distinct(sizes.submits)) {
+    const f = new Function("x", `return x + ${x};`) as (x: number) => number;
+    seconds.push(await submitted(client, f, x, 2 * x));
+  }
+  return seconds;
+}
+
+/** Tasks that each need the one before. */
+async function chain(client: Client, sizes: Sizes): Promise<number[]> {
+  const seconds: number[] = [];
+  for (let round = 0; round < sizes.rounds; round++) {
+    const [x = 0] = distinct(1);
+    const start = performance.now();
+    let last = client.submit((x: number) => x + 1, x);
+    const futures = [last];
+    while (futures.length < CHAIN) futures.push(last = client.submit((x: number) => x + 1, last));
+    const value = await last.result();
+    seconds.push(since(start));
+    check(value === x + CHAIN, "the chain");
+    release(futures);
+  }
+  return seconds;
+}
+
+async function rpc(client: Client, sizes: Sizes): Promise<number[]> {
   const [x = 0] = distinct(1);
   using future = client.submit((x: number) => x + 1, x);
   await future.result();
@@ -102,7 +156,7 @@ function makeBytes(nbytes: number, seed: number): Uint8Array {
   return new Uint8Array(nbytes).fill(seed % 251);
 }
 
-async function gatherBulk(): Promise<number[]> {
+async function gatherBulk(client: Client, sizes: Sizes): Promise<number[]> {
   const seconds: number[] = [];
   for (const seed of distinct(sizes.transfers)) {
     using future = client.submit(makeBytes, sizes.nbytes, seed);
@@ -115,7 +169,7 @@ async function gatherBulk(): Promise<number[]> {
   return seconds;
 }
 
-async function workerToWorker(): Promise<number[]> {
+async function workerToWorker(client: Client, sizes: Sizes): Promise<number[]> {
   const seconds: number[] = [];
   for (let round = 0; round < sizes.transfers; round++) {
     const [one = 0, two = 0] = distinct(2);
@@ -137,7 +191,26 @@ async function workerToWorker(): Promise<number[]> {
   return seconds;
 }
 
-const workloads = { mapGather, tree, latency, rpc, gatherBulk, workerToWorker };
-const results: Record<string, number[]> = {};
-for (const [name, workload] of Object.entries(workloads)) results[name] = await workload();
-Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(results)}\n`));
+async function scatter(client: Client, sizes: Sizes): Promise<number[]> {
+  const seconds: number[] = [];
+  for (const seed of distinct(sizes.transfers)) {
+    const bytes = makeBytes(sizes.nbytes, seed);
+    const start = performance.now();
+    using future = await client.scatter(bytes);
+    seconds.push(since(start));
+    check((await client.whoHas([future]))[future.key]?.length === 1, "scatter");
+  }
+  return seconds;
+}
+
+/** Workloads that Python's Dask is measured with as well. */
+export const workloads = { mapGather, tree, latency, rpc, gatherBulk, workerToWorker };
+
+/** All workloads by name. */
+export const allWorkloads: Readonly<Record<string, Workload>> = {
+  ...workloads,
+  firstTask,
+  newFunction,
+  chain,
+  scatter,
+};

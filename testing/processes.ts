@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly clearEnv?: boolean;
   /** What it is called in errors; by default the program. */
   readonly name?: string;
+  /** `"piped"` if it is written to. Default: `"null"`. */
+  readonly stdin?: "piped" | "null";
 }
 
 /** What is waited for, and for how long. */
@@ -90,7 +92,7 @@ export class TestProcess implements AsyncDisposable {
     this.name = options.name ?? program;
     this.#child = new Deno.Command(program, {
       args,
-      stdin: "null",
+      stdin: options.stdin ?? "null",
       stdout: "piped",
       stderr: "piped",
       env: { NO_COLOR: "1", ...options.env },
@@ -163,6 +165,16 @@ export class TestProcess implements AsyncDisposable {
 
   #failure(what: string): Error {
     return new Error(`${this.name} ${what}\n--- stdout\n${this.stdout}\n--- stderr\n${this.stderr}`);
+  }
+
+  /** Writes `text` to its stdin, which must be `"piped"`. */
+  async write(text: string): Promise<void> {
+    const writer = this.#child.stdin.getWriter();
+    try {
+      await writer.write(new TextEncoder().encode(text));
+    } finally {
+      writer.releaseLock();
+    }
   }
 
   /** Sends a signal; nothing happens if the process ended before. */

@@ -1,0 +1,150 @@
+/**
+ * Whether a revision is slower than another: the values that were measured in rounds, and what they say.
+ *
+ * @module
+ */
+
+import { quantile } from "./report.ts";
+
+/** Which of the two revisions. */
+export type Side = "before" | "now";
+
+/** What a row tells of the times measured in a round. Rows of `"p99"` are shown, and never fail. */
+export type Statistic = "median" | "p99";
+
+/** The value of one row in one round. */
+export interface Sample {
+  /** What was measured. */
+  readonly name: string;
+  /** Of the times in this round. */
+  readonly statistic: Statistic;
+  /** Its value. */
+  readonly seconds: number;
+}
+
+/** Values of one row, one per round, by revision. */
+export type Series = Readonly<Record<Side, readonly number[]>>;
+
+/** What the values of a row say. `"unconfirmed"`: it looked slower, but not when it was measured again. */
+export type Verdict = "slower" | "faster" | "same" | "unconfirmed";
+
+/** A row of the result. */
+export interface Row {
+  /** What was measured. */
+  readonly name: string;
+  /** Of the times in each round. */
+  readonly statistic: Statistic;
+  /** What was measured, in seconds, by round. */
+  readonly series: Series;
+  /** Median over the rounds, before. */
+  readonly before: number;
+  /** Median over the rounds, now. */
+  readonly now: number;
+  /** `now / before`. */
+  readonly ratio: number;
+  /** The larger one of the two revisions, in seconds. */
+  readonly quartileDistance: number;
+  /** What follows. */
+  readonly verdict: Verdict;
+}
+
+/** Part of the median by which a row may always be slower. */
+export const TOLERANCE = 0.05;
+
+/** Distance between the quartiles. */
+export function quartileDistance(values: readonly number[]): number {
+  return quantile(values, 0.75) - quantile(values, 0.25);
+}
+
+/**
+ * Judges by the rule: a row is slower if its median is, by more than 5 % and by more than the quartile
+ * distance. Of the two quartile distances the larger one counts.
+ */
+export function judge(series: Series): Omit<Row, "name" | "statistic"> {
+  const [before, now] = [quantile(series.before), quantile(series.now)];
+  const distance = Math.max(quartileDistance(series.before), quartileDistance(series.now));
+  const exceeds = (from: number, to: number) => to - from > Math.max(TOLERANCE * from, distance);
+  const verdict = exceeds(before, now) ? "slower" : exceeds(now, before) ? "faster" : "same";
+  return { series, before, now, ratio: now / before, quartileDistance: distance, verdict };
+}
+
+/** Collects samples of both revisions, round by round. */
+export class Rounds {
+  readonly #series = new Map<string, Record<Side, number[]> & Pick<Sample, "name" | "statistic">>();
+
+  /** Adds what one round measured of one revision. */
+  add(side: Side, samples: readonly Sample[]): void {
+    for (const { name, statistic, seconds } of samples) {
+      const id = `${statistic} ${name}`;
+      const series = this.#series.get(id) ?? { name, statistic, before: [], now: [] };
+      series[side].push(seconds);
+      this.#series.set(id, series);
+    }
+  }
+
+  /** Rows that both revisions have, in the order in which they came. */
+  rows(): Row[] {
+    return [...this.#series.values()]
+      .filter(({ before, now }) => before.length > 0 && now.length > 0)
+      .map(({ name, statistic, before, now }) => ({ name, statistic, ...judge({ before, now }) }));
+  }
+
+  /** Names that one revision alone has. */
+  only(side: Side): string[] {
+    const other = side === "before" ? "now" : "before";
+    return [...this.#series.values()]
+      .filter((series) => series[other].length === 0 && series.statistic === "median")
+      .map(({ name }) => name);
+  }
+}
+
+/** Whether a row is a median that is slower. */
+export function isSlower({ statistic, verdict }: Row): boolean {
+  return statistic === "median" && verdict === "slower";
+}
+
+/**
+ * The rows, with those that look slower replaced by what measuring them again gave. Among many rows some look
+ * slower by chance, and chance seldom chooses the same ones twice.
+ */
+export function confirmed(rows: readonly Row[], again: readonly Row[]): Row[] {
+  return rows.map((row) => {
+    if (!isSlower(row)) return row;
+    const second = again.find(({ name, statistic }) => name === row.name && statistic === row.statistic);
+    if (second === undefined) return row;
+    return second.verdict === "slower" ? second : { ...second, verdict: "unconfirmed" };
+  });
+}
+
+/** A table of the rows of one statistic. */
+export function verdictTable(rows: readonly Row[], statistic: Statistic): string {
+  const lines = [
+    `| ${statistic} | before | now | ratio | quartile distance | verdict |`,
+    "|---|---:|---:|---:|---:|---|",
+  ];
+  for (const row of rows) {
+    if (row.statistic !== statistic) continue;
+    const cells = [
+      row.name,
+      duration(row.before),
+      duration(row.now),
+      row.ratio.toFixed(2),
+      `${(100 * row.quartileDistance / row.before).toFixed(0)} %`,
+      row.verdict,
+    ];
+    lines.push(`| ${cells.join(" | ")} |`);
+  }
+  return lines.join("\n");
+}
+
+/** Seconds as a text of three digits, in the unit that fits. */
+export function duration(seconds: number): string {
+  for (const [unit, scale] of [["s", 1], ["ms", 1e3], ["µs", 1e6]] as const) {
+    if (seconds * scale >= 1) return `${threeDigits(seconds * scale)} ${unit}`;
+  }
+  return `${threeDigits(seconds * 1e9)} ns`;
+}
+
+function threeDigits(value: number): string {
+  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
+}
