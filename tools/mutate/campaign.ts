@@ -1,0 +1,60 @@
+/**
+ * A mutation run from end to end: mutants are made, drawn, and judged by the tests of their folder.
+ *
+ * @module
+ */
+
+import { Random } from "../../testing/random.ts";
+import { instrument, type Mutant } from "./instrument.ts";
+import { type Judged, judgeMutants } from "./judge.ts";
+import { readFolder, Tree } from "./tree.ts";
+
+/** What is run. */
+export interface CampaignOptions {
+  /** The checkout. */
+  readonly root: URL;
+  /** Folders whose files are mutated. */
+  readonly folders: readonly string[];
+  /** Number of mutants. */
+  readonly count: number;
+  /** Decides which mutants are drawn. */
+  readonly seed: number;
+  /** Number of processes that run tests. */
+  readonly jobs: number;
+  /** Takes lines about how far it is. */
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Makes mutants and judges them.
+ *
+ * @throws {Error} If a test fails without any mutant.
+ */
+export async function runCampaign(options: CampaignOptions): Promise<Judged[]> {
+  const { root, count, seed, jobs, log } = options;
+  const folders = await Promise.all(
+    options.folders.map(async (folder) => ({ folder, ...await readFolder(root, folder) })),
+  );
+  const { files, mutants } = await instrument(folders.flatMap(({ sources }) => sources));
+  const drawn = draw(mutants, count, seed);
+  log(`${drawn.length} of ${mutants.length} mutants, seed ${seed}`);
+  await using tree = await Tree.copy(root);
+  await tree.write(files);
+  const judged: Judged[] = [];
+  for (const { folder, tests } of folders) {
+    const own = drawn.filter(({ path }) => path.startsWith(`${folder}/`));
+    if (own.length === 0) continue;
+    const started = performance.now();
+    judged.push(...await judgeMutants({ root: tree.url, tests, mutants: own, jobs }));
+    log(`${folder}: ${own.length} mutants in ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  }
+  return judged;
+}
+
+function draw(mutants: readonly Mutant[], count: number, seed: number): Mutant[] {
+  const random = new Random(seed);
+  const left = [...mutants];
+  const drawn: Mutant[] = [];
+  while (drawn.length < count && left.length > 0) drawn.push(...left.splice(random.below(left.length), 1));
+  return drawn;
+}

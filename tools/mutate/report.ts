@@ -1,0 +1,54 @@
+/**
+ * What a mutation run found, in words.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./instrument.ts";
+import type { Judged, Outcome } from "./judge.ts";
+
+/** Share of the mutants that tests noticed, from 0 to 1. */
+export function score(judged: readonly Judged[]): number {
+  const noticed = judged.filter(({ outcome }) => outcome === "killed" || outcome === "timed out");
+  return judged.length === 0 ? 1 : noticed.length / judged.length;
+}
+
+/** A table: a row per folder, and one for all. */
+export function table(judged: readonly Judged[], folders: readonly string[]): string {
+  const header = ["folder", "mutants", "killed", "timed out", "survived", "not reached", "score"];
+  const rows = folders.map((folder) =>
+    row(folder, judged.filter(({ mutant }) => mutant.path.startsWith(`${folder}/`)))
+  );
+  const lines = [header, ...rows, ...(folders.length > 1 ? [row("all", judged)] : [])];
+  const widths = header.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? "").length)));
+  return lines.map((line) =>
+    line.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  ")
+  ).join("\n");
+}
+
+function row(name: string, judged: readonly Judged[]): string[] {
+  const count = (outcome: Outcome): string => String(judged.filter((one) => one.outcome === outcome).length);
+  const counts = (["killed", "timed out", "survived", "not reached"] as const).map(count);
+  return [name, String(judged.length), ...counts, `${(100 * score(judged)).toFixed(1)} %`];
+}
+
+/** Mutants that no test noticed, in the order of the files. */
+export function survivors(judged: readonly Judged[]): string[] {
+  const left = judged.filter(({ outcome }) => outcome === "survived" || outcome === "not reached");
+  left.sort(({ mutant: a }, { mutant: b }) =>
+    a.path === b.path ? a.line - b.line || a.column - b.column : a.path < b.path ? -1 : 1
+  );
+  return left.map(({ mutant, outcome }) =>
+    `${describe(mutant)}${outcome === "survived" ? "" : ` (${outcome})`}`
+  );
+}
+
+/** A mutant in one line. */
+export function describe({ path, line, column, kind, original, replacement }: Mutant): string {
+  return `${path}:${line}:${column} ${kind}: ${short(original)} → ${short(replacement) || "nothing"}`;
+}
+
+function short(code: string): string {
+  const flat = code.replace(/\s+/g, " ");
+  return flat.length <= 100 ? flat : `${flat.slice(0, 60)} … ${flat.slice(-35)}`;
+}

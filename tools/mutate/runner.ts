@@ -1,0 +1,103 @@
+/**
+ * A process that runs tests, as seen from outside: it can be asked, and be ended when it does not answer.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Begun, PlannedTest, Request, Survey, Verdict } from "./messages.ts";
+
+/** Milliseconds for loading the modules. */
+const LOAD_LIMIT = 60_000;
+
+/** Milliseconds for a test, by its index. */
+export type Limit = (test: number) => number;
+
+/** The process did not answer in time. */
+export class NoAnswer extends Error {
+  /** Class name. */
+  override readonly name = "NoAnswer";
+}
+
+/** The process ended before it answered. */
+export class Gone extends Error {
+  /** Class name. */
+  override readonly name = "Gone";
+}
+
+/** How a process is started. */
+export interface RunnerOptions {
+  /** Folder with the instrumented files, and `deno.json`. */
+  readonly root: URL;
+  /** Paths of test files. */
+  readonly tests: readonly string[];
+  /** The mutant that is active from the start. Default: none. */
+  readonly mutant?: string;
+}
+
+/** A process that runs tests. Disposing of it kills it. */
+export class Runner implements AsyncDisposable {
+  readonly #child: ChildProcess;
+
+  /** Starts one. */
+  constructor({ root, tests, mutant }: RunnerOptions) {
+    const command = ["run", "--allow-all", "--no-check", "--config", new URL("deno.json", root).pathname];
+    const program = new URL("child.ts", import.meta.url).href;
+    const files = tests.map((path) => new URL(path, root).href);
+    const chosen = mutant === undefined ? [] : ["--mutant", mutant];
+    this.#child = spawn(Deno.execPath(), [...command, program, ...chosen, ...files], {
+      cwd: root,
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    });
+  }
+
+  /**
+   * How all tests go without any mutant.
+   *
+   * @param limit Milliseconds for one test.
+   */
+  async survey(limit: number): Promise<Survey> {
+    return await this.#ask({ do: "survey" }, () => limit) as Survey;
+  }
+
+  /**
+   * How tests go with a mutant, in their order until one fails.
+   *
+   * @param limit Milliseconds for each test, by its index.
+   */
+  async judge(mutant: string, tests: readonly PlannedTest[], limit: Limit): Promise<Verdict> {
+    return await this.#ask({ do: "judge", mutant, tests }, limit) as Verdict;
+  }
+
+  async #ask(request: Request, limit: Limit): Promise<Survey | Verdict> {
+    const { promise, resolve, reject } = Promise.withResolvers<Survey | Verdict>();
+    const end = (): void => reject(new Gone("the process ended"));
+    const late = (): void => reject(new NoAnswer("the process does not answer"));
+    let timer = setTimeout(late, LOAD_LIMIT);
+    const hear = (message: Begun | Survey | Verdict): void => {
+      clearTimeout(timer);
+      if (message.is === "begun") timer = setTimeout(late, limit(message.test));
+      else resolve(message);
+    };
+    this.#child.on("message", hear);
+    this.#child.once("exit", end);
+    try {
+      if (this.#child.exitCode !== null) end();
+      else this.#child.send(request);
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#child.off("message", hear);
+      this.#child.off("exit", end);
+    }
+  }
+
+  /** Kills it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await gone;
+  }
+}
