@@ -92,6 +92,8 @@ export class Session implements FutureOwner {
   #state: ClientState;
   #watchers = new Watchers();
   #isFlushQueued = false;
+  /** When this turn began; the clock is not read for each of ten thousand submits. */
+  #turn: number;
   #closing: Promise<void> | undefined;
   /** When the timer runs out that the machine asked for. */
   #deadline = Infinity;
@@ -116,7 +118,8 @@ export class Session implements FutureOwner {
     this.credentials = new Credentials(links.context);
     this.sharesMemory = sharesMemory(comm.peerAddress);
     this.#gatherer = new Gatherer(this.pool, comm.peerAddress, platform);
-    this.#state = makeState({ client: id, heartbeat: heartbeatMs, now: platform.clock.now() });
+    this.#turn = platform.clock.now();
+    this.#state = makeState({ client: id, heartbeat: heartbeatMs, now: this.#turn });
     this.#handle([]);
     this.#reading = this.#read();
   }
@@ -341,7 +344,8 @@ export class Session implements FutureOwner {
 
   /** Tells the machine, and does what it wants. */
   #handle(stimuli: readonly ClientStimulus[]): ClientEffects { // hot: per task
-    const effects = this.#state.handle(stimuli, this.platform.clock.now());
+    if (!this.#isFlushQueued) this.#turn = this.platform.clock.now();
+    const effects = this.#state.handle(stimuli, this.#turn);
     if (effects.messages.length > 0) this.#send(effects.messages);
     if (effects.isFlushDue) this.#flushSoon();
     if (effects.nextDeadline !== this.#deadline) this.#setTimer(effects.nextDeadline);
