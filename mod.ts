@@ -42,7 +42,8 @@ export type { ConfigValue } from "./config/literal.ts";
 export { loadConfig, type LoadOptions } from "./config/load.ts";
 export type { ConfigEnvironment } from "./config/sources.ts";
 export type { ConfigSection } from "./config/tree.ts";
-export { LocalCluster, type LocalClusterOptions } from "./deploy/local_cluster.ts";
+export { LocalCluster } from "./deploy/local_cluster.ts";
+export type { LocalClusterOptions } from "./deploy/roles/options.ts";
 export type { Address, Brand, ClientId, Key, WorkerStatus } from "./messages/common.ts";
 export type {
   CertificateFacts,

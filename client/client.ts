@@ -22,7 +22,7 @@ import {
   stateOf,
   type WaitOptions,
 } from "./futures/future.ts";
-import { clientClosed, type OwnCluster, startOwnCluster } from "./own_cluster.ts";
+import type { RoleCluster } from "../deploy/roles/role_cluster.ts";
 import { Scatterer, type ScatterOptions } from "./fetch/scatter.ts";
 import { Session } from "./session.ts";
 import { replaceFutures } from "./submit/structure.ts";
@@ -63,6 +63,9 @@ async function configuredAddress(
   return await readSchedulerFile(schedulerFile, deadline.signal);
 }
 
+/** Has `callback` called when `client` was closed; for the cluster that it belongs to. */
+export let onceClosed: (client: Client, callback: () => void) => void;
+
 /** Which workers {@linkcode Client.retireWorkers} takes: by address, by name, or so many of the cheapest. */
 export type RetireWorkersOptions =
   | { readonly workers: readonly string[] }
@@ -84,7 +87,15 @@ export class Client implements Submitter, AsyncDisposable {
   #scatterer: Scatterer;
   #closing: Promise<void> | undefined;
   /** The cluster that was started for this client, if one was. */
-  #cluster: OwnCluster | undefined;
+  #cluster: RoleCluster | undefined;
+  /** Told when this client was closed. */
+  #onClosed: (() => void) | undefined;
+
+  static {
+    onceClosed = (client, callback) => {
+      client.#onClosed = callback;
+    };
+  }
 
   private constructor(session: Session) {
     this.#session = session;
@@ -109,15 +120,13 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   static async #connectToOwn(options: ClientOptions): Promise<Client> {
-    const { security: _, ...others } = options;
-    const cluster = await startOwnCluster(options);
+    // Most clients have an address: they never load a scheduler and workers.
+    const { RoleCluster } = await import("../deploy/roles/role_cluster.ts");
+    const cluster = await RoleCluster.start({ ...options, security: options.security ?? true });
     try {
       const { schedulerAddress, security, config } = cluster;
-      const client = await Client.connect(schedulerAddress, {
-        ...others,
-        config,
-        ...security && { security },
-      });
+      const certificates = security !== undefined && { security };
+      const client = await Client.connect(schedulerAddress, { ...options, config, ...certificates });
       client.#cluster = cluster;
       return client;
     } catch (error) {
@@ -308,7 +317,7 @@ export class Client implements Submitter, AsyncDisposable {
 
   async #close(): Promise<void> {
     await this.#session.close();
-    clientClosed(this);
+    this.#onClosed?.();
     await this.#cluster?.close();
   }
 

@@ -25,7 +25,7 @@ const tls = ["transport", ...transport];
 const comm = ["comm/limits", "transport/tls", ...tls];
 const rpc = ["comm", ...comm];
 const roles = ["rpc", "rpc/fairness", ...rpc];
-const deploy = ["client", "scheduler", "worker", ...roles];
+const deploy = ["client", "deploy/roles", "scheduler", "worker", ...roles];
 const cli = ["deploy", ...deploy];
 const state = ["messages", ...messages];
 const futures = ["client/state", ...roles];
@@ -38,7 +38,8 @@ const rules: Rules = {
     { folder: ".", imports: ["cli", "client/fetch", ...fetching, ...cli] },
     { folder: "cli", imports: cli },
     { folder: "deploy", imports: ["client/futures", ...deploy] },
-    { folder: "client", imports: ["client/fetch", ...fetching] },
+    { folder: "client", imports: ["client/fetch", "deploy/roles", ...fetching] },
+    { folder: "deploy/roles", imports: ["client/futures", "scheduler", "worker", ...roles] },
     { folder: "client/fetch", imports: fetching },
     { folder: "client/submit", imports: submit },
     { folder: "client/functions", imports: ["client/state", ...state] },
