@@ -33,11 +33,11 @@ export interface CommandEffects {
 
 /** Dispatches commands in order. */
 export class Commands {
-  #runner: Commanded;
+  #performer: Commanded;
   #effects: CommandEffects;
 
-  constructor(runner: Commanded, effects: CommandEffects) {
-    this.#runner = runner;
+  constructor(performer: Commanded, effects: CommandEffects) {
+    this.#performer = performer;
     this.#effects = effects;
   }
 
@@ -45,7 +45,7 @@ export class Commands {
   handle(batch: readonly WorkerCommand[]): void {
     let events: Stimulus[] = [];
     const flush = () => {
-      if (events.length > 0) this.#runner.handle(events);
+      if (events.length > 0) this.#performer.handle(events);
       events = [];
     };
     for (const command of batch) { // hot: per task
@@ -64,12 +64,12 @@ export class Commands {
         case "register-functions":
           for (const hash of Object.keys(command.functions) as FunctionHash[]) {
             const body = command.functions[hash];
-            if (body !== undefined) this.#runner.executor.addFunction(hash, body);
+            if (body !== undefined) this.#performer.executor.addFunction(hash, body);
           }
           break;
         case "free-functions":
           flush(); // tasks before it may still name them
-          for (const hash of command.functions) this.#runner.executor.removeFunction(hash);
+          for (const hash of command.functions) this.#performer.executor.removeFunction(hash);
           break;
         case "worker-status-change":
           flush();
@@ -90,7 +90,7 @@ export class Commands {
 
   #changeStatus(status: WorkerStatus): void {
     const op = status === "running" ? "unpause" : "pause";
-    this.#runner.handle([{ op, stimulus_id: this.#runner.stimulusId(op) }]);
+    this.#performer.handle([{ op, stimulus_id: this.#performer.stimulusId(op) }]);
     this.#effects.onStatus(status);
   }
 }

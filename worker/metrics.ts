@@ -5,36 +5,54 @@
  */
 
 import { cpuUsage } from "node:process";
+import type { Clock } from "../internal/clock.ts";
 import type { WorkerMetrics } from "../messages/rpc.ts";
 
-/** Metrics of this process now. */
+/** What this process uses. */
+export interface ProcessUsage {
+  /** Resident bytes. */
+  readonly memory: number;
+  /** Processor time since it began, in seconds. */
+  readonly cpuSeconds: number;
+}
+
+/** Metrics of a process now. */
 export class Metrics {
-  #lastCpu = performance.now();
-  #lastCpuTime = cpuSeconds();
+  readonly #clock: Clock;
+  readonly #usage: () => ProcessUsage;
+  #lastTime: number;
+  #lastCpuSeconds: number;
+
+  /** Begins to measure. */
+  constructor(clock: Clock, usage: () => ProcessUsage = processUsage) {
+    this.#clock = clock;
+    this.#usage = usage;
+    this.#lastTime = clock.now();
+    this.#lastCpuSeconds = usage().cpuSeconds;
+  }
 
   /** Takes a sample. `managedBytes`: bytes of results that are held. `taskCounts`: number of tasks by state. */
   sample(managedBytes: number, taskCounts: Readonly<Record<string, number>>): WorkerMetrics {
-    const now = performance.now();
-    const cpuTime = cpuSeconds();
-    const elapsed = (now - this.#lastCpu) / 1000;
-    const cpu = elapsed > 0 ? 100 * (cpuTime - this.#lastCpuTime) / elapsed : 0;
-    this.#lastCpu = now;
-    this.#lastCpuTime = cpuTime;
+    const now = this.#clock.now();
+    const { memory, cpuSeconds } = this.#usage();
+    const elapsed = (now - this.#lastTime) / 1000;
+    const cpu = elapsed > 0 ? 100 * (cpuSeconds - this.#lastCpuSeconds) / elapsed : 0;
+    this.#lastTime = now;
+    this.#lastCpuSeconds = cpuSeconds;
     return {
       bandwidth: { total: 100_000_000, workers: {}, types: {} },
       digests_total_since_heartbeat: {},
-      memory: Deno.memoryUsage().rss,
+      memory,
       managed_bytes: managedBytes,
       spilled_bytes: { memory: 0, disk: 0 },
       task_counts: taskCounts,
-      time: Date.now() / 1000,
+      time: this.#clock.time(),
       cpu: Math.round(cpu * 10) / 10,
     };
   }
 }
 
-/** Processor time of this process, in seconds. */
-function cpuSeconds(): number {
+function processUsage(): ProcessUsage {
   const { user, system } = cpuUsage();
-  return (user + system) / 1e6;
+  return { memory: Deno.memoryUsage().rss, cpuSeconds: (user + system) / 1e6 };
 }

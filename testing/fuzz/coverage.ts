@@ -45,7 +45,7 @@ const PARTS: readonly (readonly [part: string, places: readonly string[]])[] = [
   ["worker's handlers", [
     "worker/commands.ts",
     "worker/handlers.ts",
-    "worker/runner.ts",
+    "worker/performer.ts",
     "worker/memory/store.ts",
   ]],
   ["worker's state", ["worker/state/"]],

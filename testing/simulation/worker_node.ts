@@ -1,6 +1,6 @@
 /**
  * A worker of a simulated cluster: the real state machine, store, dispatch of commands and feeding ahead, and what the
- * shell does around them (`worker/runner.ts`, `worker/worker.ts`) in virtual time.
+ * shell does around them (`worker/performer.ts`, `worker/worker.ts`) in virtual time.
  *
  * @module
  */

@@ -85,3 +85,14 @@ export interface Executor extends AsyncDisposable {
   /** Ends the threads; what has not ended by then has no outcome. Idempotent. */
   close(): Promise<void>;
 }
+
+/** What an executor is started with. */
+export interface ExecutorOptions {
+  /** Tasks that run at the same time. */
+  readonly nthreads: number;
+  /** Takes outcomes, as many as came at once. May call `execute`. */
+  readonly onOutcomes: (outcomes: readonly ExecutionOutcome[]) => void;
+}
+
+/** Starts an executor, and resolves when it takes requests. */
+export type StartExecutor = (options: ExecutorOptions) => Promise<Executor>;

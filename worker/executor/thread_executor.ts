@@ -7,7 +7,7 @@
 import { getLogger } from "../../config/logging.ts";
 import type { FunctionHash, Key } from "../../messages/common.ts";
 import { encodeError, exceptionText, tracebackText } from "../../protocol/remote_error.ts";
-import type { ExecutionOutcome, ExecutionRequest, Executor } from "./executor.ts";
+import type { ExecutionOutcome, ExecutionRequest, Executor, ExecutorOptions } from "./executor.ts";
 import { Entry, ExecutorThread, type ThreadEnd, type ThreadListener, type ThreadOptions } from "./thread.ts";
 
 const logger = getLogger("distributed.worker.executor");
@@ -26,11 +26,7 @@ export class ThreadEndedError extends Error {
 }
 
 /** How {@linkcode ThreadExecutor} runs tasks. */
-export interface ThreadExecutorOptions {
-  /** Number of threads. */
-  readonly nthreads: number;
-  /** Takes outcomes, as many as came at once. May call `execute`. */
-  readonly onOutcomes: (outcomes: readonly ExecutionOutcome[]) => void;
+export interface ThreadExecutorOptions extends ExecutorOptions {
   /** Limit of each thread's JavaScript heap in MiB; typed arrays don't count. Default 4096. */
   readonly heapMib?: number;
   /** Time that `close` leaves each thread to end by itself. Default 1000. */

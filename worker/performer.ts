@@ -6,10 +6,11 @@
 
 import { CommClosed } from "../comm/errors.ts";
 import { TimeoutError } from "../internal/errors.ts";
-import type { ConnectionPool } from "../rpc/pool.ts";
 import { getLogger } from "../config/logging.ts";
+import type { Clock } from "../internal/clock.ts";
 import type { Scope } from "../internal/scope.ts";
 import type { Address, Key } from "../messages/common.ts";
+import type { GetDataReply } from "../messages/rpc.ts";
 import { rejoined } from "../protocol/payload.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { encodePickle } from "../protocol/pickle_encode.ts";
@@ -27,37 +28,46 @@ const BUSY_PAUSE_MS = 150;
 /** Bytes of a result that rides along with `task-finished` (`docs/wire.md`). */
 const INLINE_LIMIT = 1024;
 
-/** What a {@linkcode Runner} works on. */
-export interface RunnerParts {
+/** Asks peers for results. */
+export interface Peers {
+  /** What `get_data` of `worker` answers. */
+  getData(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<GetDataReply>;
+}
+
+/** What a {@linkcode Performer} works on. */
+export interface PerformerParts {
+  /** Time. */
+  readonly clock: Clock;
   /** Decides. */
   readonly state: WorkerState;
   /** Keeps results. */
   readonly store: DataStore;
   /** Reaches peers. */
-  readonly pool: ConnectionPool;
-  /** Owns transfers; its end is the end of the runner. */
-  readonly group: Scope;
+  readonly peers: Peers;
+  /** Owns transfers; its end is the end of the performer. */
+  readonly scope: Scope;
   /** Takes messages to the scheduler. */
   readonly send: (message: SchedulerMessage) => void;
-  /** The threads; what they say goes to {@linkcode Runner.onOutcomes}. */
+  /** The threads; what they say goes to {@linkcode Performer.onOutcomes}. */
   readonly executor: Executor;
   /** Told of a bug: the state machine threw. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /** The acting half of a worker's shell. */
-export class Runner {
+export class Performer {
   /** The threads. */
   readonly executor: Executor;
-  #parts: RunnerParts;
+  #parts: PerformerParts;
   #feedAhead: FeedAhead;
-  #timers = new Set<ReturnType<typeof setTimeout>>();
+  /** Cancel the timers that run. */
+  #timers = new Set<() => void>();
   #isClosed = false;
   #stimulusCount = 0;
   /** When each task that is with a thread was handed over, in seconds since the epoch. */
   #handedAt = new Map<Key, number>();
 
-  constructor(parts: RunnerParts) {
+  constructor(parts: PerformerParts) {
     this.#parts = parts;
     this.executor = parts.executor;
     this.#feedAhead = new FeedAhead(this.executor.nthreads);
@@ -65,7 +75,7 @@ export class Runner {
 
   /** Hands stimuli to the state machine and does what it asks for. */
   handle(events: readonly Stimulus[]): void {
-    this.#act(() => this.#parts.state.handleStimuli(events, Date.now() / 1000));
+    this.#act(() => this.#parts.state.handleStimuli(events, this.#parts.clock.time()));
   }
 
   #act(decide: () => readonly Instruction[]): void {
@@ -80,7 +90,7 @@ export class Runner {
 
   /** For how many seconds each wanted task has been with a thread. */
   executing(): Record<Key, number> {
-    const now = Date.now() / 1000;
+    const now = this.#parts.clock.time();
     const seconds: Record<Key, number> = {};
     for (const key of this.#parts.state.executingKeys()) {
       seconds[key] = now - (this.#handedAt.get(key) ?? now);
@@ -96,7 +106,7 @@ export class Runner {
   /** Stops the timers; what still comes back is ignored. */
   close(): void {
     this.#isClosed = true;
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const cancel of this.#timers) cancel();
     this.#timers.clear();
   }
 
@@ -121,7 +131,7 @@ export class Runner {
           }
           break;
         case "gather-dep":
-          this.#parts.group.add((signal) => this.#gather(instruction, signal));
+          this.#parts.scope.add((signal) => this.#gather(instruction, signal));
           break;
         case "retry-busy-worker-later":
           this.#retryLater(instruction.worker);
@@ -146,7 +156,7 @@ export class Runner {
       }
       values.push([dependency, value]);
     }
-    this.#handedAt.set(key, Date.now() / 1000);
+    this.#handedAt.set(key, this.#parts.clock.time());
     return {
       key,
       runId: run_id,
@@ -188,7 +198,9 @@ export class Runner {
   #adjustSlots(): void {
     const { state } = this.#parts;
     const { slots } = this.#feedAhead;
-    if (slots !== state.executionSlots) this.#act(() => state.setExecutionSlots(slots, Date.now() / 1000));
+    if (slots !== state.executionSlots) {
+      this.#act(() => state.setExecutionSlots(slots, this.#parts.clock.time()));
+    }
   }
 
   #ended(outcome: ExecutionOutcome): Stimulus {
@@ -229,11 +241,7 @@ export class Runner {
     const stimulus_id = this.stimulusId("gather-dep");
     let event: Stimulus;
     try {
-      const reply = await this.#parts.pool.call(
-        worker,
-        { op: "get_data", keys, who: this.#parts.state.address },
-        signal,
-      );
+      const reply = await this.#parts.peers.getData(worker, keys, signal);
       event = reply.status === "busy"
         ? { op: "gather-busy", worker, stimulus_id }
         : { op: "gather-success", worker, data: this.#keep(reply.data, keys), stimulus_id };
@@ -259,11 +267,11 @@ export class Runner {
   }
 
   #retryLater(worker: Address): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
+    const cancel = this.#parts.clock.timer(BUSY_PAUSE_MS, () => {
+      this.#timers.delete(cancel);
       this.handle([{ op: "retry-busy-worker", worker, stimulus_id: this.stimulusId("retry-busy-worker") }]);
-    }, BUSY_PAUSE_MS);
-    this.#timers.add(timer);
+    });
+    this.#timers.add(cancel);
   }
 }
 
