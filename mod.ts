@@ -53,7 +53,7 @@ export type {
   SecurityFacts,
   WorkerIdentity,
   WorkerMetrics,
-} from "./messages/rpc.ts";
+} from "./messages/facts.ts";
 export type { RemoteErrorInfo } from "./protocol/remote_error.ts";
 export { SerializationError } from "./protocol/serialized.ts";
 export type { DownscaleOptions, RetireOptions } from "./scheduler/departures.ts";

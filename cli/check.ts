@@ -13,6 +13,7 @@ import { dialTcp } from "../transport/tcp.ts";
 import { Deadline, orAborted } from "../internal/deadline.ts";
 import { type Grant, grantText } from "../messages/grant.ts";
 import { isRecord } from "../messages/common.ts";
+import { untyped } from "../messages/operations.ts";
 import { ownFaults, type TlsContext } from "../security/live/context.ts";
 import { diagnose } from "../security/x509/diagnosis.ts";
 import { findPath } from "../security/x509/path.ts";
@@ -175,7 +176,7 @@ function describeTls({ tls }: Comm, lines: Line[]): void {
 }
 
 async function roleOf(comm: Comm, signal: AbortSignal): Promise<{ type: unknown; text: string }> {
-  const identity: unknown = await call(comm, { op: "identity" }, signal);
+  const identity: unknown = await call(comm, untyped("identity"), {}, signal);
   if (!isRecord(identity)) {
     return { type: undefined, text: "speaks Dask's protocol, and does not say what it is" };
   }

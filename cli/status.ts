@@ -10,8 +10,10 @@ import { RpcError } from "../rpc/errors.ts";
 import { TimeoutError } from "../internal/errors.ts";
 import { call } from "../rpc/call.ts";
 import { Deadline } from "../internal/deadline.ts";
-import { isRecord } from "../messages/common.ts";
-import type { LinkFacts, SchedulerIdentity, WorkerIdentity } from "../messages/rpc.ts";
+import { isRecord, MessageError } from "../messages/common.ts";
+import type { LinkFacts, SchedulerIdentity, WorkerIdentity } from "../messages/facts.ts";
+import { type Operation, untyped } from "../messages/operations.ts";
+import { isSchedulerIdentity, SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
 import { printText } from "./run.ts";
 import { parseQuestion, type Question, type Subcommand } from "./subcommand.ts";
 import { printable, table } from "./table.ts";
@@ -57,24 +59,23 @@ export async function fetchStatus({ address, links, timeoutMs }: Question): Prom
     timeout: timeoutMs,
     signal: deadline.signal,
   });
-  const ask = async (op: string): Promise<unknown> => {
+  const ask = async <Reply>(operation: Operation<unknown, Reply>): Promise<Reply | undefined> => {
     try {
-      return await call(comm, { op }, deadline.signal);
+      return await call(comm, operation, {}, deadline.signal);
     } catch (error) {
-      if (error instanceof RpcError) return undefined; // an older or another scheduler
+      // An older or another scheduler.
+      if (error instanceof RpcError || error instanceof MessageError) return undefined;
       throw error;
     }
   };
-  const identity = await call(comm, { op: "identity", n_workers: -1 }, deadline.signal);
-  if (!isRecord(identity) || identity.type !== "Scheduler") {
-    throw new TypeError(`"${address}" is no scheduler: it says that it is ${kindOf(identity)}`);
+  const answer = await call(comm, untyped("identity"), { n_workers: -1 }, deadline.signal);
+  if (!isSchedulerIdentity(answer)) {
+    throw new TypeError(`"${address}" is no scheduler: it says that it is ${kindOf(answer)}`);
   }
-  const tasks = await ask("get_task_prefix_states");
-  const open = await ask("links");
   return {
-    identity,
-    tasks: isRecord(tasks) ? tasks as ClusterStatus["tasks"] : undefined,
-    links: Array.isArray(open) ? open as LinkFacts[] : undefined,
+    identity: answer,
+    tasks: await ask(SCHEDULER_OPERATIONS.get_task_prefix_states),
+    links: await ask(SCHEDULER_OPERATIONS.links),
     tls: comm.tls,
     now: Date.now() / 1000,
   };

@@ -12,7 +12,8 @@ import { currentConfig } from "../config/load.ts";
 import { checkOptions } from "../internal/options.ts";
 import { Deadline } from "../internal/deadline.ts";
 import type { Address, ClientId, Key } from "../messages/common.ts";
-import type { LinkFacts, SchedulerIdentity } from "../messages/rpc.ts";
+import type { LinkFacts, SchedulerIdentity } from "../messages/facts.ts";
+import { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
 import type { Security } from "../security/security.ts";
 import {
   type CancelOptions,
@@ -231,12 +232,17 @@ export class Client implements Submitter, AsyncDisposable {
     if (address === undefined) return linksOf([], this.#session.openComms);
     this.#session.checkOpen();
     using deadline = this.#session.deadline(options, `links of ${address}`);
-    return await this.#session.pool.call(address, { op: "links" }, deadline.signal);
+    return await this.#session.pool.call(address, SCHEDULER_OPERATIONS.links, {}, deadline.signal);
   }
 
   /** What the scheduler says about itself and its workers. */
   async schedulerInfo(options?: WaitOptions): Promise<SchedulerIdentity> {
-    return await this.#session.ask({ op: "identity", n_workers: -1 }, options, "scheduler's identity");
+    return await this.#session.ask(
+      SCHEDULER_OPERATIONS.identity,
+      { n_workers: -1 },
+      options,
+      "scheduler's identity",
+    );
   }
 
   /** Addresses of the workers that hold the results of `futures`, by key. */
@@ -245,22 +251,22 @@ export class Client implements Submitter, AsyncDisposable {
     options?: WaitOptions,
   ): Promise<Record<Key, Address[]>> {
     const keys = Array.from(futures, (future) => future.key);
-    return await this.#session.ask({ op: "who_has", keys }, options, "who_has");
+    return await this.#session.ask(SCHEDULER_OPERATIONS.who_has, { keys }, options, "who_has");
   }
 
   /** Keys of the results that each worker holds, by its address. */
   async hasWhat(options?: WaitOptions): Promise<Record<Address, Key[]>> {
-    return await this.#session.ask({ op: "has_what", workers: null }, options, "has_what");
+    return await this.#session.ask(SCHEDULER_OPERATIONS.has_what, { workers: null }, options, "has_what");
   }
 
   /** Keys of the tasks that each worker was given and has not finished, by its address. */
   async processing(options?: WaitOptions): Promise<Record<Address, Key[]>> {
-    return await this.#session.ask({ op: "processing", workers: null }, options, "processing");
+    return await this.#session.ask(SCHEDULER_OPERATIONS.processing, { workers: null }, options, "processing");
   }
 
   /** Number of threads of each worker, by its address. */
   async nthreads(options?: WaitOptions): Promise<Record<Address, number>> {
-    return await this.#session.ask({ op: "ncores", workers: null }, options, "ncores");
+    return await this.#session.ask(SCHEDULER_OPERATIONS.ncores, { workers: null }, options, "ncores");
   }
 
   /**
@@ -271,7 +277,12 @@ export class Client implements Submitter, AsyncDisposable {
   async waitForWorkers(count: number, options?: WaitOptions): Promise<void> {
     using deadline = this.#session.deadline(options, `${count} workers`);
     for (;;) {
-      const info = await this.#session.ask({ op: "identity", n_workers: -1 }, deadline, "workers");
+      const info = await this.#session.ask(
+        SCHEDULER_OPERATIONS.identity,
+        { n_workers: -1 },
+        deadline,
+        "workers",
+      );
       const running = Object.values(info.workers).filter((worker) => worker.status === "running");
       if (running.length >= count) return;
       await this.#session.platform.clock.sleep(100, deadline.signal); // polls, as Dask's client does
@@ -286,7 +297,8 @@ export class Client implements Submitter, AsyncDisposable {
    */
   async retireWorkers(which: RetireWorkersOptions, options?: WaitOptions): Promise<Address[]> {
     const retired = await this.#session.ask(
-      { op: "retire_workers", ...which, close_workers: true },
+      SCHEDULER_OPERATIONS.retire_workers,
+      { ...which, close_workers: true },
       options,
       "retire_workers",
     );

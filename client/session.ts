@@ -14,6 +14,8 @@ import { type Platform, systemPlatform } from "../comm/platform.ts";
 import { CommClosed } from "../comm/errors.ts";
 import { DistributedError, messageOf, TimeoutError } from "../internal/errors.ts";
 import type { LinkOptions } from "../comm/link_options.ts";
+import { call } from "../rpc/call.ts";
+import { RpcError } from "../rpc/errors.ts";
 import { ConnectionPool } from "../rpc/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { defaultScheme } from "../comm/settings.ts";
@@ -29,8 +31,9 @@ import {
   parseClientReport,
   type TaskRow,
 } from "../messages/client_scheduler.ts";
-import type { Address, ClientId, Key, RawMessage } from "../messages/common.ts";
-import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
+import { type Address, type ClientId, type Key, MessageError } from "../messages/common.ts";
+import type { FieldsOf, Operation } from "../messages/operations.ts";
+import { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
 import { decodeError } from "../protocol/remote_error.ts";
 import { Credentials } from "../security/live/credentials.ts";
 import type { Security } from "../security/security.ts";
@@ -87,7 +90,7 @@ export class Session implements FutureOwner {
   /** Whether payloads have to be copied, as the cluster is in this program. */
   readonly sharesMemory: boolean;
   #comm: Comm;
-  #stream: BatchedSend;
+  #stream: BatchedSend<ClientStreamMessage>;
   #gatherer: Gatherer;
   #state: ClientState;
   #watchers = new Watchers();
@@ -223,15 +226,16 @@ export class Session implements FutureOwner {
   }
 
   /** Asks the scheduler. */
-  async ask<Op extends string>(
-    request: { readonly op: Op } & RequestOf<Op>,
+  async ask<Request, Reply>(
+    operation: Operation<Request, Reply>,
+    request: FieldsOf<Request>,
     options: DeadlineOptions | undefined,
     what: string,
-  ): Promise<ReplyOf<Op>> {
+  ): Promise<Reply> {
     this.checkOpen();
     using deadline = this.deadline(options, what);
     try {
-      return await this.pool.call(this.schedulerAddress, request, deadline.signal);
+      return await this.pool.call(this.schedulerAddress, operation, request, deadline.signal);
     } catch (error) {
       if (error instanceof CommClosed) this.checkOpen();
       throw error;
@@ -256,7 +260,7 @@ export class Session implements FutureOwner {
     const keys = retrying.map((state) => state.key);
     let running: readonly Key[] = [];
     try {
-      running = await this.ask({ op: "retry", keys, client: this.id }, options, "retry");
+      running = await this.ask(SCHEDULER_OPERATIONS.retry, { keys, client: this.id }, options, "retry");
     } finally {
       this.#handle([{ op: "retry-answer", wants: retrying, running }, FLUSH]);
     }
@@ -439,27 +443,17 @@ export class Session implements FutureOwner {
 }
 
 async function register(comm: Comm, client: ClientId, signal: AbortSignal | undefined): Promise<void> {
-  const written = comm.write({
-    op: "register-client",
-    client,
-    versions: { host: {}, packages: {} },
-    reply: false,
-  });
-  await orAborted(written, signal);
-  const answer = await orAborted(comm.read(), signal);
-  const [start] = Array.isArray(answer) ? answer as RawMessage[] : [];
-  if (start?.["op"] !== "stream-start") {
-    throw new DistributedError(
-      "REGISTER",
-      `Cannot register with "${comm.peerAddress}": it is no scheduler, or refuses clients (answer: ${
-        JSON.stringify(answer)?.slice(0, 200)
-      })`,
-    );
+  const refused = (why: string, options?: ErrorOptions) =>
+    new DistributedError("REGISTER", `Cannot register with "${comm.peerAddress}": ${why}`, options);
+  const request = { client, versions: { host: {}, packages: {} } };
+  try {
+    const [{ error, warning }] = await call(comm, SCHEDULER_OPERATIONS["register-client"], request, signal);
+    if (error !== undefined && error !== "") throw refused(error);
+    if (warning !== undefined && warning !== "") logger.warning(warning);
+  } catch (cause) {
+    if (!(cause instanceof MessageError || cause instanceof RpcError)) throw cause;
+    throw refused(`it is no scheduler, or refuses clients (${cause.message})`, { cause });
   }
-  if (typeof start["error"] === "string" && start["error"] !== "") {
-    throw new DistributedError("REGISTER", `Cannot register with "${comm.peerAddress}": ${start["error"]}`);
-  }
-  if (typeof start["warning"] === "string" && start["warning"] !== "") logger.warning(start["warning"]);
 }
 
 function describe(states: readonly KeyState[]): string {

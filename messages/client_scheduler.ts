@@ -24,6 +24,16 @@ import {
   MessageError,
   type RawMessage,
 } from "./common.ts";
+import {
+  lacking,
+  type MessageOf,
+  named,
+  OBSERVE,
+  streamParser,
+  SUBMIT,
+  THE_SCHEDULER,
+  unchecked,
+} from "./operations.ts";
 import { isReferenceList, isTaskArguments, type Reference, type TaskArguments } from "./run_spec.ts";
 
 /** A task in a graph: its key, its arguments, and which results go where in them. */
@@ -139,19 +149,6 @@ export interface CloseStream {
   readonly op: "close-stream";
 }
 
-/** Everything a client says on its stream. */
-export type ClientStreamMessage =
-  | UpdateGraph
-  | ClientReleasesFunctions
-  | ClientDesiresKeys
-  | ClientReleasesKeys
-  | CancelKeys
-  | ReportKey
-  | UpdateData
-  | HeartbeatClient
-  | CloseClient
-  | CloseStream;
-
 /** Scheduler → client: the task's result is in some worker's memory. */
 export interface KeyInMemory {
   /** Operation. */
@@ -220,49 +217,33 @@ export interface StreamClosed {
   readonly op: "stream-closed";
 }
 
-/** Everything the scheduler says on a client's stream once it is registered. */
-export type ClientReport =
-  | KeyInMemory
-  | ClientTaskErred
-  | LostData
-  | TaskRetried
-  | CancelledKeys
-  | AdjustHeartbeatInterval
-  | StreamClosed
-  | CloseStream;
+function parseReleaseFunctions(message: RawMessage): ClientReleasesFunctions {
+  checkKeys(message, "functions");
+  return message as unknown as ClientReleasesFunctions;
+}
 
-/** Checks a message from a client. Throws {@linkcode MessageError} if it is not one. */
-export function parseClientStreamMessage(message: RawMessage): ClientStreamMessage {
-  switch (message["op"]) {
-    case "update-graph":
-      return parseUpdateGraph(message);
-    case "client-releases-functions":
-      checkKeys(message, "functions");
-      break;
-    case "client-desires-keys":
-    case "client-releases-keys":
-      return { op: message["op"], keys: checkKeys(message, "keys") };
-    case "cancel-keys":
-      return {
-        op: "cancel-keys",
-        keys: checkKeys(message, "keys"),
-        force: checkBoolean(message, "force"),
-        reason: checkString(message, "reason"),
-        msg: typeof message["msg"] === "string" ? message["msg"] : null,
-      };
-    case "report-key":
-      checkKey(message, "key");
-      break;
-    case "update-data":
-      return parseUpdateData(message);
-    case "heartbeat-client":
-    case "close-client":
-    case "close-stream":
-      break;
-    default:
-      throw new MessageError(`Cannot handle "${String(message["op"])}" on a client's stream`);
-  }
-  return message as unknown as ClientStreamMessage;
+function parseDesiresKeys(message: RawMessage): ClientDesiresKeys {
+  return { op: "client-desires-keys", keys: checkKeys(message, "keys") };
+}
+
+function parseReleasesKeys(message: RawMessage): ClientReleasesKeys {
+  return { op: "client-releases-keys", keys: checkKeys(message, "keys") };
+}
+
+function parseCancelKeys(message: RawMessage): CancelKeys {
+  return {
+    op: "cancel-keys",
+    keys: checkKeys(message, "keys"),
+    force: checkBoolean(message, "force"),
+    reason: checkString(message, "reason"),
+    msg: typeof message["msg"] === "string" ? message["msg"] : null,
+  };
+}
+
+/** Parses a message about one task that has nothing but the key to be checked. */
+function aboutKey<Message>(message: RawMessage): Message {
+  checkKey(message, "key");
+  return message as unknown as Message;
 }
 
 /** Checks an `update-data`. Throws {@linkcode MessageError}. */
@@ -335,35 +316,84 @@ function checkAnnotations(annotations: Readonly<Record<string, unknown>>): void 
   }
 }
 
-/** Checks a message from the scheduler to a client; `undefined` for an op that a client may ignore, as Dask's do. */
-export function parseClientReport(message: RawMessage): ClientReport | undefined {
-  switch (message["op"]) {
-    case "key-in-memory":
-      checkKey(message, "key");
-      if (message["result"] !== undefined && !(message["result"] instanceof Uint8Array)) {
-        throw new MessageError(`Cannot handle "key-in-memory": field "result" must be bytes`);
-      }
-      break;
-    case "lost-data":
-    case "task-retried":
-    case "task-erred":
-      checkKey(message, "key");
-      break;
-    case "cancelled-keys":
-      return {
-        op: "cancelled-keys",
-        keys: checkKeys(message, "keys"),
-        reason: message["reason"] as string | null,
-        msg: message["msg"] as string | null,
-      };
-    case "adjust-heartbeat-interval":
-      checkNumber(message, "interval");
-      break;
-    case "stream-closed":
-    case "close-stream":
-      break;
-    default:
-      return undefined;
+function parseKeyInMemory(message: RawMessage): KeyInMemory { // hot: per task
+  checkKey(message, "key");
+  if (message["result"] !== undefined && !(message["result"] instanceof Uint8Array)) {
+    throw new MessageError(`Cannot handle "key-in-memory": field "result" must be bytes`);
   }
-  return message as unknown as ClientReport;
+  return message as unknown as KeyInMemory;
 }
+
+function parseCancelledKeys(message: RawMessage): CancelledKeys {
+  return {
+    op: "cancelled-keys",
+    keys: checkKeys(message, "keys"),
+    reason: message["reason"] as string | null,
+    msg: message["msg"] as string | null,
+  };
+}
+
+function parseAdjustHeartbeat(message: RawMessage): AdjustHeartbeatInterval {
+  checkNumber(message, "interval");
+  return message as unknown as AdjustHeartbeatInterval;
+}
+
+/** What a client says on its stream. */
+export const CLIENT_STREAM = named({
+  "update-graph": { access: SUBMIT, parse: parseUpdateGraph },
+  "client-releases-functions": { access: SUBMIT, parse: parseReleaseFunctions },
+  "client-desires-keys": { access: SUBMIT, parse: parseDesiresKeys },
+  "client-releases-keys": { access: SUBMIT, parse: parseReleasesKeys },
+  "cancel-keys": { access: SUBMIT, parse: parseCancelKeys },
+  "update-data": { access: SUBMIT, parse: parseUpdateData },
+  // Its answer may hold a small result, or an error with arguments in it.
+  "report-key": { access: SUBMIT, parse: aboutKey<ReportKey> },
+  "heartbeat-client": { access: OBSERVE, parse: unchecked<HeartbeatClient> },
+  "close-client": { access: OBSERVE, parse: unchecked<CloseClient> },
+  "close-stream": { access: OBSERVE, parse: unchecked<CloseStream> },
+  ...lacking([
+    "publish_flush_batched_send",
+    "queue-future-release",
+    "queue_release",
+    "subscribe-topic",
+    "unsubscribe-topic",
+    "variable-future-received-confirm",
+    "variable_delete",
+  ]),
+});
+
+/** What the scheduler says on a client's stream once it is registered. */
+export const CLIENT_REPORTS = named({
+  "key-in-memory": { access: THE_SCHEDULER, parse: parseKeyInMemory },
+  "task-erred": { access: THE_SCHEDULER, parse: aboutKey<ClientTaskErred> },
+  "lost-data": { access: THE_SCHEDULER, parse: aboutKey<LostData> },
+  "task-retried": { access: THE_SCHEDULER, parse: aboutKey<TaskRetried> },
+  "cancelled-keys": { access: THE_SCHEDULER, parse: parseCancelledKeys },
+  "adjust-heartbeat-interval": { access: THE_SCHEDULER, parse: parseAdjustHeartbeat },
+  "stream-closed": { access: THE_SCHEDULER, parse: unchecked<StreamClosed> },
+  "close-stream": { access: THE_SCHEDULER, parse: unchecked<CloseStream> },
+  ...lacking(["error", "event", "restart"]),
+});
+
+/** Everything that a client says on its stream. */
+export type ClientStreamMessage = MessageOf<typeof CLIENT_STREAM>;
+
+/** Everything that the scheduler says on a client's stream once it is registered. */
+export type ClientReport = MessageOf<typeof CLIENT_REPORTS>;
+
+/** Checks a message from a client. Throws {@linkcode MessageError} if it is not one. */
+export const parseClientStreamMessage: (message: RawMessage) => ClientStreamMessage = streamParser(
+  CLIENT_STREAM,
+  (op): never => {
+    throw new MessageError(`Cannot handle "${op}" on a client's stream`);
+  },
+);
+
+/**
+ * Checks a message from the scheduler to a client; `undefined` for an op that a client may ignore, as Dask's do. Throws
+ * {@linkcode MessageError}.
+ */
+export const parseClientReport: (message: RawMessage) => ClientReport | undefined = streamParser(
+  CLIENT_REPORTS,
+  () => undefined,
+);

@@ -157,3 +157,61 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
+
+/** Whether `value` is a text. */
+export function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+/** Whether `value` is a number. */
+export function isNumber(value: unknown): value is number {
+  return typeof value === "number";
+}
+
+/** A check for lists of what passes `isItem`. */
+export function listOf<Item>(
+  isItem: (value: unknown) => value is Item,
+): (value: unknown) => value is Item[] {
+  return (value): value is Item[] => Array.isArray(value) && value.every(isItem);
+}
+
+/** A check for maps whose values pass `isItem`. */
+export function mapOf<Item>(
+  isItem: (value: unknown) => value is Item,
+): (value: unknown) => value is Record<string, Item> {
+  return (value): value is Record<string, Item> => {
+    if (!isRecord(value)) return false;
+    for (const key in value) if (!isItem(value[key])) return false;
+    return true;
+  };
+}
+
+/** `message[field]`, or nothing if it is absent or nil. Throws {@linkcode MessageError} if it has a wrong type. */
+export function optional<T>(
+  message: RawMessage,
+  field: string,
+  isValid: (value: unknown) => value is T,
+): T | undefined {
+  const value = message[field];
+  if (value === undefined || value === null) return undefined;
+  if (!isValid(value)) {
+    throw new MessageError(`Cannot handle "${String(message["op"])}": field "${field}" has a wrong type`);
+  }
+  return value;
+}
+
+const STATUSES: ReadonlySet<string> = new Set<WorkerStatus>([
+  "init",
+  "running",
+  "paused",
+  "closing_gracefully",
+  "closing",
+  "closed",
+]);
+
+/** Checks that `message.status` is a worker's status. Throws {@linkcode MessageError}. */
+export function checkStatus(message: RawMessage): WorkerStatus {
+  const status = checkString(message, "status");
+  if (STATUSES.has(status)) return status as WorkerStatus;
+  throw new MessageError(`Cannot handle "${String(message["op"])}": no status is called "${status}"`);
+}

@@ -15,6 +15,7 @@ import {
   checkNumber,
   checkRecord,
   checkSize,
+  checkStatus,
   checkString,
   checkWhoHas,
   type FunctionHash,
@@ -24,7 +25,24 @@ import {
   type RawMessage,
   type WorkerStatus,
 } from "./common.ts";
+import {
+  lacking,
+  type MessageOf,
+  named,
+  streamParser,
+  THE_SCHEDULER,
+  unchecked,
+  WORKERS,
+} from "./operations.ts";
 import { parseRunSpec, type RunSpec } from "./run_spec.ts";
+
+/** Some keys, and what caused the message. */
+interface AboutKeys {
+  /** Keys. */
+  readonly keys: readonly Key[];
+  /** What caused it. */
+  readonly stimulus_id: string;
+}
 
 /** One timed step of a task, in seconds since the epoch. */
 export interface StartStop {
@@ -93,13 +111,9 @@ export interface TaskErred {
 }
 
 /** Worker → scheduler: holds replicas of these now. */
-export interface AddKeys {
+export interface AddKeys extends AboutKeys {
   /** Operation. */
   readonly op: "add-keys";
-  /** Keys. */
-  readonly keys: readonly Key[];
-  /** What caused it. */
-  readonly stimulus_id: string;
 }
 
 /** Worker → scheduler: no longer holds this. */
@@ -122,20 +136,6 @@ export interface Reschedule {
   readonly stimulus_id: string;
 }
 
-/** Worker → scheduler: a task left the pool of threads, and goes on running. */
-export interface LongRunning {
-  /** Operation. */
-  readonly op: "long-running";
-  /** Key. */
-  readonly key: Key;
-  /** Echo of {@linkcode ComputeTask.run_id}. */
-  readonly run_id: number;
-  /** Seconds that it ran in the pool, or nothing if that was told before. */
-  readonly compute_duration: number | null;
-  /** What caused it. */
-  readonly stimulus_id: string;
-}
-
 /** Worker → scheduler: this task left the thread pool and goes on without a thread of its own. */
 export interface LongRunning {
   /** Operation. */
@@ -151,13 +151,9 @@ export interface LongRunning {
 }
 
 /** Worker → scheduler: nobody I know of has these. */
-export interface RequestRefreshWhoHas {
+export interface RequestRefreshWhoHas extends AboutKeys {
   /** Operation. */
   readonly op: "request-refresh-who-has";
-  /** Keys. */
-  readonly keys: readonly Key[];
-  /** What caused it. */
-  readonly stimulus_id: string;
 }
 
 /** Either direction: the worker's status is, or shall be, this. */
@@ -185,20 +181,6 @@ export interface LogEvent {
   /** Anything. */
   readonly msg: unknown;
 }
-
-/** Everything a worker says on its stream. */
-export type WorkerStreamMessage =
-  | TaskFinished
-  | TaskErred
-  | AddKeys
-  | ReleaseWorkerData
-  | Reschedule
-  | LongRunning
-  | RequestRefreshWhoHas
-  | WorkerStatusChange
-  | KeepAlive
-  | LogEvent
-  | CloseStream;
 
 /** Scheduler → worker: run a task. */
 export interface ComputeTask {
@@ -231,13 +213,9 @@ export interface ComputeTask {
 }
 
 /** Scheduler → worker: nobody needs these any more. */
-export interface FreeKeys {
+export interface FreeKeys extends AboutKeys {
   /** Operation. */
   readonly op: "free-keys";
-  /** Keys. */
-  readonly keys: readonly Key[];
-  /** What caused it. */
-  readonly stimulus_id: string;
 }
 
 /** Scheduler → worker: fetch replicas of these. */
@@ -253,13 +231,9 @@ export interface AcquireReplicas {
 }
 
 /** Scheduler → worker: drop your replicas of these. */
-export interface RemoveReplicas {
+export interface RemoveReplicas extends AboutKeys {
   /** Operation. */
   readonly op: "remove-replicas";
-  /** Keys. */
-  readonly keys: readonly Key[];
-  /** What caused it. */
-  readonly stimulus_id: string;
 }
 
 /** Scheduler → worker: these are the holders now. */
@@ -306,81 +280,52 @@ export interface FreeFunctions {
   readonly functions: readonly FunctionHash[];
 }
 
-/** Everything the scheduler says on a worker's stream once it is registered. */
-export type WorkerCommand =
-  | ComputeTask
-  | FreeKeys
-  | AcquireReplicas
-  | RemoveReplicas
-  | RefreshWhoHas
-  | RemoveWorker
-  | WorkerStatusChange
-  | CloseWorker
-  | RegisterFunctions
-  | FreeFunctions
-  | CloseStream;
-
-const STATUSES: ReadonlySet<string> = new Set<WorkerStatus>([
-  "init",
-  "running",
-  "paused",
-  "closing_gracefully",
-  "closing",
-  "closed",
-]);
-
-/** Checks that `message.status` is a worker's status. Throws {@linkcode MessageError}. */
-export function checkStatus(message: RawMessage): WorkerStatus {
-  const status = checkString(message, "status");
-  if (STATUSES.has(status)) return status as WorkerStatus;
-  throw new MessageError(`Cannot handle "${String(message["op"])}": no status is called "${status}"`);
+function parseTaskFinished(message: RawMessage): TaskFinished { // hot: per task
+  checkKey(message, "key");
+  checkNumber(message, "run_id");
+  checkSize(message, "nbytes");
+  checkString(message, "typename");
+  if (message["result"] !== undefined && !(message["result"] instanceof Uint8Array)) {
+    throw new MessageError(`Cannot handle "task-finished": field "result" must be bytes`);
+  }
+  checkStartStops(message);
+  return message as unknown as TaskFinished;
 }
 
-/** Checks a message from a worker. Throws {@linkcode MessageError} if it is not one. */
-export function parseWorkerStreamMessage(message: RawMessage): WorkerStreamMessage {
-  switch (message["op"]) {
-    case "task-finished": // hot: per task
-      checkKey(message, "key");
-      checkNumber(message, "run_id");
-      checkSize(message, "nbytes");
-      checkString(message, "typename");
-      if (message["result"] !== undefined && !(message["result"] instanceof Uint8Array)) {
-        throw new MessageError(`Cannot handle "task-finished": field "result" must be bytes`);
-      }
-      checkStartStops(message);
-      break;
-    case "task-erred":
-      checkKey(message, "key");
-      checkNumber(message, "run_id");
-      checkStartStops(message);
-      break;
-    case "release-worker-data":
-    case "reschedule":
-      checkKey(message, "key");
-      break;
-    case "long-running":
-      checkKey(message, "key");
-      checkNumber(message, "run_id");
-      if (message["compute_duration"] !== null) checkNumber(message, "compute_duration");
-      break;
-    case "add-keys":
-    case "request-refresh-who-has":
-      return {
-        op: message["op"],
-        keys: checkKeys(message, "keys"),
-        stimulus_id: checkString(message, "stimulus_id"),
-      };
-    case "worker-status-change":
-      checkStatus(message);
-      break;
-    case "keep-alive":
-    case "log-event":
-    case "close-stream":
-      break;
-    default:
-      throw new MessageError(`Cannot handle "${String(message["op"])}" on a worker's stream`);
-  }
-  return message as unknown as WorkerStreamMessage;
+function parseTaskErred(message: RawMessage): TaskErred {
+  checkKey(message, "key");
+  checkNumber(message, "run_id");
+  checkStartStops(message);
+  return message as unknown as TaskErred;
+}
+
+function parseLongRunning(message: RawMessage): LongRunning {
+  checkKey(message, "key");
+  checkNumber(message, "run_id");
+  if (message["compute_duration"] !== null) checkNumber(message, "compute_duration");
+  return message as unknown as LongRunning;
+}
+
+function parseStatusChange(message: RawMessage): WorkerStatusChange {
+  checkStatus(message);
+  return message as unknown as WorkerStatusChange;
+}
+
+/** Parses a message about one task that has nothing but the key to be checked. */
+function aboutTask<Message>(message: RawMessage): Message {
+  checkKey(message, "key");
+  return message as unknown as Message;
+}
+
+/** Parses a message of operation `op` about some keys, which Python may send as a set. */
+function aboutKeys<const Op extends string>(
+  op: Op,
+): (message: RawMessage) => AboutKeys & { readonly op: Op } {
+  return (message) => ({
+    op,
+    keys: checkKeys(message, "keys"),
+    stimulus_id: checkString(message, "stimulus_id"),
+  });
 }
 
 function checkStartStops(message: RawMessage): void {
@@ -408,51 +353,98 @@ function checkPriority(message: RawMessage): void {
   throw new MessageError(`Cannot handle "compute-task": field "priority" must be a list of numbers`);
 }
 
-/** Checks a message from the scheduler to a worker. Throws {@linkcode MessageError} if it is not one. */
-export function parseWorkerCommand(message: RawMessage): WorkerCommand {
-  switch (message["op"]) {
-    case "compute-task": // hot: per task
-      checkKey(message, "key");
-      checkNumber(message, "run_id");
-      checkPriority(message);
-      checkString(message, "stimulus_id");
-      checkWhoHas(message, "who_has");
-      checkRecord(message, "nbytes");
-      parseRunSpec(message["run_spec"]);
-      break;
-    case "free-keys":
-    case "remove-replicas":
-      return {
-        op: message["op"],
-        keys: checkKeys(message, "keys"),
-        stimulus_id: checkString(message, "stimulus_id"),
-      };
-    case "acquire-replicas":
-      checkWhoHas(message, "who_has");
-      checkRecord(message, "nbytes");
-      break;
-    case "refresh-who-has":
-      checkWhoHas(message, "who_has");
-      break;
-    case "remove-worker":
-      checkAddress(message, "worker");
-      break;
-    case "worker-status-change":
-      checkStatus(message);
-      break;
-    case "close":
-      checkString(message, "reason");
-      break;
-    case "register-functions":
-      checkRecord(message, "functions");
-      break;
-    case "free-functions":
-      checkKeys(message, "functions");
-      break;
-    case "close-stream":
-      break;
-    default:
-      throw new MessageError(`Cannot handle "${String(message["op"])}" on the scheduler's stream`);
-  }
-  return message as unknown as WorkerCommand;
+function parseComputeTask(message: RawMessage): ComputeTask { // hot: per task
+  checkKey(message, "key");
+  checkNumber(message, "run_id");
+  checkPriority(message);
+  checkString(message, "stimulus_id");
+  checkWhoHas(message, "who_has");
+  checkRecord(message, "nbytes");
+  parseRunSpec(message["run_spec"]);
+  return message as unknown as ComputeTask;
 }
+
+function parseAcquireReplicas(message: RawMessage): AcquireReplicas {
+  checkWhoHas(message, "who_has");
+  checkRecord(message, "nbytes");
+  return message as unknown as AcquireReplicas;
+}
+
+function parseRefreshWhoHas(message: RawMessage): RefreshWhoHas {
+  checkWhoHas(message, "who_has");
+  return message as unknown as RefreshWhoHas;
+}
+
+function parseRemoveWorker(message: RawMessage): RemoveWorker {
+  checkAddress(message, "worker");
+  return message as unknown as RemoveWorker;
+}
+
+function parseClose(message: RawMessage): CloseWorker {
+  checkString(message, "reason");
+  return message as unknown as CloseWorker;
+}
+
+function parseRegisterFunctions(message: RawMessage): RegisterFunctions {
+  checkRecord(message, "functions");
+  return message as unknown as RegisterFunctions;
+}
+
+function parseFreeFunctions(message: RawMessage): FreeFunctions {
+  checkKeys(message, "functions");
+  return message as unknown as FreeFunctions;
+}
+
+/** What a worker says on its stream, which only `register-worker` opens. */
+export const WORKER_STREAM = named({
+  "task-finished": { access: WORKERS, parse: parseTaskFinished },
+  "task-erred": { access: WORKERS, parse: parseTaskErred },
+  "add-keys": { access: WORKERS, parse: aboutKeys("add-keys") },
+  "release-worker-data": { access: WORKERS, parse: aboutTask<ReleaseWorkerData> },
+  "reschedule": { access: WORKERS, parse: aboutTask<Reschedule> },
+  "long-running": { access: WORKERS, parse: parseLongRunning },
+  "request-refresh-who-has": { access: WORKERS, parse: aboutKeys("request-refresh-who-has") },
+  "worker-status-change": { access: WORKERS, parse: parseStatusChange },
+  "keep-alive": { access: WORKERS, parse: unchecked<KeepAlive> },
+  "log-event": { access: WORKERS, parse: unchecked<LogEvent> },
+  "close-stream": { access: WORKERS, parse: unchecked<CloseStream> },
+  ...lacking(["steal-response"]),
+});
+
+/** What the scheduler says on a worker's stream once it is registered. */
+export const WORKER_COMMANDS = named({
+  "compute-task": { access: THE_SCHEDULER, parse: parseComputeTask },
+  "free-keys": { access: THE_SCHEDULER, parse: aboutKeys("free-keys") },
+  "acquire-replicas": { access: THE_SCHEDULER, parse: parseAcquireReplicas },
+  "remove-replicas": { access: THE_SCHEDULER, parse: aboutKeys("remove-replicas") },
+  "refresh-who-has": { access: THE_SCHEDULER, parse: parseRefreshWhoHas },
+  "remove-worker": { access: THE_SCHEDULER, parse: parseRemoveWorker },
+  "worker-status-change": { access: THE_SCHEDULER, parse: parseStatusChange },
+  "close": { access: THE_SCHEDULER, parse: parseClose },
+  "register-functions": { access: THE_SCHEDULER, parse: parseRegisterFunctions },
+  "free-functions": { access: THE_SCHEDULER, parse: parseFreeFunctions },
+  "close-stream": { access: THE_SCHEDULER, parse: unchecked<CloseStream> },
+  ...lacking(["cancel-compute", "shuffle-fail", "steal-request"]),
+});
+
+/** Everything that a worker says on its stream. */
+export type WorkerStreamMessage = MessageOf<typeof WORKER_STREAM>;
+
+/** Everything that the scheduler says on a worker's stream once it is registered. */
+export type WorkerCommand = MessageOf<typeof WORKER_COMMANDS>;
+
+/** Checks a message from a worker. Throws {@linkcode MessageError} if it is not one. */
+export const parseWorkerStreamMessage: (message: RawMessage) => WorkerStreamMessage = streamParser(
+  WORKER_STREAM,
+  (op): never => {
+    throw new MessageError(`Cannot handle "${op}" on a worker's stream`);
+  },
+);
+
+/** Checks a message from the scheduler to a worker. Throws {@linkcode MessageError} if it is not one. */
+export const parseWorkerCommand: (message: RawMessage) => WorkerCommand = streamParser(
+  WORKER_COMMANDS,
+  (op): never => {
+    throw new MessageError(`Cannot handle "${op}" on the scheduler's stream`);
+  },
+);

@@ -40,8 +40,8 @@ export interface BatchedSendOptions {
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
-/** The writing half of a stream. It owns its comm's writes; reading is up to others. */
-export class BatchedSend implements AsyncDisposable {
+/** The writing half of a stream of `Message`s. It owns its comm's writes; reading is up to others. */
+export class BatchedSend<Message = unknown> implements AsyncDisposable {
   /** Where the messages go. */
   readonly comm: Comm;
   readonly #maxQueued: number;
@@ -49,7 +49,7 @@ export class BatchedSend implements AsyncDisposable {
   readonly #backlogs: Backlogs | undefined;
   readonly #host: string;
   readonly #onError: ((error: unknown) => void) | undefined;
-  #queue: unknown[] = [];
+  #queue: Message[] = [];
   #scheduled = false;
   /** Bytes of the batches that are being written, in order. */
   #writing: number[] = [];
@@ -102,7 +102,7 @@ export class BatchedSend implements AsyncDisposable {
    *
    * @throws {CommClosed} If the stream has ended, or too much waits. What was sent shortly before may be lost, too.
    */
-  send(message: unknown): void { // hot: per message
+  send(message: Message): void { // hot: per message
     if (this.closed) throw this.#closedError();
     if (this.#queue.length >= this.#maxQueued) {
       throw this.drop(`the peer does not read, and ${this.#queue.length} messages wait`);
@@ -140,7 +140,7 @@ export class BatchedSend implements AsyncDisposable {
     }
   }
 
-  #takeQueue(): unknown[] {
+  #takeQueue(): Message[] {
     const queue = this.#queue;
     this.#queue = [];
     return queue;

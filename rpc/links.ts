@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LinkFacts } from "../messages/rpc.ts";
+import type { LinkFacts } from "../messages/facts.ts";
 import type { Comm } from "../comm/comm.ts";
 
 /** Facts of comms that were accepted and dialled. */

@@ -9,7 +9,7 @@
 
 import { orAborted } from "../internal/deadline.ts";
 import type { Address } from "../messages/common.ts";
-import type { ReplyOf, RequestOf } from "../messages/rpc.ts";
+import type { FieldsOf, Operation } from "../messages/operations.ts";
 import type { Comm } from "../comm/comm.ts";
 import type { ConnectOptions } from "../comm/connect.ts";
 import { type Platform, systemPlatform } from "../comm/platform.ts";
@@ -69,11 +69,6 @@ export class ConnectionPool implements AsyncDisposable {
   }
 
   /** Open comms, idle ones too. */
-  comms(): Comm[] {
-    return Array.from(this.#links, (link) => link.comm);
-  }
-
-  /** The links that are open now. */
   get openComms(): Comm[] {
     return Array.from(this.#links, (link) => link.comm);
   }
@@ -81,23 +76,25 @@ export class ConnectionPool implements AsyncDisposable {
   /**
    * Asks `address`, over an idle link if there is one, else over a new one.
    *
+   * @param operation The row of the operation, in the table of the role that is asked.
    * @param dial How to make a link; by default as the pool dials.
-   * @returns The reply as it came.
    * @throws {RpcError} If the handler there failed.
+   * @throws {MessageError} If what it answers is no reply to this operation.
    * @throws {CommClosed} If the link broke, or the pool is closed. Whether the request was handled is not known.
    * @throws {CommAuthError | CommTimeoutError} If there is no link.
    */
-  async call<Op extends string>(
+  async call<Request, Reply>(
     address: Address,
-    request: { readonly op: Op } & RequestOf<Op>,
+    operation: Operation<Request, Reply>,
+    request: FieldsOf<Request>,
     signal?: AbortSignal,
     dial?: DialLimits,
-  ): Promise<ReplyOf<Op>> {
+  ): Promise<Reply> {
     const link = await this.#acquire(address, signal, dial);
     try {
-      const reply = await callWith(link.comm, request, signal, () => link.next);
+      const reply = await callWith(link.comm, operation, request, signal, () => link.next);
       this.#release(link);
-      return reply as ReplyOf<Op>;
+      return reply;
     } catch (error) {
       // An error reply leaves the link as it was; anything else leaves it in the middle of something.
       if (isErrorReply(error)) this.#release(link);

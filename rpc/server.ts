@@ -2,8 +2,8 @@
  * Answers requests: reads maps with an `op` from comms and calls handlers. Source: `Server` in
  * `distributed/core.py`, whose reactions to odd input it has (`tests/vectors/rpc-behaviour.json`).
  *
- * A stream's handler (`register-client`) takes its comm over for good, mostly by a {@linkcode BatchedSend} and by
- * {@linkcode handleStream}. Any other handler that writes by itself returns {@linkcode DONT_REPLY}.
+ * What it answers, and by what rules, is in the rows that it is given. The handler of a stream takes its comm over for
+ * good, mostly by a {@linkcode BatchedSend} and by {@linkcode handleStream}.
  *
  * @module
  */
@@ -14,7 +14,9 @@ import { isRecord, type RawMessage } from "../messages/common.ts";
 import { encodeFrames } from "../protocol/frames.ts";
 import { encodeMessage } from "../protocol/message.ts";
 import { errorReply } from "../protocol/remote_error.ts";
-import { type AccessGuard, type Refusal, REGISTRATION_REFUSALS } from "./guard.ts";
+import { ADMINISTER } from "../messages/operations.ts";
+import type { AccessGuard } from "./guard.ts";
+import { DONT_REPLY, type ServedOperation, type UnservedOperation } from "./handlers.ts";
 import { addressHost } from "../comm/address.ts";
 import { hostGroup } from "../comm/limits/admission.ts";
 import { DEFAULT_LINK_LIMITS, type LinkLimits } from "../comm/limits/limits.ts";
@@ -30,40 +32,19 @@ import { StallWatch } from "./fairness/stalled.ts";
 /** Answers with fewer bytes are not counted: what many of them hold is bounded by the number of links. */
 const LARGE_BYTES = 2 ** 20;
 
-/** What a handler returns if nothing is to be written. */
-export const DONT_REPLY: unique symbol = Symbol("dont_reply");
-
-/**
- * Answers one operation: gets the whole request, returns the reply, or a promise of it. Nothing means nil. What it
- * throws becomes an error reply.
- */
-export type Handler = (request: RawMessage, comm: Comm, signal: AbortSignal) => unknown;
-
-/** Handlers by operation, in wire spelling. */
-export type Handlers = Readonly<Record<string, Handler>>;
-
-/**
- * Turns a comm into a stream, and serves it until it ends; the server closes the comm then. What it throws becomes an
- * error reply if the comm is still open and the request wanted one.
- */
-export type StreamHandler = (request: RawMessage, comm: Comm, signal: AbortSignal) => Promise<void>;
+/** What an operation is answered by; nothing for one that is in no table. */
+type Served = ServedOperation | UnservedOperation | undefined;
 
 /** What a {@linkcode Server} does, and how much. */
 export interface ServerOptions {
   /** Name of the role, for the log and for errors, such as `"Scheduler"`. */
   readonly name: string;
-  /** What it answers; `close` is always answered. */
-  readonly handlers: Handlers;
-  /** What turns a comm into a stream. */
-  readonly streams?: Readonly<Record<string, StreamHandler>> | undefined;
+  /** What it answers, made by {@linkcode serve}. */
+  readonly operations: readonly (ServedOperation | UnservedOperation)[];
   /** Operations that are refused although there is a handler (`distributed.scheduler.blocked-handlers`). */
   readonly blockedHandlers?: readonly string[] | undefined;
   /** Who may use which operation. Default: everybody. */
   readonly access?: AccessGuard | undefined;
-  /** Operations whose answers are large: a peer that does not take them waits with the next. */
-  readonly largeAnswers?: readonly string[] | undefined;
-  /** Operations that only look, whose answers may be large: then they wait as well, and look again when it is their turn. */
-  readonly questions?: readonly string[] | undefined;
   /** Comms at once, over all hosts and from one: more are dropped; what is under way to one peer, and how long. */
   readonly limits?:
     | Pick<LinkLimits, "links" | "linksPerHost" | "answersPerPeer" | "stallTimeout">
@@ -75,15 +56,12 @@ export interface ServerOptions {
 /** Serves comms. It owns them, and everything that runs for them. */
 export class Server implements AsyncDisposable {
   readonly #name: string;
-  readonly #handlers: ReadonlyMap<string, Handler>;
-  readonly #streams: ReadonlyMap<string, StreamHandler>;
+  readonly #operations: ReadonlyMap<unknown, ServedOperation | UnservedOperation>;
   readonly #blocked: ReadonlySet<string>;
   readonly #access: AccessGuard | undefined;
   readonly #maxComms: number;
   readonly #maxCommsPerHost: number;
   readonly #stalls: StallWatch;
-  readonly #largeAnswers: ReadonlySet<unknown>;
-  readonly #questions: ReadonlySet<unknown>;
   readonly #lanes: Lanes;
   readonly #commsOfHost = new Map<string, number>();
   readonly #platform: Platform;
@@ -98,13 +76,10 @@ export class Server implements AsyncDisposable {
   constructor(options: ServerOptions) {
     this.#name = options.name;
     this.#platform = options.platform ?? systemPlatform;
-    this.#handlers = new Map(Object.entries(options.handlers));
-    this.#streams = new Map(Object.entries(options.streams ?? {}));
+    this.#operations = new Map(options.operations.map((served) => [served.operation.op, served]));
     this.#blocked = new Set(options.blockedHandlers);
     this.#access = options.access;
     const limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
-    this.#largeAnswers = new Set(options.largeAnswers);
-    this.#questions = new Set(options.questions);
     this.#lanes = new Lanes(limits.answersPerPeer);
     this.#maxComms = limits.links;
     this.#maxCommsPerHost = limits.linksPerHost;
@@ -121,11 +96,6 @@ export class Server implements AsyncDisposable {
     this.#tasks = new Scope({
       onError: (error) => this.#logger.error(`${this.#name}: a connection failed: ${messageOf(error)}`),
     });
-  }
-
-  /** Operations that have a handler. */
-  get operations(): string[] {
-    return [...this.#handlers.keys(), ...this.#streams.keys()];
   }
 
   /** Comms that are served now. */
@@ -201,65 +171,91 @@ export class Server implements AsyncDisposable {
       comm.abort();
       return false;
     }
-    const wantsReply = !Object.hasOwn(request, "reply") || Boolean(request["reply"]);
-    if (request["op"] === "close") {
-      if (wantsReply) await comm.write("OK");
-      return false;
-    }
-    const { op } = request as { readonly op?: unknown };
-    using _turn = this.#largeAnswers.has(op)
-      ? await this.#lanes.enter(peerOf(comm), this.#tasks.signal)
-      : undefined;
+    const { op, reply, close: isLast } = request as {
+      readonly op?: unknown;
+      readonly reply?: unknown;
+      readonly close?: unknown;
+    };
+    const wantsReply = !Object.hasOwn(request, "reply") || Boolean(reply);
+    const served = this.#operations.get(op);
+    const size = served?.handle && served.operation.answer;
+    using _turn = size === "large" ? await this.#lanes.enter(peerOf(comm), this.#tasks.signal) : undefined;
     if (comm.closed) return false; // while it waited
-    const result = await this.#dispatch(request, comm);
+    const result = await this.#dispatch(served, request, comm);
     if (comm.closed) return false;
     if (wantsReply && result !== DONT_REPLY) {
-      await (this.#questions.has(op) ? this.#answer(request, comm, result) : this.#reply(comm, result));
+      await (size === "question" ? this.#answer(served, request, comm, result) : this.#reply(comm, result));
     }
-    return !request["close"];
+    return !(isLast || (served?.handle && served.operation.endsLink));
   }
 
   /** Holds on to nothing while it waits. */
-  async #answerLater(request: RawMessage, comm: Comm): Promise<void> {
+  async #answerLater(served: Served, request: RawMessage, comm: Comm): Promise<void> {
     using _turn = await this.#lanes.enter(peerOf(comm), this.#tasks.signal);
-    if (!comm.closed) await this.#reply(comm, await this.#dispatch(request, comm));
+    if (!comm.closed) await this.#reply(comm, await this.#dispatch(served, request, comm));
   }
 
   /** Small answers never wait. */
-  async #answer(request: RawMessage, comm: Comm, answer: unknown): Promise<void> {
+  async #answer(served: Served, request: RawMessage, comm: Comm, answer: unknown): Promise<void> {
     using turn = this.#lanes.tryEnter(peerOf(comm));
-    if (turn === undefined && isLarge(answer)) return await this.#answerLater(request, comm);
+    if (turn === undefined && isLarge(answer)) return await this.#answerLater(served, request, comm);
     const written = this.#reply(comm, answer);
     if ((comm.queuedBytes ?? 0) < LARGE_BYTES) turn?.[Symbol.dispose]();
     await written;
   }
 
-  async #dispatch(request: RawMessage, comm: Comm): Promise<unknown> {
+  async #dispatch(served: Served, request: RawMessage, comm: Comm): Promise<unknown> {
     const { op } = request as { readonly op: unknown };
-    const { signal } = this.#tasks;
     try {
       if (typeof op !== "string") return this.#unknown(`a ${typeof op}`, comm);
-      const refusal = this.#access?.(op, comm);
-      if (refusal !== undefined) return await refuse(refusal, comm);
-      if (this.#blocked.has(op)) throw new Error(blockedText(op, this.#name));
-      const handler = this.#handlers.get(op);
-      if (handler !== undefined) return await handler(request, comm, signal);
-      const stream = this.#streams.get(op);
-      if (stream === undefined) {
-        const text = `This is a ${this.#name}, which has no handler "${op}"`;
-        return await registrationFailed(request, comm, text) ?? this.#unknown(`"${op}"`, comm);
+      const refusal = this.#access?.(op, served?.operation.access ?? ADMINISTER, comm);
+      if (refusal !== undefined) {
+        return await this.#hangUp(served, comm, refusal) ??
+          errorReply(Object.assign(new Error(refusal), { name: "PermissionError" }));
       }
-      await stream(request, comm, signal);
-      await comm.close();
-      return DONT_REPLY;
+      if (this.#blocked.has(op)) throw new Error(blockedText(op, this.#name));
+      if (served?.handle === undefined) {
+        const text = `This is a ${this.#name}, which has no handler "${op}"`;
+        return await this.#registrationFailed(served, request, comm, text) ?? this.#unknown(`"${op}"`, comm);
+      }
+      return await this.#handle(served, request, comm);
     } catch (error) {
       if (error instanceof CommClosed && comm.closed) throw error;
       this.#peers.about(
         comm.peerAddress,
         `${this.#name} failed to handle "${String(op)}" of ${comm.peerAddress}: ${messageOf(error)}`,
       );
-      return await registrationFailed(request, comm, messageOf(error)) ?? errorReply(error);
+      return await this.#registrationFailed(served, request, comm, messageOf(error)) ?? errorReply(error);
     }
+  }
+
+  async #handle({ operation, handle }: ServedOperation, request: RawMessage, comm: Comm): Promise<unknown> {
+    const answer = await handle(operation.request(request), comm, this.#tasks.signal);
+    if (operation.answer !== "stream") return answer;
+    await comm.close();
+    return DONT_REPLY;
+  }
+
+  /**
+   * Who registers wants no reply, and waits for the stream to begin: it is told in that form that it does not. Nothing
+   * for any other request.
+   */
+  async #registrationFailed(
+    served: Served,
+    request: RawMessage,
+    comm: Comm,
+    text: string,
+  ): Promise<typeof DONT_REPLY | undefined> {
+    if (request["reply"] !== false || comm.closed) return undefined;
+    return await this.#hangUp(served, comm, text);
+  }
+
+  /** Writes the refusal that who asked expects, then closes the link. Nothing if it expects an error reply. */
+  async #hangUp(served: Served, comm: Comm, text: string): Promise<typeof DONT_REPLY | undefined> {
+    if (served?.operation.refusal === undefined) return undefined;
+    await comm.write(served.operation.refusal(text, this.#platform.clock.time()));
+    await comm.close();
+    return DONT_REPLY;
   }
 
   /** Dask answers nil, which its peers know; ours are told. */
@@ -317,25 +313,6 @@ function isLarge(answer: unknown): boolean {
 /** Who asks: one certificate on one host, as many may share either. */
 function peerOf(comm: Comm): string {
   return `${hostGroup(addressHost(comm.peerAddress))} ${comm.tls?.peer.fingerprint256 ?? ""}`;
-}
-
-/** An error reply, or what the asker expects in its place. */
-async function refuse({ text, answer }: Refusal, comm: Comm): Promise<unknown> {
-  if (answer === undefined) return errorReply(Object.assign(new Error(text), { name: "PermissionError" }));
-  await comm.write(answer);
-  await comm.close();
-  return DONT_REPLY;
-}
-
-/**
- * Who registers wants no reply, and waits for the stream to begin: it is told in that form that it does not. Nothing for
- * any other request.
- */
-async function registrationFailed(request: RawMessage, comm: Comm, text: string): Promise<unknown> {
-  const { op } = request;
-  if (request["reply"] !== false || typeof op !== "string" || comm.closed) return undefined;
-  if (!Object.hasOwn(REGISTRATION_REFUSALS, op)) return undefined;
-  return await refuse({ text, answer: REGISTRATION_REFUSALS[op]?.(text) }, comm);
 }
 
 /** Dask's text. */

@@ -8,7 +8,12 @@ import { connect } from "../comm/connect.ts";
 import { CommClosed } from "../comm/errors.ts";
 import { RpcError } from "./errors.ts";
 import { call } from "./call.ts";
-import { DONT_REPLY, Server, type ServerOptions } from "./server.ts";
+import { untyped } from "../messages/operations.ts";
+import { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
+import { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
+import { served as made } from "../testing/served.ts";
+import { DONT_REPLY } from "./handlers.ts";
+import { Server, type ServerOptions } from "./server.ts";
 import { handleStream, type StreamEnd } from "./stream.ts";
 
 interface Exchange {
@@ -28,10 +33,16 @@ const { vectors }: { readonly vectors: readonly Vector[] } = JSON.parse(
   await Deno.readTextFile(new URL("../tests/vectors/rpc-behaviour.json", import.meta.url)),
 );
 
+const refusals = {
+  "register-client": SCHEDULER_OPERATIONS["register-client"].refusal,
+  "register-worker": SCHEDULER_OPERATIONS["register-worker"].refusal,
+};
+
 /** A role that answers what the scheduler of the vectors does, as far as comm/ is concerned. */
 const role: ServerOptions = {
   name: "Scheduler",
-  handlers: {
+  operations: made({
+    close: () => "OK",
     echo: (request) => {
       if (!("data" in request)) throw new TypeError("echo() misses data");
       return request["data"];
@@ -55,8 +66,6 @@ const role: ServerOptions = {
       if (!("address" in request)) throw new TypeError("misses address");
       return { status: "missing" };
     },
-  },
-  streams: {
     "register-worker": async (request, comm) => {
       if (!("metrics" in request)) throw new TypeError("misses metrics");
       await comm.write({ status: "OK" });
@@ -74,7 +83,11 @@ const role: ServerOptions = {
         }
       });
     },
-  },
+  }, {
+    close: { endsLink: true },
+    "register-client": { answer: "stream", refusal: refusals["register-client"] },
+    "register-worker": { answer: "stream", refusal: refusals["register-worker"] },
+  }),
   blockedHandlers: ["feed"],
 };
 
@@ -127,7 +140,7 @@ function checkReply(reply: unknown, expected: unknown, where: string): void {
   if (Array.isArray(keys)) assertEquals(Object.keys(reply as object).sort(), keys, where);
 }
 
-const GET_DATA = { op: "get_data", keys: [], who: null } as const;
+const GET_DATA = { keys: [], who: null };
 
 Deno.test("Server reacts to odd input as Dask's does", async () => {
   await using server = new Server(role);
@@ -146,7 +159,7 @@ Deno.test("Server reacts to odd input as Dask's does", async () => {
 });
 
 async function served(options: Partial<ServerOptions>) {
-  const server = new Server({ name: "Worker", handlers: {}, ...options });
+  const server = new Server({ name: "Worker", operations: [], ...options });
   const listener = await server.listen("inproc://");
   return { server, dial: () => connect(listener.contactAddress) };
 }
@@ -154,65 +167,67 @@ async function served(options: Partial<ServerOptions>) {
 Deno.test("Server tells our own peers that it does not know an operation", async () => {
   const { server, dial } = await served({});
   const comm = await dial();
-  const error = await assertRejects(() => call(comm, { op: "nonsense" }), RpcError);
+  const error = await assertRejects(() => call(comm, untyped("nonsense"), {}), RpcError);
   assert(error.message.includes(`Unknown operation "nonsense" for a Worker`), error.message);
-  await assertRejects(() => call(comm, { op: "constructor" }), RpcError, "Unknown operation");
+  await assertRejects(() => call(comm, untyped("constructor"), {}), RpcError, "Unknown operation");
   await server.close();
 });
 
 Deno.test("Server passes on what a handler throws, and the comm goes on", async () => {
   const { server, dial } = await served({
-    handlers: {
+    operations: made({
       fails: () => Promise.reject(new RangeError("too far")),
       works: (request) => Promise.resolve(request["x"]),
-    },
+    }),
   });
   const comm = await dial();
-  const error = await assertRejects(() => call(comm, { op: "fails" }), RpcError, "RangeError: too far");
+  const error = await assertRejects(() => call(comm, untyped("fails"), {}), RpcError, "RangeError: too far");
   assertEquals([error.op, error.address, error.remote.name], ["fails", comm.peerAddress, "RangeError"]);
-  assertEquals(await call(comm, { op: "works", x: 1 } as { op: string }), 1);
+  assertEquals(await call(comm, untyped("works"), { x: 1 }), 1);
   await server.close();
 });
 
 Deno.test("Server answers with an error if the reply can't be encoded", async () => {
-  const { server, dial } = await served({ handlers: { odd: () => () => 1 } });
+  const { server, dial } = await served({ operations: made({ odd: () => () => 1 }) });
   const comm = await dial();
-  await assertRejects(() => call(comm, { op: "odd" }), RpcError, "function");
+  await assertRejects(() => call(comm, untyped("odd"), {}), RpcError, "function");
   await server.close();
 });
 
 Deno.test("Server lets a handler write by itself: the three steps of get_data", async () => {
   const confirmed = Promise.withResolvers<unknown>();
   const { server, dial } = await served({
-    handlers: {
+    operations: made({
       get_data: async (_request, comm) => {
         await comm.write({ status: "OK", data: {} });
         confirmed.resolve(await comm.read());
         return DONT_REPLY;
       },
       next: () => "next",
-    },
+    }),
   });
   const comm = await dial();
-  assertEquals(await call(comm, GET_DATA), { status: "OK", data: {} });
+  assertEquals(await call(comm, WORKER_OPERATIONS.get_data, GET_DATA), { status: "OK", data: {} });
   assertEquals(await confirmed.promise, "OK");
-  assertEquals(await call(comm, { op: "next" }), "next");
+  assertEquals(await call(comm, untyped("next"), {}), "next");
   await server.close();
 });
 
 Deno.test("Server does not wait for OK after a busy reply", async () => {
-  const { server, dial } = await served({ handlers: { get_data: () => ({ status: "busy" }) } });
+  const { server, dial } = await served({ operations: made({ get_data: () => ({ status: "busy" }) }) });
   const comm = await dial();
-  for (let i = 0; i < 2; i++) assertEquals(await call(comm, GET_DATA), { status: "busy" });
+  for (let i = 0; i < 2; i++) {
+    assertEquals(await call(comm, WORKER_OPERATIONS.get_data, GET_DATA), { status: "busy" });
+  }
   await server.close();
 });
 
 Deno.test("Server drops comms above its limit", async () => {
-  const { server, dial } = await served({ limits: { links: 1 }, handlers: { ping: () => "pong" } });
+  const { server, dial } = await served({ limits: { links: 1 }, operations: made({ ping: () => "pong" }) });
   const first = await dial();
   const second = await dial();
   await assertRejects(() => second.read(), CommClosed);
-  assertEquals(await call(first, { op: "ping" }), "pong");
+  assertEquals(await call(first, untyped("ping"), {}), "pong");
   assertEquals(server.comms().size, 1);
   await server.close();
 });
@@ -221,7 +236,7 @@ Deno.test("Server closes comms, aborts its handlers' signal and waits for them",
   const started = Promise.withResolvers<void>();
   let ended = false;
   const { server, dial } = await served({
-    handlers: {
+    operations: made({
       forever: async (_request, _comm, signal) => {
         const aborted = Promise.withResolvers<void>();
         signal.addEventListener("abort", () => aborted.resolve());
@@ -229,10 +244,10 @@ Deno.test("Server closes comms, aborts its handlers' signal and waits for them",
         await aborted.promise;
         ended = true;
       },
-    },
+    }),
   });
   const comm = await dial();
-  const reply = assertRejects(() => call(comm, { op: "forever" }), CommClosed);
+  const reply = assertRejects(() => call(comm, untyped("forever"), {}), CommClosed);
   await started.promise;
   await server.close();
   await server.close();
@@ -248,38 +263,38 @@ Deno.test("Server closes comms, aborts its handlers' signal and waits for them",
 Deno.test("Server survives a handler whose peer goes away", async () => {
   const gone = Promise.withResolvers<void>();
   const { server, dial } = await served({
-    handlers: {
+    operations: made({
       slow: async (_request, comm) => {
         await assertRejects(() => comm.read(), CommClosed);
         gone.resolve();
         return "nobody hears this";
       },
       ping: () => "pong",
-    },
+    }),
   });
   const comm = await dial();
   await comm.write({ op: "slow" });
   comm.abort();
   await gone.promise;
-  assertEquals(await call(await dial(), { op: "ping" }), "pong");
+  assertEquals(await call(await dial(), untyped("ping"), {}), "pong");
   await server.close();
 });
 
 Deno.test("call that is given up aborts its comm and rejects with the reason", async () => {
   const asked = Promise.withResolvers<void>();
   const { server, dial } = await served({
-    handlers: {
+    operations: made({
       never: (_request, _comm, signal) => {
         asked.resolve();
         const { promise, resolve } = Promise.withResolvers<void>();
         signal.addEventListener("abort", () => resolve());
         return promise;
       },
-    },
+    }),
   });
   const comm = await dial();
   const controller = new AbortController();
-  const reply = assertRejects(() => call(comm, { op: "never" }, controller.signal), Error, "enough");
+  const reply = assertRejects(() => call(comm, untyped("never"), {}, controller.signal), Error, "enough");
   await asked.promise;
   controller.abort(new Error("enough"));
   await reply;
@@ -336,7 +351,7 @@ Deno.test("Server and call go through get_data as Python's workers do", async ()
   assert(missing !== undefined && busy !== undefined);
   const replies = [missing, busy, missing];
   const { server, dial } = await served({
-    handlers: {
+    operations: made({
       get_data: async (_request, comm) => {
         const reply = replies.shift();
         if (reply !== missing) return reply;
@@ -345,11 +360,13 @@ Deno.test("Server and call go through get_data as Python's workers do", async ()
         return DONT_REPLY;
       },
       identity: () => ({ type: "Worker" }),
-    },
+    }),
   });
   const comm = await dial();
-  for (const reply of [missing, busy, missing]) assertEquals(await call(comm, GET_DATA), reply);
-  const { type } = await call(comm, { op: "identity", n_workers: 0 } as { op: string }) as { type: string };
+  for (const reply of [missing, busy, missing]) {
+    assertEquals(await call(comm, WORKER_OPERATIONS.get_data, GET_DATA), reply);
+  }
+  const { type } = await call(comm, untyped("identity"), { n_workers: 0 }) as { type: string };
   assertEquals(type, "Worker");
   await server.close();
   const others = peers.length - 3;
@@ -360,17 +377,21 @@ Deno.test("Server and call go through get_data as Python's workers do", async ()
 
 Deno.test("Server tells who registers without a reply that it is refused, and hangs up", async () => {
   const fail = () => Promise.reject(new TypeError("no such thing"));
+  const refusing = {
+    "register-client": { answer: "stream", refusal: refusals["register-client"] },
+    "register-worker": { answer: "stream", refusal: refusals["register-worker"] },
+  } as const;
+  const { "register-client": client, "register-worker": worker } = WORKER_OPERATIONS;
   const roles: readonly [string, ServerOptions][] = [
-    ["no handler", { name: "Worker", handlers: {} }],
+    ["no handler", { name: "Worker", operations: [{ operation: client }, { operation: worker }] }],
     ["disallowed", {
       name: "Scheduler",
-      handlers: {},
+      operations: made({ "register-client": fail, "register-worker": fail }, refusing),
       blockedHandlers: ["register-client", "register-worker"],
     }],
     ["no such thing", {
       name: "Scheduler",
-      handlers: {},
-      streams: { "register-client": fail, "register-worker": fail },
+      operations: made({ "register-client": fail, "register-worker": fail }, refusing),
     }],
   ];
   for (const [text, options] of roles) {
@@ -397,14 +418,13 @@ Deno.test("Server makes a peer wait for large answers that it does not take, and
   const all = Promise.withResolvers<void>();
   await using server = new Server({
     name: "Scheduler",
-    handlers: {
+    operations: made({
       much: () => {
         if (++begun === 3) all.resolve();
         return new Uint8Array(32 * 2 ** 20); // more than the sockets hold
       },
       little: () => begun,
-    },
-    largeAnswers: ["much"],
+    }, { much: { answer: "large" } }),
     limits: { answersPerPeer: 2 },
   });
   const { contactAddress } = await server.listen("tcp://127.0.0.1:0");
@@ -414,8 +434,8 @@ Deno.test("Server makes a peer wait for large answers that it does not take, and
   );
   for (const link of links) await link.write({ op: "much" });
   await using other = await connect(contactAddress);
-  while (begun < 2) await call(other, { op: "little" });
-  for (let i = 0; i < 5; i++) assertEquals(await call(other, { op: "little" }), 2);
+  while (begun < 2) await call(other, untyped("little"), {});
+  for (let i = 0; i < 5; i++) assertEquals(await call(other, untyped("little"), {}), 2);
   const [first] = links;
   assertEquals((await first?.read() as Uint8Array).length, 32 * 2 ** 20);
   await all.promise;
@@ -433,9 +453,10 @@ async function withFullLanes() {
   };
   const server = new Server({
     name: "Peer",
-    handlers: { look: answer, gather: answer },
-    largeAnswers: ["gather"],
-    questions: ["look"],
+    operations: made({ look: answer, gather: answer }, {
+      look: { answer: "question" },
+      gather: { answer: "large" },
+    }),
     limits: { links: 100, linksPerHost: 100, answersPerPeer: 2, stallTimeout: 300_000 },
   });
   const { contactAddress } = await server.listen("tcp://127.0.0.1:0");
@@ -457,7 +478,7 @@ async function withFullLanes() {
     asked: () => asked,
     call: (op: string, size: number) =>
       connect(contactAddress).then(async (comm) => {
-        const { length } = await call(comm, { op, size }) as Uint8Array;
+        const { length } = await call(comm, untyped(op), { size }) as Uint8Array;
         comm.abort();
         return length;
       }),

@@ -12,9 +12,9 @@ import { checkLink, type LinkOptions } from "../comm/link_options.ts";
 import { PeerLog } from "../comm/peer_log.ts";
 import { getLogger } from "../config/logging.ts";
 import { grantText } from "../messages/grant.ts";
-import { CLIENT_STREAM_ACCESS, mayUse } from "../messages/access.ts";
-import type { ClientStreamMessage } from "../messages/client_scheduler.ts";
+import { CLIENT_STREAM, type ClientStreamMessage } from "../messages/client_scheduler.ts";
 import type { Address, Key } from "../messages/common.ts";
+import { mayUse } from "../messages/operations.ts";
 
 const peers = PeerLog.warnings(getLogger("distributed.scheduler"));
 
@@ -90,7 +90,7 @@ export function permitted(
   const grant = peer?.grant;
   if (grant === undefined || grant.access === "administer") return messages;
   return messages.filter((message) => {
-    if (mayUse(CLIENT_STREAM_ACCESS, message.op, grant)) return true;
+    if (mayUse(CLIENT_STREAM[message.op].access, grant)) return true;
     count();
     const reason = `by "authorization" the certificate "${peer?.name}" is ${grantText(grant)}`;
     peers.about(comm.peerAddress, `Refused "${message.op}" of ${comm.peerAddress}: ${reason}`);

@@ -1,4 +1,5 @@
 import { assertRejects } from "@std/assert";
+import { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
 import { connect } from "../comm/connect.ts";
 import { CommClosed } from "../comm/errors.ts";
 import { call } from "../rpc/call.ts";
@@ -9,7 +10,7 @@ Deno.test("Scheduler.close ends a scatter that waits for workers", async () => {
   const comm = await connect(scheduler.address, {});
   await comm.write({ op: "scatter", client: "c", data: {}, workers: null, timeout: 1e9 });
   const other = await connect(scheduler.address, {});
-  await call(other, { op: "identity" }); // the scheduler had time to read the first
+  await call(other, SCHEDULER_OPERATIONS.identity, {}); // the scheduler had time to read the first
   await scheduler.close();
   await assertRejects(() => comm.read(), CommClosed);
   comm.abort();

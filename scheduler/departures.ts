@@ -11,7 +11,7 @@ import { DistributedError } from "../internal/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import { orAborted } from "../internal/deadline.ts";
 import type { Address, Key } from "../messages/common.ts";
-import type { WorkerIdentity } from "../messages/rpc.ts";
+import type { WorkerIdentity } from "../messages/facts.ts";
 import type { WorkerLoss } from "./state/membership.ts";
 import type { DownscaleOptions, Retirement, RetirementStep } from "./state/retire.ts";
 import type { SchedulerState } from "./state/scheduler_state.ts";

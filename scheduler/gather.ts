@@ -11,7 +11,8 @@ import { CommAuthError, CommClosed } from "../comm/errors.ts";
 import { messageOf, TimeoutError } from "../internal/errors.ts";
 import { getLogger } from "../config/logging.ts";
 import type { Address, Key } from "../messages/common.ts";
-import type { GatherReply } from "../messages/rpc.ts";
+import type { GatherReply } from "../messages/results.ts";
+import { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { SecurityError } from "../security/material/errors.ts";
 
@@ -119,7 +120,12 @@ export class Gatherer {
 
   async #ask(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<Got> {
     try {
-      const reply = await this.#host.pool.call(worker, { op: "get_data", keys, who: null }, signal);
+      const reply = await this.#host.pool.call(
+        worker,
+        WORKER_OPERATIONS.get_data,
+        { keys, who: null },
+        signal,
+      );
       this.#unreachable.delete(worker);
       return reply.status === "OK" ? reply.data : "busy";
     } catch (error) {

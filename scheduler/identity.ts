@@ -5,7 +5,8 @@
  */
 
 import type { Address } from "../messages/common.ts";
-import type { RegisterWorker, SchedulerIdentity, SecurityFacts, WorkerIdentity } from "../messages/rpc.ts";
+import type { SchedulerIdentity, SecurityFacts, WorkerIdentity } from "../messages/facts.ts";
+import type { RegisterWorker } from "../messages/membership.ts";
 import type { SchedulerState } from "./state/scheduler_state.ts";
 import { STATE_NAMES } from "./state/task_state.ts";
 import type { WorkerState } from "./state/worker_state.ts";

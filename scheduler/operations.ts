@@ -6,24 +6,23 @@
 
 import type { Comm } from "../comm/comm.ts";
 import type { UpdateData } from "../messages/client_scheduler.ts";
-import { parseUpdateData } from "../messages/client_scheduler.ts";
-import {
-  type Address,
-  checkAddress,
-  checkKeys,
-  checkRecord,
-  type ClientId,
-  type Key,
-  MessageError,
-  type RawMessage,
-} from "../messages/common.ts";
-import type { HeartbeatWorkerReply, LinkFacts, SchedulerIdentity, WorkerIdentity } from "../messages/rpc.ts";
+import { type Address, type ClientId, type Key, MessageError } from "../messages/common.ts";
+import type { LinkFacts, SchedulerIdentity, WorkerIdentity } from "../messages/facts.ts";
+import type {
+  HeartbeatWorker,
+  HeartbeatWorkerReply,
+  RegisterClient,
+  RegisterWorker,
+  RetireWorkers,
+  Unregister,
+} from "../messages/membership.ts";
+import type { Scatter } from "../messages/results.ts";
+import type { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
+import type { Handlers } from "../rpc/handlers.ts";
 import type { ConnectionPool } from "../rpc/pool.ts";
-import type { Handlers } from "../rpc/server.ts";
 import type { Departures, RetireOptions } from "./departures.ts";
 import type { Gatherer } from "./gather.ts";
 import { taskPrefixStates } from "./identity.ts";
-import { parseMetrics, parseRetireWorkers } from "./registration.ts";
 import { scatterToWorkers } from "./scatter.ts";
 import type { SchedulerState } from "./state/scheduler_state.ts";
 
@@ -48,38 +47,39 @@ export interface OperationHost {
   /** Checks that the peer of `comm` may speak for the worker at `address`. Throws if not. */
   checkSpeaksFor(comm: Comm, op: string, address: Address): void;
   /** Makes `comm` a client's stream, and serves it to its end. */
-  serveClient(request: RawMessage, comm: Comm): Promise<unknown>;
+  serveClient(request: RegisterClient, comm: Comm): Promise<void>;
   /** Makes `comm` a worker's stream, and serves it to its end. */
-  serveWorker(request: RawMessage, comm: Comm): Promise<unknown>;
+  serveWorker(request: RegisterWorker, comm: Comm): Promise<void>;
   /** Ends the scheduler once the answer is on its way. */
   closeSoon(): void;
 }
 
 /** Handlers by operation. */
-export function schedulerOperations(host: OperationHost): Handlers {
+export function schedulerOperations(host: OperationHost): Handlers<typeof SCHEDULER_OPERATIONS> {
   const operations = new Operations(host);
   const { state, gatherer } = host;
   return {
-    identity: ({ n_workers: nWorkers }) => host.identity(typeof nWorkers === "number" ? nWorkers : -1),
-    gather: (request, _comm, signal) => gatherer.gather(checkKeys(request, "keys"), signal),
-    who_has: (request) => operations.whoHas(request),
-    has_what: (request) => Object.fromEntries(state.hasWhat(workersOf(request))),
-    processing: (request) => Object.fromEntries(state.processing(workersOf(request))),
-    retry: (request) => operations.retry(checkKeys(request, "keys")),
-    scatter: (request, _comm, signal) => operations.scatter(request, signal),
-    update_data: (request) => operations.updateData(parseUpdateData(request)),
-    ncores: () => Object.fromEntries(Array.from(state.workers, ([address, ws]) => [address, ws.nthreads])),
-    get_task_prefix_states: () => taskPrefixStates(state),
-    heartbeat_worker: (request, comm) => operations.heartbeatWorker(request, comm),
+    close: () => "OK",
+    identity: ({ n_workers: nWorkers }) => host.identity(nWorkers ?? -1),
     links: () => host.links(),
-    retire_workers: (request, comm) => operations.retireWorkers(parseRetireWorkers(request), comm),
+    ncores: () => Object.fromEntries(Array.from(state.workers, ([address, ws]) => [address, ws.nthreads])),
+    who_has: ({ keys }) => Object.fromEntries(state.whoHas(keys)),
+    has_what: ({ workers }) => Object.fromEntries(state.hasWhat(workers)),
+    processing: ({ workers }) => Object.fromEntries(state.processing(workers)),
+    get_task_prefix_states: () => taskPrefixStates(state),
+    gather: ({ keys }, _comm, signal) => gatherer.gather(keys, signal),
+    scatter: (request, _comm, signal) => operations.scatter(request, signal),
+    update_data: (message) => operations.updateData(message),
+    retry: ({ keys }) => operations.retry(keys),
+    "register-client": (request, comm) => host.serveClient(request, comm),
+    "register-worker": (request, comm) => host.serveWorker(request, comm),
+    heartbeat_worker: (request, comm) => operations.heartbeatWorker(request, comm),
     unregister: (request, comm) => operations.unregister(request, comm),
+    retire_workers: (request, comm) => operations.retireWorkers(request, comm),
     terminate: () => {
       host.closeSoon();
       return "OK";
     },
-    "register-client": (request, comm) => host.serveClient(request, comm),
-    "register-worker": (request, comm) => host.serveWorker(request, comm),
   };
 }
 
@@ -91,18 +91,13 @@ class Operations {
     this.#host = host;
   }
 
-  whoHas(request: RawMessage): Record<string, Address[]> {
-    const isAll = request["keys"] === null || request["keys"] === undefined;
-    return Object.fromEntries(this.#host.state.whoHas(isAll ? null : checkKeys(request, "keys")));
-  }
-
   retry(keys: readonly Key[]): Key[] {
     let running: Key[] = [];
     this.#host.stimulate((now) => running = this.#host.state.retry(keys, now));
     return running;
   }
 
-  async scatter(request: RawMessage, signal: AbortSignal): Promise<Key[]> {
+  async scatter(request: Scatter, signal: AbortSignal): Promise<Key[]> {
     const { state, pool } = this.#host;
     const turn = this.#scatterTurn++;
     const { client, whoHas, nbytes } = await scatterToWorkers(request, state, pool, turn, signal);
@@ -118,11 +113,8 @@ class Operations {
     return null;
   }
 
-  heartbeatWorker(request: RawMessage, comm: Comm): HeartbeatWorkerReply {
-    const address = checkAddress(request, "address");
+  heartbeatWorker({ address, metrics, executing }: HeartbeatWorker, comm: Comm): HeartbeatWorkerReply {
     this.#host.checkSpeaksFor(comm, "heartbeat_worker", address);
-    const executing = checkRecord(request, "executing") as Readonly<Record<string, number>>;
-    const metrics = parseMetrics(request);
     let reply: HeartbeatWorkerReply = { status: "missing" };
     this.#host.stimulate((now) => {
       reply = this.#host.state.heartbeat(address, metrics, executing, now);
@@ -131,8 +123,9 @@ class Operations {
   }
 
   /** A worker may retire itself, an administrator any. */
-  retireWorkers(options: RetireOptions, comm: Comm): Promise<Record<Address, WorkerIdentity>> {
+  retireWorkers(request: RetireWorkers, comm: Comm): Promise<Record<Address, WorkerIdentity>> {
     const { departures } = this.#host;
+    const options = retireOptions(request);
     if (comm.tls?.peer.grant?.role === "worker") {
       for (const address of departures.choose(options)) {
         this.#host.checkSpeaksFor(comm, "retire_workers", address);
@@ -142,19 +135,27 @@ class Operations {
   }
 
   /** A worker says goodbye; its stream ends right after. */
-  unregister(request: RawMessage, comm: Comm): null {
-    const address = checkAddress(request, "address");
+  unregister({ address, stimulus_id: stimulusId }: Unregister, comm: Comm): null {
     this.#host.checkSpeaksFor(comm, "unregister", address);
-    const { stimulus_id: stimulusId } = request;
     this.#host.departures.remove(address, {
-      stimulusId: typeof stimulusId === "string" ? stimulusId : `unregister-${Date.now() / 1000}`,
+      stimulusId: stimulusId ?? `unregister-${Date.now() / 1000}`,
       expected: true,
     });
     return null;
   }
 }
 
-/** Addresses that a request asks about; nothing for all. */
-function workersOf({ workers }: RawMessage): Address[] | null {
-  return Array.isArray(workers) ? workers as Address[] : null;
+function retireOptions(request: RetireWorkers): RetireOptions {
+  const { workers, names, n, target, minimum, remove } = request;
+  return {
+    workers,
+    names,
+    n,
+    target,
+    minimum,
+    memoryRatio: request.memory_ratio,
+    closeWorkers: request.close_workers,
+    remove,
+    stimulusId: request.stimulus_id,
+  };
 }

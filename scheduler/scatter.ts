@@ -7,17 +7,10 @@
 import { systemClock } from "../internal/clock.ts";
 import { TimeoutError } from "../internal/errors.ts";
 import type { ConnectionPool } from "../rpc/pool.ts";
-import {
-  type Address,
-  checkNumber,
-  checkRecord,
-  checkString,
-  type ClientId,
-  type Key,
-  MessageError,
-  type RawMessage,
-} from "../messages/common.ts";
-import { Serialized } from "../protocol/serialized.ts";
+import type { Address, ClientId, Key } from "../messages/common.ts";
+import type { Scatter } from "../messages/results.ts";
+import { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
+import type { Serialized } from "../protocol/serialized.ts";
 import type { SchedulerState } from "./state/scheduler_state.ts";
 
 /** Milliseconds between looks for a worker, as in Dask. */
@@ -40,24 +33,19 @@ export interface Scattered {
  * `signal` is aborted.
  */
 export async function scatterToWorkers(
-  request: RawMessage,
+  request: Scatter,
   state: SchedulerState,
   pool: ConnectionPool,
   turn: number,
   signal: AbortSignal,
 ): Promise<Scattered> {
-  const client = checkString(request, "client") as ClientId;
-  const data = Object.entries(checkRecord(request, "data"));
-  const timeout = request["timeout"] === undefined ? 2 : checkNumber(request, "timeout");
-  const workers = await runningWorkers(request["workers"], state, timeout, signal);
-  const copies = copiesOf(request["broadcast"], workers.length);
+  const { client } = request;
+  const workers = await runningWorkers(request.workers, state, request.timeout, signal);
+  const copies = copiesOf(request.broadcast, workers.length);
   const whoHas: Record<Key, Address[]> = Object.create(null);
   const nbytes: Record<Key, number> = Object.create(null);
   const byWorker = new Map<Address, Record<string, Serialized>>();
-  data.forEach(([name, value], i) => {
-    if (!(value instanceof Serialized)) {
-      throw new MessageError(`Cannot scatter "${name}": its value is not serialized`);
-    }
+  Object.entries(request.data).forEach(([name, value], i) => {
     const key = name as Key;
     nbytes[key] = value.nbytes;
     whoHas[key] = [];
@@ -72,20 +60,20 @@ export async function scatterToWorkers(
   await Promise.all(
     Array.from(
       byWorker,
-      ([worker, values]) => pool.call(worker, { op: "update_data", data: values }, signal),
+      ([worker, values]) => pool.call(worker, WORKER_OPERATIONS.update_data, { data: values }, signal),
     ),
   );
   return { client, whoHas, nbytes };
 }
 
-function copiesOf(broadcast: unknown, workers: number): number {
+function copiesOf(broadcast: boolean | number, workers: number): number {
   if (broadcast === true) return workers;
-  return typeof broadcast === "number" && broadcast >= 1 ? Math.min(Math.floor(broadcast), workers) : 1;
+  return broadcast !== false && broadcast >= 1 ? Math.min(Math.floor(broadcast), workers) : 1;
 }
 
 /** Waits for one that runs, as many seconds as the request says. */
 async function runningWorkers(
-  names: unknown,
+  names: readonly string[] | null,
   state: SchedulerState,
   seconds: number,
   signal: AbortSignal,
@@ -94,7 +82,7 @@ async function runningWorkers(
   for (;;) {
     const running: Address[] = [];
     for (const [address, ws] of state.workers) {
-      const isNamed = !Array.isArray(names) || names.includes(address) || names.includes(ws.name) ||
+      const isNamed = names === null || names.includes(address) || names.includes(ws.name) ||
         names.includes(ws.host);
       if (ws.status === "running" && isNamed) running.push(address);
     }

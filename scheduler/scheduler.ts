@@ -6,7 +6,8 @@
  */
 
 import { addressHost, formatAddress } from "../comm/address.ts";
-import { accessGuard, REGISTRATION_REFUSALS } from "../rpc/guard.ts";
+import { accessGuard } from "../rpc/guard.ts";
+import { serve } from "../rpc/handlers.ts";
 import { Backlogs } from "../rpc/fairness/backlog.ts";
 import { BatchedSend } from "../rpc/batched.ts";
 import { CommClosed } from "../comm/errors.ts";
@@ -19,15 +20,16 @@ import { PeerLog } from "../comm/peer_log.ts";
 import { ConnectionPool } from "../rpc/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { plainTextWarning } from "../comm/settings.ts";
-import { DONT_REPLY, Server } from "../rpc/server.ts";
+import { Server } from "../rpc/server.ts";
 import { handleStream, type StreamEnd } from "../rpc/stream.ts";
 import { announceConfig, currentConfig } from "../config/load.ts";
 import { getLogger } from "../config/logging.ts";
 import { Deadline } from "../internal/deadline.ts";
-import { SCHEDULER_ACCESS } from "../messages/access.ts";
 import { type ClientReport, parseClientStreamMessage } from "../messages/client_scheduler.ts";
-import { type Address, type ClientId, type Key, MessageError, type RawMessage } from "../messages/common.ts";
-import type { LinkFacts, RegisterWorker, SchedulerIdentity, WorkerIdentity } from "../messages/rpc.ts";
+import { type Address, type ClientId, type Key, MessageError } from "../messages/common.ts";
+import type { LinkFacts, SchedulerIdentity, WorkerIdentity } from "../messages/facts.ts";
+import type { RegisterClient, RegisterWorker, RegisterWorkerReply } from "../messages/membership.ts";
+import { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
 import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import { FrameError } from "../protocol/frames.ts";
 import { MsgpackError } from "../protocol/message.ts";
@@ -40,7 +42,6 @@ import { checkFunctions } from "./functions.ts";
 import { Gatherer } from "./gather.ts";
 import { schedulerIdentity, workerIdentity } from "./identity.ts";
 import { schedulerOperations } from "./operations.ts";
-import { parseRegisterClient, parseRegisterWorker } from "./registration.ts";
 import { type SchedulerOptions, type SchedulerSettings, schedulerSettings } from "./options.ts";
 import { SchedulerFile } from "./scheduler_file.ts";
 import { SchedulerState } from "./state/scheduler_state.ts";
@@ -58,15 +59,6 @@ const UNKNOWN_ADDRESS =
 const DEFAULT_PORT = 8786;
 /** Milliseconds that goodbyes to peers may take. */
 const GOODBYE_MS = 2000;
-/** Operations that only look, whose answers grow with the cluster, or with what is asked for. */
-const QUESTIONS = [
-  "get_task_prefix_states",
-  "has_what",
-  "identity",
-  "links",
-  "processing",
-  "who_has",
-];
 /** Milliseconds between looks at the idle time-out, as in Dask. */
 const IDLE_CHECK_MS = 250;
 
@@ -130,29 +122,25 @@ export class Scheduler implements AsyncDisposable {
     this.#server = new Server({
       name: "Scheduler",
       limits: settings.limits,
-      largeAnswers: ["gather"],
-      questions: QUESTIONS,
       blockedHandlers: settings.blockedHandlers,
-      access: accessGuard({
-        role: "scheduler",
-        table: SCHEDULER_ACCESS,
-        context: links.context,
-        answers: REGISTRATION_REFUSALS,
-      }),
-      handlers: schedulerOperations({
-        state: this.#state,
-        pool: this.#pool,
-        gatherer: this.#gatherer,
-        departures: this.#departures,
-        stimulate: (stimulus) => this.#stimulate(stimulus),
-        identity: (nWorkers) => this.#identity(nWorkers),
-        links: () => this.links(),
-        hasClient: (client) => this.#clients.has(client),
-        checkSpeaksFor: (comm, op, address) => this.#checkSpeaksFor(comm, op, address),
-        serveClient: (request, comm) => this.#serveClient(request, comm),
-        serveWorker: (request, comm) => this.#serveWorker(request, comm),
-        closeSoon: () => this.#closeSoon(),
-      }),
+      access: accessGuard({ role: "scheduler", context: links.context }),
+      operations: serve(
+        SCHEDULER_OPERATIONS,
+        schedulerOperations({
+          state: this.#state,
+          pool: this.#pool,
+          gatherer: this.#gatherer,
+          departures: this.#departures,
+          stimulate: (stimulus) => this.#stimulate(stimulus),
+          identity: (nWorkers) => this.#identity(nWorkers),
+          links: () => this.links(),
+          hasClient: (client) => this.#clients.has(client),
+          checkSpeaksFor: (comm, op, address) => this.#checkSpeaksFor(comm, op, address),
+          serveClient: (request, comm) => this.#serveClient(request, comm),
+          serveWorker: (request, comm) => this.#serveWorker(request, comm),
+          closeSoon: () => this.#closeSoon(),
+        }),
+      ),
     });
     const { idleTimeout } = settings;
     if (idleTimeout !== undefined) {
@@ -292,8 +280,7 @@ export class Scheduler implements AsyncDisposable {
     }
   }
 
-  async #serveClient(request: RawMessage, comm: Comm): Promise<unknown> {
-    const client = parseRegisterClient(request);
+  async #serveClient({ client }: RegisterClient, comm: Comm): Promise<void> {
     if (this.#clients.has(client)) {
       throw new MessageError(`Cannot register client "${client}": it is connected`);
     }
@@ -322,27 +309,27 @@ export class Scheduler implements AsyncDisposable {
       this.#stimulate((now) => this.#state.removeClient(client, now));
       await stream.close();
     }
-    return DONT_REPLY;
   }
 
-  async #serveWorker(request: RawMessage, comm: Comm): Promise<unknown> {
-    const registration = parseRegisterWorker(request);
+  async #serveWorker(registration: RegisterWorker, comm: Comm): Promise<void> {
     const address = await resolveAddress(registration.address);
     const refusal = comm.peerInfo.javascript === undefined
       ? "this scheduler places tasks of TypeScript clients, which workers of Python can't run"
       : contactRefusal(address, comm, this.address, this.#links) ?? this.#refusal(address, registration.name);
     if (refusal !== undefined) {
       peers.about(comm.peerAddress, `Refused worker ${address}: ${refusal}`);
-      await comm.write({ status: "error", message: refusal, time: Date.now() / 1000 });
-      return DONT_REPLY;
+      await comm.write(SCHEDULER_OPERATIONS["register-worker"].refusal(refusal, Date.now() / 1000));
+      return;
     }
     // The reply is a message of its own and must be the first: the stream begins behind it.
-    const reply = comm.write({
-      status: "OK",
-      time: Date.now() / 1000,
-      "heartbeat-interval": this.#state.heartbeatInterval,
-      "worker-plugins": {},
-    });
+    const reply = comm.write(
+      {
+        status: "OK",
+        time: Date.now() / 1000,
+        "heartbeat-interval": this.#state.heartbeatInterval,
+        "worker-plugins": {},
+      } satisfies RegisterWorkerReply,
+    );
     const stream = new BatchedSend(comm);
     this.#workers.set(address, stream);
     this.#registrations.set(address, registration);
@@ -365,7 +352,6 @@ export class Scheduler implements AsyncDisposable {
       this.#departures.remove(address, { stimulusId: `handle-worker-cleanup-${Date.now() / 1000}` });
       await stream.close();
     }
-    return DONT_REPLY;
   }
 
   #refusal(address: Address, name: string): string | undefined {

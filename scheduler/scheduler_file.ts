@@ -6,7 +6,7 @@
 
 import { messageOf } from "../internal/errors.ts";
 import { getLogger } from "../config/logging.ts";
-import type { SchedulerIdentity } from "../messages/rpc.ts";
+import type { SchedulerIdentity } from "../messages/facts.ts";
 
 const logger = getLogger("distributed.scheduler");
 

@@ -7,7 +7,7 @@
 import { assert } from "../internal/assert.ts";
 import type { ClientStreamMessage } from "../messages/client_scheduler.ts";
 import type { Address, ClientId, Key, WorkerStatus } from "../messages/common.ts";
-import type { WorkerMetrics } from "../messages/rpc.ts";
+import type { WorkerMetrics } from "../messages/facts.ts";
 import type { WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import type { SchedulerStateOptions } from "../scheduler/state/machine.ts";
 import { SchedulerState } from "../scheduler/state/scheduler_state.ts";

@@ -8,7 +8,7 @@ import { getLogger } from "../config/logging.ts";
 import { type Clock, TIMER_MAX_MS } from "../internal/clock.ts";
 import { messageOf } from "../internal/errors.ts";
 import type { Scope } from "../internal/scope.ts";
-import type { HeartbeatWorkerReply } from "../messages/rpc.ts";
+import type { HeartbeatWorkerReply } from "../messages/membership.ts";
 
 const logger = getLogger("distributed.worker");
 

@@ -6,7 +6,7 @@
 
 import { cpuUsage } from "node:process";
 import type { Clock } from "../internal/clock.ts";
-import type { WorkerMetrics } from "../messages/rpc.ts";
+import type { WorkerMetrics } from "../messages/facts.ts";
 
 /** What this process uses. */
 export interface ProcessUsage {

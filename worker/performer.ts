@@ -10,7 +10,7 @@ import { getLogger } from "../config/logging.ts";
 import type { Clock } from "../internal/clock.ts";
 import type { Scope } from "../internal/scope.ts";
 import type { Address, Key } from "../messages/common.ts";
-import type { GetDataReply } from "../messages/rpc.ts";
+import type { GetDataReply } from "../messages/results.ts";
 import { rejoined } from "../protocol/payload.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import { encodePickle } from "../protocol/pickle_encode.ts";

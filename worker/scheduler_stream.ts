@@ -9,14 +9,18 @@ import { assert } from "../internal/assert.ts";
 import type { Clock } from "../internal/clock.ts";
 import { orAborted } from "../internal/deadline.ts";
 import { DistributedError } from "../internal/errors.ts";
-import { type Address, isRecord } from "../messages/common.ts";
-import type { RegisterWorker, RegisterWorkerReply } from "../messages/rpc.ts";
+import { type Address, MessageError } from "../messages/common.ts";
+import type { RegisterWorker, RegisterWorkerReply } from "../messages/membership.ts";
+import type { FieldsOf } from "../messages/operations.ts";
+import { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
 import {
   parseWorkerCommand,
   type WorkerCommand,
   type WorkerStreamMessage,
 } from "../messages/worker_scheduler.ts";
 import { BatchedSend } from "../rpc/batched.ts";
+import { call } from "../rpc/call.ts";
+import { RpcError } from "../rpc/errors.ts";
 import { handleStream } from "../rpc/stream.ts";
 
 /** Milliseconds between signs of life on the stream (`Worker._setup_logging`, `keep-alive`). */
@@ -25,7 +29,7 @@ const KEEP_ALIVE_MS = 60_000;
 /** The stream of a registered worker. */
 export class SchedulerStream {
   readonly #comm: Comm;
-  readonly #stream: BatchedSend;
+  readonly #stream: BatchedSend<WorkerStreamMessage>;
   readonly #clock: Clock;
   #stopKeepAlive: (() => void) | undefined;
 
@@ -42,19 +46,15 @@ export class SchedulerStream {
    * @throws {DistributedError} If the scheduler refuses it.
    */
   async register(
-    registration: Omit<RegisterWorker, "op" | "reply">,
+    registration: FieldsOf<RegisterWorker>,
     signal: AbortSignal | undefined,
-  ): Promise<Partial<RegisterWorkerReply>> {
+  ): Promise<RegisterWorkerReply> {
     const comm = this.#comm;
     if (comm.peerInfo.javascript === undefined) {
       throw refused(comm, "it is a scheduler of Python, whose tasks this worker can't run");
     }
-    await comm.write({ op: "register-worker", reply: false, ...registration });
-    const answer = await orAborted(comm.read(), signal);
-    const reply = (isRecord(answer) ? answer : {}) as Partial<RegisterWorkerReply>;
-    if (reply.status !== "OK") {
-      throw refused(comm, reply.message ?? "it is no scheduler, or does not take workers of this kind");
-    }
+    const reply = await askToRegister(comm, registration, signal);
+    if (reply.status !== "OK") throw refused(comm, reply.message ?? "it does not say why");
     this.#stopKeepAlive = this.#clock.every(KEEP_ALIVE_MS, () => this.send({ op: "keep-alive" }));
     return reply;
   }
@@ -97,6 +97,20 @@ export class SchedulerStream {
   }
 }
 
-function refused({ peerAddress }: Comm, why: string): DistributedError {
-  return new DistributedError("REGISTER", `Cannot register with "${peerAddress}": ${why}`);
+async function askToRegister(
+  comm: Comm,
+  registration: FieldsOf<RegisterWorker>,
+  signal: AbortSignal | undefined,
+): Promise<RegisterWorkerReply> {
+  try {
+    return await call(comm, SCHEDULER_OPERATIONS["register-worker"], registration, signal);
+  } catch (cause) {
+    if (!(cause instanceof MessageError || cause instanceof RpcError)) throw cause;
+    const why = `it is no scheduler, or does not take workers of this kind (${cause.message})`;
+    throw refused(comm, why, { cause });
+  }
+}
+
+function refused({ peerAddress }: Comm, why: string, options?: ErrorOptions): DistributedError {
+  return new DistributedError("REGISTER", `Cannot register with "${peerAddress}": ${why}`, options);
 }

@@ -17,11 +17,15 @@ import { getLogger } from "../config/logging.ts";
 import { Deadline, type DeadlineOptions } from "../internal/deadline.ts";
 import { messageOf, TimeoutError } from "../internal/errors.ts";
 import { Scope } from "../internal/scope.ts";
-import { WORKER_ACCESS } from "../messages/access.ts";
 import type { Address, WorkerStatus } from "../messages/common.ts";
-import type { HeartbeatWorkerReply, LinkFacts, RegisterWorker, SecurityFacts } from "../messages/rpc.ts";
+import type { LinkFacts, SecurityFacts } from "../messages/facts.ts";
+import type { HeartbeatWorkerReply, RegisterWorker } from "../messages/membership.ts";
+import type { FieldsOf } from "../messages/operations.ts";
+import { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
+import { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
 import { sayGoodbye } from "../rpc/goodbye.ts";
 import { accessGuard } from "../rpc/guard.ts";
+import { serve } from "../rpc/handlers.ts";
 import { linksOf } from "../rpc/links.ts";
 import { ConnectionPool } from "../rpc/pool.ts";
 import { Server } from "../rpc/server.ts";
@@ -30,7 +34,7 @@ import type { Security } from "../security/security.ts";
 import { Commands } from "./commands.ts";
 import type { Executor, StartExecutor } from "./executor/executor.ts";
 import { ThreadExecutor } from "./executor/thread_executor.ts";
-import { type ServedWorker, workerHandlers } from "./handlers.ts";
+import { type ServedWorker, workerOperations } from "./operations.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { checkAddresses, contactOf, listenForPeers } from "./listening.ts";
 import { DataStore } from "./memory/store.ts";
@@ -128,7 +132,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
       executor,
       peers: {
         getData: (worker, keys, signal) =>
-          this.#pool.call(worker, { op: "get_data", keys, who: this.address }, signal),
+          this.#pool.call(worker, WORKER_OPERATIONS.get_data, { keys, who: this.address }, signal),
       },
       send: (message) => this.#stream.send(message),
       onFailure: (error) => this.#fail(error),
@@ -175,15 +179,18 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
         name: "Worker",
         platform,
         limits: settings.limits,
-        handlers: workerHandlers(
-          store,
-          () => self.shell,
-          (data) => self.shell === undefined ? {} : self.shell.#performer.takeData(data),
-          settings.transfersMax,
-          platform.clock,
+        operations: serve(
+          WORKER_OPERATIONS,
+          workerOperations(
+            store,
+            () => self.shell,
+            (data) => self.shell === undefined ? {} : self.shell.#performer.takeData(data),
+            settings.transfersMax,
+            platform.clock,
+          ),
         ),
         blockedHandlers: settings.blockedHandlers,
-        access: accessGuard({ role: "worker", table: WORKER_ACCESS, context: links.context }),
+        access: accessGuard({ role: "worker", context: links.context }),
       }),
     );
     const listener = await listenForPeers(server, comm, links, options);
@@ -262,7 +269,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
     this.#heartbeats.start(reply["heartbeat-interval"]);
   }
 
-  #registration(): Omit<RegisterWorker, "op" | "reply"> {
+  #registration(): FieldsOf<RegisterWorker> {
     return {
       address: this.address,
       status: "init",
@@ -315,8 +322,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
         stimulus_id: this.#performer.stimulusId("find-missing"),
       }]);
     }
-    return this.#pool.call(this.schedulerAddress, {
-      op: "heartbeat_worker",
+    return this.#pool.call(this.schedulerAddress, SCHEDULER_OPERATIONS.heartbeat_worker, {
       address: this.address,
       now: this.#platform.clock.time(),
       metrics: {
@@ -356,8 +362,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
     if (deadline.signal !== undefined) ends.push(deadline.signal);
     const addresses = leaving.map((worker) => worker.address);
     try {
-      const retired = await this.#pool.call(this.schedulerAddress, {
-        op: "retire_workers",
+      const retired = await this.#pool.call(this.schedulerAddress, SCHEDULER_OPERATIONS.retire_workers, {
         workers: addresses,
         close_workers: false,
         remove: true,
@@ -392,8 +397,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
   async #leave(): Promise<void> {
     if (!this.#isMember || this.#stream.comm.closed) return;
     await sayGoodbye(this.schedulerAddress, this.#platform.clock, async (signal) => {
-      await this.#pool.call(this.schedulerAddress, {
-        op: "unregister",
+      await this.#pool.call(this.schedulerAddress, SCHEDULER_OPERATIONS.unregister, {
         address: this.address,
         stimulus_id: `worker-close-${this.name}`,
       }, signal);

@@ -7,7 +7,7 @@
 import { announceConfig, currentConfig } from "../config/load.ts";
 import type { DeadlineOptions } from "../internal/deadline.ts";
 import type { Address } from "../messages/common.ts";
-import type { LinkFacts, SecurityFacts } from "../messages/rpc.ts";
+import type { LinkFacts, SecurityFacts } from "../messages/facts.ts";
 import type { Security } from "../security/security.ts";
 import type { WorkerOptions } from "./options.ts";
 import { WorkerShell } from "./shell.ts";

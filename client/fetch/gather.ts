@@ -11,6 +11,8 @@ import type { ConnectionPool, DialLimits } from "../../rpc/pool.ts";
 import { looksRefused } from "../../comm/retry.ts";
 import { getLogger } from "../../config/logging.ts";
 import type { Address, Key } from "../../messages/common.ts";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
+import { WORKER_OPERATIONS } from "../../messages/worker_operations.ts";
 import { Serialized } from "../../protocol/serialized.ts";
 import { deserializeFrame, deserializeValue } from "../../protocol/values.ts";
 import { isolated, sharesMemory } from "../submit/isolate.ts";
@@ -131,7 +133,13 @@ export class Gatherer {
   /** What a worker gives. A busy one is asked again and again, as in Dask (`get_data_from_worker`). */
   async #ask(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<Results | undefined> {
     for (let pause = BUSY_MS;; pause = Math.min(2 * pause, BUSY_MAX_MS)) {
-      const reply = await this.#pool.call(worker, { op: "get_data", keys, who: null }, signal, DIAL);
+      const reply = await this.#pool.call(
+        worker,
+        WORKER_OPERATIONS.get_data,
+        { keys, who: null },
+        signal,
+        DIAL,
+      );
       if (reply.status === "OK") return reply.data;
       if (reply.status !== "busy") return undefined;
       await this.#platform.clock.sleep(pause * (0.75 + this.#platform.ids.random() / 2), signal);
@@ -141,7 +149,12 @@ export class Gatherer {
   /** Why a worker need not be waited for, if so. */
   async #look(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<Error | undefined> {
     const some = keys.slice(0, LOOKED_UP_MAX);
-    const holders = await this.#pool.call(this.#scheduler, { op: "who_has", keys: some }, signal);
+    const holders = await this.#pool.call(
+      this.#scheduler,
+      SCHEDULER_OPERATIONS.who_has,
+      { keys: some },
+      signal,
+    );
     if (some.some((key) => holders[key]?.includes(worker) === true)) return undefined;
     return new CommClosed(worker, `"${worker}" no longer holds "${some[0]}"`);
   }
@@ -153,7 +166,7 @@ export class Gatherer {
     signal: AbortSignal | undefined,
   ): Promise<KeyState[]> {
     const keys = [...wanted.keys()];
-    const reply = await this.#pool.call(this.#scheduler, { op: "gather", keys }, signal);
+    const reply = await this.#pool.call(this.#scheduler, SCHEDULER_OPERATIONS.gather, { keys }, signal);
     if (reply.status === "OK") this.#keep(reply.data, wanted, fetched);
     const failed = reply.status === "OK" ? keys : reply.keys;
     const missing: KeyState[] = [];

@@ -11,7 +11,9 @@ import type { Platform } from "../../comm/platform.ts";
 import { getLogger } from "../../config/logging.ts";
 import { Deadline, type DeadlineOptions } from "../../internal/deadline.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
-import type { WorkerIdentity } from "../../messages/rpc.ts";
+import type { WorkerIdentity } from "../../messages/facts.ts";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
+import { WORKER_OPERATIONS } from "../../messages/worker_operations.ts";
 import type { ConnectionPool } from "../../rpc/pool.ts";
 import type { KeyState } from "../state/key_state.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
@@ -136,8 +138,7 @@ export class Scatterer {
     const { id: client, schedulerAddress } = this.#host;
     const future = this.#host.future(this.#host.expect(key));
     try {
-      await this.#host.pool.call(schedulerAddress, {
-        op: "scatter",
+      await this.#host.pool.call(schedulerAddress, SCHEDULER_OPERATIONS.scatter, {
         data: { [key]: payload },
         workers: candidates,
         client,
@@ -158,7 +159,7 @@ export class Scatterer {
   ): Promise<Address[]> {
     const { pool, schedulerAddress } = this.#host;
     for (;;) {
-      const { workers } = await pool.call(schedulerAddress, { op: "identity", n_workers: -1 }, signal);
+      const { workers } = await pool.call(schedulerAddress, SCHEDULER_OPERATIONS.identity, {}, signal);
       const fit = (Object.entries(workers) as [Address, WorkerIdentity][])
         .filter(([address, worker]) => worker.status === "running" && isNamed(names, address, worker))
         .map(([address]) => address).sort();
@@ -206,8 +207,8 @@ export class Scatterer {
     try {
       await this.#host.pool.call(
         worker,
+        WORKER_OPERATIONS.update_data,
         {
-          op: "update_data",
           data: { [key]: payload },
           stimulus_id: `scatter-${key}`,
         },

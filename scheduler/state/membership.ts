@@ -5,7 +5,8 @@
  */
 
 import type { Address, Key } from "../../messages/common.ts";
-import type { HeartbeatWorkerReply, WorkerMetrics } from "../../messages/rpc.ts";
+import type { WorkerMetrics } from "../../messages/facts.ts";
+import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
 import { KilledWorker } from "./errors.ts";
 import { forgetWorkerFunctions } from "./functions.ts";
 import type { SchedulerMachine } from "./machine.ts";

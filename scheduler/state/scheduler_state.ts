@@ -7,7 +7,8 @@
 
 import type { ClientStreamMessage } from "../../messages/client_scheduler.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
-import type { HeartbeatWorkerReply, WorkerMetrics } from "../../messages/rpc.ts";
+import type { WorkerMetrics } from "../../messages/facts.ts";
+import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
 import type { WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import { unreachable } from "../../internal/assert.ts";
 import type { StoryEntry } from "../../internal/story.ts";

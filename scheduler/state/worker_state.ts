@@ -5,7 +5,8 @@
  */
 
 import type { Address, WorkerStatus } from "../../messages/common.ts";
-import type { RegisterWorker, WorkerMetrics } from "../../messages/rpc.ts";
+import type { WorkerMetrics } from "../../messages/facts.ts";
+import type { RegisterWorker } from "../../messages/membership.ts";
 import type { WorkerCommand } from "../../messages/worker_scheduler.ts";
 import type { TaskGroup } from "./task_group.ts";
 import type { TaskState } from "./task_state.ts";

@@ -21,7 +21,7 @@ import { decodePickle } from "../../protocol/pickle.ts";
 import { decodeError } from "../../protocol/remote_error.ts";
 import { Pickled, SerializationError, Serialized } from "../../protocol/serialized.ts";
 import { deserializeValue } from "../../protocol/values.ts";
-import { parseRegisterWorker } from "../../scheduler/registration.ts";
+import { parseRegisterWorker } from "../../messages/membership.ts";
 import { SchedulerState } from "../../scheduler/state/scheduler_state.ts";
 import { ClientState } from "../../client/state/client_state.ts";
 import type { Stimulus } from "../../worker/state/stimulus.ts";

@@ -5,12 +5,11 @@
  */
 
 import { isRecord, type RawMessage } from "../../messages/common.ts";
-import {
-  CLIENT_STREAM_ACCESS,
-  SCHEDULER_ACCESS,
-  WORKER_ACCESS,
-  WORKER_STREAM_ACCESS,
-} from "../../messages/access.ts";
+import { CLIENT_STREAM } from "../../messages/client_scheduler.ts";
+import { isLacking, type OperationTable, type StreamTable } from "../../messages/operations.ts";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
+import { WORKER_OPERATIONS } from "../../messages/worker_operations.ts";
+import { WORKER_STREAM } from "../../messages/worker_scheduler.ts";
 import type { Random } from "../random.ts";
 import { type Corpus, registration, type Seed } from "./corpus.ts";
 
@@ -59,12 +58,13 @@ const RIGHTFUL = new Set([
 export function seedsFor(way: Way, role: VictimRole, { captured, own }: Corpus): Seed[] {
   const all = [...own, ...own, ...own, ...captured];
   if (way === "TLS handshake" || way === "first message") return all;
-  const table = way === "requests"
-    ? (role === "scheduler" ? SCHEDULER_ACCESS : WORKER_ACCESS)
+  const table: OperationTable | StreamTable = way === "requests"
+    ? (role === "scheduler" ? SCHEDULER_OPERATIONS : WORKER_OPERATIONS)
     : way === "client's stream"
-    ? CLIENT_STREAM_ACCESS
-    : WORKER_STREAM_ACCESS;
-  const fits = (message: unknown) => opsOf(message).some((op) => Object.hasOwn(table, op));
+    ? CLIENT_STREAM
+    : WORKER_STREAM;
+  const known = new Set(Object.values(table).filter((row) => !isLacking(row)).map(({ op }) => op));
+  const fits = (message: unknown) => opsOf(message).some((op) => known.has(op));
   return all.filter(({ message }) => Array.isArray(message) === (way !== "requests") && fits(message));
 }
 

@@ -10,10 +10,11 @@
  */
 
 import { connect } from "../../comm/connect.ts";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
 import { messageOf } from "../../internal/errors.ts";
 import { call } from "../../rpc/call.ts";
 import { isRecord } from "../../messages/common.ts";
-import type { LinkFacts } from "../../messages/rpc.ts";
+import type { LinkFacts } from "../../messages/facts.ts";
 import { Client, type Future, Scheduler, type Security, Worker } from "../../mod.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
 import { deserializeValue } from "../../protocol/values.ts";
@@ -184,7 +185,10 @@ const FETCHES: Readonly<Record<Role, (dial: Dial, refused: Promise<never>) => Pr
     // What a client asks that can't reach the worker.
     const comm = await connect(scheduler.address);
     stack.defer(() => comm.abort());
-    const reply = await Promise.race([call(comm, { op: "gather", keys: [value.key] }), refused]);
+    const reply = await Promise.race([
+      call(comm, SCHEDULER_OPERATIONS.gather, { keys: [value.key] }),
+      refused,
+    ]);
     if (reply.status !== "OK") return await refused;
     const { length } = String(deserializeValue(reply.data[value.key] as Serialized));
     return { length, links: scheduler.links() };

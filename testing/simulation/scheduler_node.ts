@@ -7,7 +7,8 @@
 
 import type { ClientReport, ClientStreamMessage } from "../../messages/client_scheduler.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
-import type { HeartbeatWorkerReply, WorkerMetrics } from "../../messages/rpc.ts";
+import type { WorkerMetrics } from "../../messages/facts.ts";
+import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
 import type { WorkerCommand, WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
 import type { Retirement } from "../../scheduler/state/retire.ts";

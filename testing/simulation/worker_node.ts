@@ -6,7 +6,7 @@
  */
 
 import type { Address, Key } from "../../messages/common.ts";
-import type { WorkerMetrics } from "../../messages/rpc.ts";
+import type { WorkerMetrics } from "../../messages/facts.ts";
 import {
   parseWorkerCommand,
   parseWorkerStreamMessage,

@@ -1,4 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { untyped } from "../../messages/operations.ts";
+import { served } from "../../testing/served.ts";
 import { connect } from "../../comm/connect.ts";
 import { call } from "../../rpc/call.ts";
 import { linkOptions } from "../../comm/secure.ts";
@@ -17,8 +19,8 @@ for (const scheme of ["tcp", "tls"] as const) {
     const flooded = Promise.withResolvers<void>();
     await using server = new Server({
       name: "Server",
-      handlers: { count: () => batches },
-      streams: {
+      operations: served({
+        count: () => batches,
         flood: async (_request, comm) => {
           await handleStream(comm, () => {
             const start = performance.now();
@@ -26,7 +28,7 @@ for (const scheme of ["tcp", "tls"] as const) {
             if (++batches === 100) flooded.resolve();
           });
         },
-      },
+      }, { flood: { answer: "stream" } }),
     });
     const listener = await server.listen(`${scheme}://127.0.0.1:0`, await linkOptions(security, "scheduler"));
     const address = listener.contactAddress;
@@ -37,7 +39,7 @@ for (const scheme of ["tcp", "tls"] as const) {
       await using honest = await connect(address, await linkOptions(security, "client"));
       const between: number[] = [];
       for (let last = batches; between.length < QUESTIONS; last = batches) {
-        assertEquals(typeof await call(honest, { op: "count" }), "number");
+        assertEquals(typeof await call(honest, untyped("count"), {}), "number");
         between.push(batches - last);
       }
       // Sixty turns of the event loop pass if nobody sees to it: a thousand batches.

@@ -1,16 +1,17 @@
 // Who may use what, written out a second time for what matters most; that nothing is left out is checked below.
 import { assertEquals } from "@std/assert";
-import { Server } from "../../rpc/server.ts";
-import {
-  type AccessTable,
-  CLIENT_STREAM_ACCESS,
-  mayUse,
-  SCHEDULER_ACCESS,
-  WORKER_ACCESS,
-  WORKER_STREAM_ACCESS,
-} from "../../messages/access.ts";
+import { CLIENT_REPORTS, CLIENT_STREAM } from "../../messages/client_scheduler.ts";
 import type { Grant } from "../../messages/grant.ts";
-import { startCluster } from "../../testing/clusters/cluster.ts";
+import {
+  ADMINISTER,
+  isLacking,
+  mayUse,
+  type OperationTable,
+  type StreamTable,
+} from "../../messages/operations.ts";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
+import { WORKER_OPERATIONS } from "../../messages/worker_operations.ts";
+import { WORKER_COMMANDS, WORKER_STREAM } from "../../messages/worker_scheduler.ts";
 
 /** Everybody who may, shortest first: `O`bserve, `S`ubmit, `A`dminister, `w`orker, `s`cheduler. */
 const PEERS: readonly (readonly [letter: string, grant: Grant])[] = [
@@ -21,50 +22,53 @@ const PEERS: readonly (readonly [letter: string, grant: Grant])[] = [
   ["s", { role: "scheduler", access: "submit" }],
 ];
 
-function lettersOf(table: AccessTable): Record<string, string> {
-  const all = Object.keys(table).sort().map((op) => {
-    const may = PEERS.filter(([, grant]) => mayUse(table, op, grant));
-    return [op, may.map(([letter]) => letter).join("")] as const;
-  });
-  return Object.fromEntries(all);
+/** Who may use what a role has. */
+function lettersOf(table: OperationTable | StreamTable): Record<string, string> {
+  const rows = Object.values(table).filter((row) => !isLacking(row));
+  return Object.fromEntries(rows.map(({ op, access }) => {
+    const may = PEERS.filter(([, grant]) => mayUse(access, grant));
+    return [op, may.map(([letter]) => letter).join("")];
+  }));
 }
 
-function assertLetters(table: AccessTable, expected: Readonly<Record<string, string>>): void {
-  const all = lettersOf(table);
-  assertEquals(Object.fromEntries(Object.keys(expected).map((op) => [op, all[op]])), expected);
-}
-
-Deno.test("SCHEDULER_ACCESS gives operations of a scheduler to whom they are for", () => {
-  assertLetters(SCHEDULER_ACCESS, {
+Deno.test("SCHEDULER_OPERATIONS gives operations of a scheduler to whom they are for", () => {
+  assertEquals(lettersOf(SCHEDULER_OPERATIONS), {
+    "close": "OSAws",
     "gather": "SA",
+    "get_task_prefix_states": "OSA",
     "has_what": "OSA",
     "heartbeat_worker": "w",
     "identity": "OSAw",
     "links": "OSA",
     "ncores": "OSA",
+    "processing": "OSA",
     "register-client": "OSA",
     "register-worker": "w",
     "retire_workers": "Aw",
+    "retry": "SA",
     "scatter": "SA",
     "terminate": "A",
     "unregister": "w",
+    "update_data": "SA",
     "who_has": "OSAw",
   });
 });
 
-Deno.test("WORKER_ACCESS gives operations of a worker to whom they are for", () => {
-  assertLetters(WORKER_ACCESS, {
+Deno.test("WORKER_OPERATIONS gives operations of a worker to whom they are for", () => {
+  assertEquals(lettersOf(WORKER_OPERATIONS), {
+    "close": "OSAws",
     "get_data": "SAws",
     "identity": "OSAws",
     "keys": "OSA",
     "links": "OSA",
     "ping": "OSAws",
     "terminate": "As",
+    "update_data": "SAs",
   });
 });
 
-Deno.test("CLIENT_STREAM_ACCESS lets observers listen only", () => {
-  assertLetters(CLIENT_STREAM_ACCESS, {
+Deno.test("CLIENT_STREAM lets observers listen only", () => {
+  assertEquals(lettersOf(CLIENT_STREAM), {
     "cancel-keys": "SA",
     "client-desires-keys": "SA",
     "client-releases-functions": "SA",
@@ -78,29 +82,19 @@ Deno.test("CLIENT_STREAM_ACCESS lets observers listen only", () => {
   });
 });
 
-Deno.test("WORKER_STREAM_ACCESS is for workers alone", () => {
-  assertEquals(new Set(Object.values(lettersOf(WORKER_STREAM_ACCESS))), new Set(["w"]));
-});
-
-Deno.test("mayUse leaves an operation without an entry to administrators", () => {
-  const may = PEERS.filter(([, grant]) => mayUse({}, "something", grant));
-  assertEquals(may.map(([letter]) => letter).join(""), "A");
-  assertEquals(PEERS.filter(([, grant]) => mayUse({}, "constructor", grant)).length, 1);
-});
-
-Deno.test("Every operation that a scheduler or a worker answers has an entry, and every entry its operation", async () => {
-  const servers: Server[] = [];
-  const { listen } = Server.prototype;
-  Server.prototype.listen = function (this: Server, ...args: Parameters<typeof listen>) {
-    servers.push(this);
-    return listen.apply(this, args);
-  };
-  try {
-    await using _ = await startCluster({ nWorkers: 1, protocol: "tcp" });
-    const [scheduler, worker] = servers;
-    assertEquals(scheduler?.operations.sort(), Object.keys(SCHEDULER_ACCESS).sort());
-    assertEquals(worker?.operations.sort(), Object.keys(WORKER_ACCESS).sort());
-  } finally {
-    Server.prototype.listen = listen;
+Deno.test("WORKER_STREAM is for workers alone, and what streams bring back for the scheduler", () => {
+  assertEquals(new Set(Object.values(lettersOf(WORKER_STREAM))), new Set(["w"]));
+  for (const table of [CLIENT_REPORTS, WORKER_COMMANDS]) {
+    assertEquals(new Set(Object.values(lettersOf(table))), new Set(["s"]));
   }
+});
+
+Deno.test("mayUse leaves operations that a role lacks to administrators", () => {
+  for (const table of [SCHEDULER_OPERATIONS, WORKER_OPERATIONS, CLIENT_STREAM, WORKER_STREAM]) {
+    for (const row of Object.values<OperationTable[string] | StreamTable[string]>(table)) {
+      if (isLacking(row)) assertEquals(row.access, ADMINISTER, row.op);
+    }
+  }
+  const may = PEERS.filter(([, grant]) => mayUse(ADMINISTER, grant));
+  assertEquals(may.map(([letter]) => letter).join(""), "A");
 });

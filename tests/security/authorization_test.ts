@@ -1,4 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { untyped } from "../../messages/operations.ts";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
+import { WORKER_OPERATIONS } from "../../messages/worker_operations.ts";
 import { connect } from "../../comm/connect.ts";
 import type { Comm } from "../../comm/comm.ts";
 import { ConnectionPool } from "../../rpc/pool.ts";
@@ -94,14 +97,17 @@ Deno.test("authorization refuses results to an observer, at the scheduler and at
   const keys = [future.key];
   for (
     const ask of [
-      () => pool.call(cluster.scheduler.address, { op: "gather", keys }),
-      () => pool.call(cluster.worker.address, { op: "get_data", keys, who: null }),
+      () => pool.call(cluster.scheduler.address, SCHEDULER_OPERATIONS.gather, { keys }),
+      () => pool.call(cluster.worker.address, WORKER_OPERATIONS.get_data, { keys, who: null }),
     ]
   ) {
     const error = await assertRejects(ask, RpcError);
     assertEquals(error.remote.name, "PermissionError");
   }
-  assertEquals(Object.keys(await pool.call(cluster.scheduler.address, { op: "who_has", keys })), keys);
+  assertEquals(
+    Object.keys(await pool.call(cluster.scheduler.address, SCHEDULER_OPERATIONS.who_has, { keys })),
+    keys,
+  );
 });
 
 Deno.test("authorization leaves what is not in the tables, and what ends roles, to administrators", async () => {
@@ -110,13 +116,16 @@ Deno.test("authorization leaves what is not in the tables, and what ends roles, 
   await using admins = await poolOf(await cluster.pki.lenient("admins"));
   for (const address of [cluster.scheduler.address, cluster.worker.address]) {
     for (const op of ["terminate", "no_such_operation"]) {
-      const error = await assertRejects(() => users.call(address, { op }), RpcError);
+      const error = await assertRejects(() => users.call(address, untyped(op), {}), RpcError);
       assertEquals(error.remote.name, "PermissionError");
     }
-    const unknown = await assertRejects(() => admins.call(address, { op: "no_such_operation" }), RpcError);
+    const unknown = await assertRejects(
+      () => admins.call(address, untyped("no_such_operation"), {}),
+      RpcError,
+    );
     assertMatch(unknown.remote.message, /Unknown operation/);
   }
-  assertEquals(await admins.call(cluster.worker.address, { op: "terminate" }), "OK");
+  assertEquals(await admins.call(cluster.worker.address, WORKER_OPERATIONS.terminate, {}), "OK");
   await cluster.worker.finished;
 });
 
@@ -177,7 +186,7 @@ Deno.test("authorization keeps a client's certificate from acting as a worker, a
     const links = await linkOptions(await pki.security(unit), role);
     await using pool = new ConnectionPool({ ...links, expect: "worker" });
     await assertRejects(
-      () => pool.call(fake.address, { op: "get_data", keys: [], who: null }),
+      () => pool.call(fake.address, WORKER_OPERATIONS.get_data, { keys: [], who: null }),
       CommAuthError,
       "a worker was expected",
     );
@@ -200,23 +209,26 @@ Deno.test("authorization lets a worker speak for itself alone: it can't retire, 
   await using other = await poolOf(await pki.lenient("workers", "another"));
   const heartbeat = { executing: {}, metrics: { bandwidth: { total: 1, workers: {}, types: {} } } };
   for (
-    const request of [
-      { op: "retire_workers", workers: [worker.address], close_workers: true },
-      { op: "retire_workers", names: [worker.name] },
-      { op: "retire_workers", n: 1 },
-      { op: "unregister", address: worker.address },
-      { op: "heartbeat_worker", address: worker.address, now: 0, ...heartbeat },
-    ]
+    const [op, request] of [
+      ["retire_workers", { workers: [worker.address], close_workers: true }],
+      ["retire_workers", { names: [worker.name] }],
+      ["retire_workers", { n: 1 }],
+      ["unregister", { address: worker.address }],
+      ["heartbeat_worker", { address: worker.address, now: 0, ...heartbeat }],
+    ] as const
   ) {
-    const error = await assertRejects(() => other.call(scheduler.address, request), RpcError);
+    const asked = other.call(scheduler.address, untyped(op), request);
+    const error = await assertRejects(() => asked, RpcError);
     assertEquals(error.remote.name, "PermissionError");
     assertMatch(error.remote.message, /CN=another.* can't speak for the worker ".*", which is ".*CN=workers/);
   }
   assertEquals(scheduler.identity().n_workers, 1);
   assertEquals(scheduler.identity().security?.refused.operation, 5);
   await using itself = await poolOf(await pki.lenient("workers"));
-  const retired = await itself.call(scheduler.address, { op: "retire_workers", workers: [worker.address] });
-  assertEquals(Object.keys(retired as Record<string, unknown>), [worker.address]);
+  const retired = await itself.call(scheduler.address, SCHEDULER_OPERATIONS.retire_workers, {
+    workers: [worker.address],
+  });
+  assertEquals(Object.keys(retired), [worker.address]);
 });
 
 Deno.test("authorization hides from an observer why a task of somebody else failed", async () => {
@@ -261,8 +273,10 @@ Deno.test("authorization tells workers apart by their SPIFFE ids where certifica
   });
   await using worker = await Worker.start(scheduler.address, { nthreads: 1, security: of(first) });
   await using other = await poolOf(of(second));
-  const retire = { op: "retire_workers", workers: [worker.address] };
-  const error = await assertRejects(() => other.call(scheduler.address, retire), RpcError);
+  const retire = other.call(scheduler.address, SCHEDULER_OPERATIONS.retire_workers, {
+    workers: [worker.address],
+  });
+  const error = await assertRejects(() => retire, RpcError);
   assertMatch(
     error.remote.message,
     /"URI:spiffe:\/\/acme\/worker\/2" can't speak for the worker ".*", which is "URI:spiffe:\/\/acme\/worker\/1"/,

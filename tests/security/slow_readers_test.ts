@@ -1,6 +1,7 @@
 /** Peers with a good certificate that don't read, or not quickly; real processes. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
 import type { Comm } from "../../comm/comm.ts";
 import { connect } from "../../comm/connect.ts";
 import { call } from "../../rpc/call.ts";
@@ -117,7 +118,9 @@ Deno.test("a client that falls behind is spared small results, and reads them la
   const [report] = reports.filter(({ key }) => key === gate.key);
   assertEquals([report?.["op"], report?.["result"]], ["key-in-memory", undefined]);
   await using other = await dial(cluster);
-  const { data } = await call(other, { op: "gather", keys }) as unknown as { data: Record<string, unknown> };
+  const { data } = await call(other, SCHEDULER_OPERATIONS.gather, { keys }) as {
+    data: Record<string, unknown>;
+  };
   assertEquals(Object.keys(data), keys);
 });
 
@@ -155,7 +158,7 @@ Deno.test("a client that reads gets large results through the scheduler, however
   const big = cluster.client.submit((bytes: number) => new Uint8Array(bytes), 64 * MIB);
   await cluster.client.submit((value: Uint8Array) => value.length, big).result();
   await using reader = await dial(cluster);
-  const reply = await call(reader, { op: "gather", keys: [big.key] }) as { status: string; data: unknown };
+  const reply = await call(reader, SCHEDULER_OPERATIONS.gather, { keys: [big.key] }) as { data: unknown };
   const value = (reply.data as Record<string, unknown>)[big.key];
   assert(value instanceof Serialized && value.nbytes === 64 * MIB);
   const who: Address[] = Object.values(await cluster.client.whoHas([big])).flat();

@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
 import { ConnectionPool } from "../../rpc/pool.ts";
 import { linkOptions } from "../../comm/secure.ts";
 import {
@@ -196,9 +197,7 @@ Deno.test("Over TLS with rules a scheduler fetches results of workers for those 
   const future = client.submit((n: number) => new Uint8Array(n).fill(7), 5000);
   await client.gather([future]);
   await using pool = new ConnectionPool(await linkOptions(await pki.security("users"), "client"));
-  const reply = await pool.call(scheduler.address, { op: "gather", keys: [future.key] }) as {
-    status: string;
-  };
+  const reply = await pool.call(scheduler.address, SCHEDULER_OPERATIONS.gather, { keys: [future.key] });
   assertEquals(reply.status, "OK");
   const dialled = scheduler.links().filter((link) => link.dialled);
   assertEquals(dialled.map(({ tls }) => tls?.peer.grant?.role), ["worker"]);

@@ -4,6 +4,7 @@
  */
 
 import { assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
 import { createPrivateKey, sign } from "node:crypto";
 import { connect } from "node:tls";
 import { call } from "../../rpc/call.ts";
@@ -113,7 +114,7 @@ Deno.test("scheduler.ts lives on when a worker leads it to a forger, and when no
   const future = client.submit(() => new Uint8Array(1_000_000)); // too large to ride along
   await wait([future]);
   await using comm = await linkTo(address, security, "client");
-  await call(comm, { op: "gather", keys: [future.key] });
+  await call(comm, SCHEDULER_OPERATIONS.gather, { keys: [future.key] });
   await scheduler.line(/Cannot gather from .* refused: a certificate of its chain can't be read/);
   assertEquals((await forger.ends.next()).heard.length, 0);
   const leaf = derOf(security.tlsClientCert);

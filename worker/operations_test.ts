@@ -1,12 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Clock } from "../internal/clock.ts";
 import { call } from "../rpc/call.ts";
+import { serve } from "../rpc/handlers.ts";
 import { Server } from "../rpc/server.ts";
+import { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
 import type { Key } from "../messages/common.ts";
 import { MessageError } from "../messages/common.ts";
 import { serializeValue } from "../protocol/values.ts";
 import { connect } from "../comm/connect.ts";
-import { workerHandlers } from "./handlers.ts";
+import { workerOperations } from "./operations.ts";
 import { DataStore } from "./memory/store.ts";
 
 /** A clock whose timers run out when a test says so. */
@@ -39,15 +41,19 @@ class ManualClock implements Clock {
   }
 }
 
-const GET = { op: "get_data", keys: ["x" as Key], who: null } as const;
+const FIELDS = { keys: ["x" as Key], who: null };
+const GET = { op: "get_data", ...FIELDS } as const;
 
-Deno.test("workerHandlers: get_data serves others again when peers that never say OK are overdue", async () => {
+Deno.test("workerOperations: get_data serves others again when peers that never say OK are overdue", async () => {
   const store = new DataStore();
   store.set("x" as Key, serializeValue("value"));
   const clock = new ManualClock();
   await using server = new Server({
     name: "Worker",
-    handlers: workerHandlers(store, () => undefined, () => ({}), 1, clock),
+    operations: serve(
+      WORKER_OPERATIONS,
+      workerOperations(store, () => undefined, () => ({}), 1, clock),
+    ),
   });
   const { contactAddress } = await server.listen("tcp://127.0.0.1:0");
   await using stack = new AsyncDisposableStack();
@@ -62,29 +68,29 @@ Deno.test("workerHandlers: get_data serves others again when peers that never sa
     await comm.read();
   }
   const asker = await dial();
-  assertEquals((await call(asker, GET)).status, "busy");
+  assertEquals((await call(asker, WORKER_OPERATIONS.get_data, FIELDS)).status, "busy");
   assertEquals([...clock.timers.values()].every((milliseconds) => milliseconds >= 10_000), true);
   clock.expire();
-  assertEquals((await call(asker, GET)).status, "OK");
+  assertEquals((await call(asker, WORKER_OPERATIONS.get_data, FIELDS)).status, "OK");
   // A late answer does not free the place of somebody else.
   for (const comm of silent) await comm.write("OK");
-  for (const comm of silent) await call(comm, { op: "ping" });
+  for (const comm of silent) await call(comm, WORKER_OPERATIONS.ping, {});
   for (const comm of silent) {
     await comm.write(GET);
     await comm.read();
   }
-  assertEquals((await call(await dial(), GET)).status, "busy");
+  assertEquals((await call(await dial(), WORKER_OPERATIONS.get_data, FIELDS)).status, "busy");
 });
 
-Deno.test("workerHandlers: update_data fails while the worker starts, and keeps nothing", () => {
+Deno.test("workerOperations: update_data fails while the worker starts, and keeps nothing", () => {
   const taken: unknown[] = [];
-  const { update_data: updateData } = workerHandlers(new DataStore(), () => undefined, (data) => {
+  const { update_data: updateData } = workerOperations(new DataStore(), () => undefined, (data) => {
     taken.push(data);
     return {};
   }, 1);
-  const request = { op: "update_data", data: { x: serializeValue(1) } };
+  const request = { op: "update_data", data: { x: serializeValue(1) } } as const;
   assertThrows(
-    () => updateData?.(request, undefined as never, new AbortController().signal),
+    () => updateData(request, undefined as never, new AbortController().signal),
     MessageError,
     "still starting",
   );

@@ -7,24 +7,22 @@
 import { type Clock, systemClock } from "../internal/clock.ts";
 import { sameHost } from "../comm/host.ts";
 import type { Comm } from "../comm/comm.ts";
-
-import { DONT_REPLY, type Handlers } from "../rpc/server.ts";
-import {
-  type Address,
-  checkKeys,
-  checkRecord,
-  type Key,
-  MessageError,
-  type RawMessage,
-} from "../messages/common.ts";
-import type { LinkFacts, SecurityFacts } from "../messages/rpc.ts";
-import { Serialized } from "../protocol/serialized.ts";
+import { type Address, type Key, MessageError } from "../messages/common.ts";
+import type { LinkFacts, SecurityFacts, WorkerSelf } from "../messages/facts.ts";
+import { CONFIRMATION } from "../messages/operations.ts";
+import type { GetData, GetDataReply } from "../messages/results.ts";
+import type { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
+import type { Serialized } from "../protocol/serialized.ts";
+import { DONT_REPLY, type Handlers } from "../rpc/handlers.ts";
 import type { DataStore } from "./memory/store.ts";
 
 /** Milliseconds that a peer which was sent nothing big may take to say "OK". */
 const TRANSFER_MS = 10_000;
 /** Bytes per millisecond that the slowest peer takes. */
 const SLOWEST_RATE = 50;
+
+/** Answer to `ping`. */
+const PONG = new TextEncoder().encode("pong");
 
 /** What the handlers need of their worker. */
 export interface ServedWorker {
@@ -50,13 +48,13 @@ export interface ServedWorker {
  * the same host. A transfer that takes longer than by `clock` it should stops counting, so that peers which fell silent
  * can't keep others from their data.
  */
-export function workerHandlers(
+export function workerOperations(
   store: DataStore,
   worker: () => ServedWorker | undefined,
   takeData: (data: ReadonlyMap<Key, Serialized>) => Record<string, number>,
   transfersMax: number,
   clock: Clock = systemClock,
-): Handlers {
+): Handlers<typeof WORKER_OPERATIONS> {
   const started = (): ServedWorker => {
     const found = worker();
     if (found === undefined) throw new MessageError("This worker is still starting");
@@ -64,26 +62,17 @@ export function workerHandlers(
   };
   const data = new DataServer(store, transfersMax, clock);
   return {
-    get_data: (request, comm) => data.serve(request, comm),
+    close: () => "OK",
+    identity: () => identityOf(started()),
+    links: () => started().links(),
+    ping: () => PONG,
     keys: () => [...store.keys()],
-    identity: () => {
-      const { name, schedulerAddress, nthreads } = started();
-      const security = started().security();
-      return {
-        type: "Worker",
-        id: name,
-        scheduler: schedulerAddress,
-        nthreads,
-        memory_limit: null,
-        ...security !== undefined && { security },
-      };
-    },
+    get_data: (request, comm) => data.serve(request, comm),
     update_data: (request) => {
       started(); // before that, nobody would keep them
-      return { nbytes: takeData(valuesOf(request)), status: "OK" };
+      const values = new Map(Object.entries(request.data)) as Map<Key, Serialized>;
+      return { nbytes: takeData(values), status: "OK" };
     },
-    links: () => started().links(),
-    ping: () => new TextEncoder().encode("pong"),
     terminate: () => {
       queueMicrotask(() => started().closeSoon());
       return "OK";
@@ -91,15 +80,17 @@ export function workerHandlers(
   };
 }
 
-function valuesOf(request: RawMessage): Map<Key, Serialized> {
-  const values = new Map<Key, Serialized>();
-  for (const [key, value] of Object.entries(checkRecord(request, "data"))) {
-    if (!(value instanceof Serialized)) {
-      throw new MessageError(`Cannot keep "${key}": its value is not serialized`);
-    }
-    values.set(key as Key, value);
-  }
-  return values;
+function identityOf(worker: ServedWorker): WorkerSelf {
+  const { name, schedulerAddress, nthreads } = worker;
+  const security = worker.security();
+  return {
+    type: "Worker",
+    id: name,
+    scheduler: schedulerAddress,
+    nthreads,
+    memory_limit: null,
+    ...security !== undefined && { security },
+  };
 }
 
 /** Sends results, to so many peers at a time. */
@@ -116,8 +107,7 @@ class DataServer {
   }
 
   /** The reply, then the asker's `"OK"`: until then its transfer counts, if that does not take too long. */
-  async serve(request: RawMessage, comm: Comm): Promise<unknown> {
-    const keys = checkKeys(request, "keys");
+  async serve({ keys }: GetData, comm: Comm): Promise<GetDataReply | typeof DONT_REPLY> {
     const limit = sameHost(comm.localAddress, comm.peerAddress) ? 2 * this.#transfersMax : this.#transfersMax;
     if (this.#transfers >= limit) return { status: "busy" };
     const data: Record<string, Serialized> = {};
@@ -129,9 +119,9 @@ class DataServer {
       nbytes += value.nbytes;
     }
     using _transfer = this.#begin(nbytes);
-    await comm.write({ status: "OK", data });
+    await comm.write({ status: "OK", data } satisfies GetDataReply);
     const answer = await comm.read();
-    if (answer !== "OK") throw new MessageError(`Expected "OK" after get_data`);
+    if (answer !== CONFIRMATION) throw new MessageError(`Expected "${CONFIRMATION}" after get_data`);
     return DONT_REPLY;
   }
 

@@ -1,0 +1,183 @@
+/**
+ * What roles tell about themselves: to peers, to tools and to people.
+ *
+ * @module
+ */
+
+import type { Address, WorkerStatus } from "./common.ts";
+import type { Grant } from "./grant.ts";
+
+/** Versions of host and packages; empty maps are fine. */
+export interface Versions {
+  /** Operating system and runtime. */
+  readonly host: Readonly<Record<string, string | null>>;
+  /** Packages. */
+  readonly packages: Readonly<Record<string, string | null>>;
+}
+
+/** What a worker tells about itself with each heartbeat; the part that a scheduler relies on. */
+export interface WorkerMetrics {
+  /** Bytes per second: overall, by peer, by type. */
+  readonly bandwidth: {
+    readonly total: number;
+    readonly workers: Readonly<Record<string, unknown>>;
+    readonly types: Readonly<Record<string, unknown>>;
+  };
+  /** Counters since the last heartbeat. */
+  readonly digests_total_since_heartbeat: Readonly<Record<string, number>>;
+  /** Resident bytes of the process. */
+  readonly memory: number;
+  /** Bytes of results held. */
+  readonly managed_bytes: number;
+  /** Spilled results. */
+  readonly spilled_bytes: { readonly memory: number; readonly disk: number };
+  /** Number of tasks by state. */
+  readonly task_counts: Readonly<Record<string, number>>;
+  /** Seconds since the epoch. */
+  readonly time: number;
+  /** Processor use in percent, 100 per core. */
+  readonly cpu: number;
+  /** Ours: whole days until the worker's certificate ends; absent without TLS. */
+  readonly certificate_days_left?: number;
+}
+
+/** A worker in {@linkcode SchedulerIdentity}. */
+export interface WorkerIdentity {
+  /** Always `"Worker"`. */
+  readonly type: "Worker";
+  /** Its name. */
+  readonly id: string;
+  /** Host part of its address. */
+  readonly host: string;
+  /** Its name. */
+  readonly name: string;
+  /** Tasks at once. */
+  readonly nthreads: number;
+  /** Bytes, or nothing for no limit. */
+  readonly memory_limit: number | null;
+  /** Seconds since the epoch. */
+  readonly last_seen: number;
+  /** Status. */
+  readonly status: WorkerStatus;
+  /** Abstract resources. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Where it spills. */
+  readonly local_directory: string;
+  /** Ports of HTTP services. */
+  readonly services: Readonly<Record<string, number>>;
+  /** Its nanny, if any. */
+  readonly nanny: Address | null;
+  /** Last metrics. */
+  readonly metrics: WorkerMetrics;
+}
+
+/** Answer to `identity`, asked of a scheduler. */
+export interface SchedulerIdentity {
+  /** Always `"Scheduler"`. */
+  readonly type: "Scheduler";
+  /** `Scheduler-<uuid>`. */
+  readonly id: string;
+  /** Contact address. */
+  readonly address: Address;
+  /** Ports of HTTP services. */
+  readonly services: Readonly<Record<string, number>>;
+  /** Seconds since the epoch. */
+  readonly started: number;
+  /** Number of workers. */
+  readonly n_workers: number;
+  /** Tasks at once, all workers together. */
+  readonly total_threads: number;
+  /** Bytes, all workers together. */
+  readonly total_memory: number;
+  /** Workers by address, at most as many as were asked for. */
+  readonly workers: Readonly<Record<string, WorkerIdentity>>;
+  /** Ours: certificates and refusals; absent on a plain scheduler. */
+  readonly security?: SecurityFacts;
+}
+
+/** Answer to `identity`, asked of a worker. */
+export interface WorkerSelf {
+  /** Always `"Worker"`. */
+  readonly type: "Worker";
+  /** Its name. */
+  readonly id: string;
+  /** Address of its scheduler. */
+  readonly scheduler: Address;
+  /** Tasks at once. */
+  readonly nthreads: number;
+  /** Bytes, or nothing for no limit. */
+  readonly memory_limit: number | null;
+  /** Ours: certificates and refusals; absent on a plain worker. */
+  readonly security?: SecurityFacts;
+}
+
+/** Ours: what a role knows of the certificates around it, and whom it refused. Additive in `identity`. */
+export interface SecurityFacts {
+  /** Own certificate. */
+  readonly certificate: CertificateFacts;
+  /** Trusted CAs. */
+  readonly ca: readonly CertificateFacts[];
+  /** Certificates at the other ends of open links, each once. */
+  readonly peers: readonly CertificateFacts[];
+  /** Revocation lists by issuer: days until the next one is due. */
+  readonly crl_days_left: Readonly<Record<string, number>>;
+  /** Refusals since the start. */
+  readonly refused: RefusalCounts;
+  /** How often certificates, keys or lists were taken anew. */
+  readonly reloads: number;
+}
+
+/** A certificate in words. */
+export interface CertificateFacts {
+  /** What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the fingerprint. */
+  readonly name: string;
+  /** Distinguished name; may be empty. */
+  readonly subject: string;
+  /** SHA-256, upper-case hexadecimal with colons. */
+  readonly fingerprint256: string;
+  /** When it ends. */
+  readonly valid_to: string;
+  /** Whole days until then; negative afterwards. */
+  readonly days_left: number;
+}
+
+/** Refusals by reason. */
+export interface RefusalCounts {
+  /** TLS handshakes and policy: no certificate, another CA, expired, version, cipher. */
+  readonly handshake: number;
+  /** Revoked certificates. */
+  readonly revoked: number;
+  /** Certificates that no rule lets in, or whose role is another one. */
+  readonly unauthorized: number;
+  /** Operations of a peer that may not use them. */
+  readonly operation: number;
+  /** Open links that were ended because their peer is not trusted any more. */
+  readonly ended: number;
+  /** Links that were closed before their handshake because of limits. */
+  readonly kept_out: number;
+}
+
+/** One open link of a role. */
+export interface LinkFacts {
+  /** The other end: the address that was dialled, or the ephemeral one of who dialled. */
+  readonly peer: Address;
+  /** Whether this role dialled. */
+  readonly dialled: boolean;
+  /** TLS facts, absent on other schemes. */
+  readonly tls?: {
+    /** `"TLSv1.2"` or `"TLSv1.3"`. */
+    readonly protocol: string;
+    /** OpenSSL's name of the negotiated suite. */
+    readonly cipher: string;
+    /** The other end's certificate: name, subject, issuer, SHA-256, serial number, end, and what it may be and do. */
+    readonly peer: {
+      readonly name: string;
+      readonly subject: string;
+      readonly issuer: string;
+      readonly fingerprint256: string;
+      readonly serial?: string;
+      readonly validTo?: string;
+      readonly grant?: Grant;
+    };
+  };
+}

@@ -1,0 +1,324 @@
+/**
+ * How clients and workers join a scheduler, and how workers stay and leave.
+ *
+ * @module
+ */
+
+import {
+  type Address,
+  checkAddress,
+  checkNumber,
+  checkRecord,
+  checkStatus,
+  checkString,
+  type ClientId,
+  isNumber,
+  isRecord,
+  isText,
+  listOf,
+  MessageError,
+  optional,
+  type RawMessage,
+  type WorkerStatus,
+} from "./common.ts";
+import type { Versions, WorkerMetrics } from "./facts.ts";
+
+/** Most threads that one worker may claim. */
+const NTHREADS_MAX = 65_536;
+
+/** Client → scheduler: turns the comm into the client's stream; answered by {@linkcode StreamStart} in a list of one. */
+export interface RegisterClient {
+  /** Operation. */
+  readonly op: "register-client";
+  /** Who. */
+  readonly client: ClientId;
+  /** What it runs on. */
+  readonly versions: Versions;
+  /** Always false: the answer is a stream message. */
+  readonly reply: false;
+}
+
+/** First message on a client's stream. */
+export interface StreamStart {
+  /** Operation. */
+  readonly op: "stream-start";
+  /** To be shown. */
+  readonly warning?: string;
+  /** If not empty, the client must give up. */
+  readonly error?: string;
+}
+
+/** Worker → scheduler: turns the comm into the worker's stream, after a reply that is a bare map. */
+export interface RegisterWorker {
+  /** Operation. */
+  readonly op: "register-worker";
+  /** Always false: the answer is {@linkcode RegisterWorkerReply}, sent by hand. */
+  readonly reply: false;
+  /** Where peers dial it. */
+  readonly address: Address;
+  /** `"init"`; `"running"` follows on the stream. */
+  readonly status: WorkerStatus;
+  /** Tasks at once. */
+  readonly nthreads: number;
+  /** Unique in the cluster. */
+  readonly name: string;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  /** Abstract resources. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Bytes, or nothing for no limit. */
+  readonly memory_limit: number | null;
+  /** Where it spills. */
+  readonly local_directory: string;
+  /** Ports of HTTP services. */
+  readonly services: Readonly<Record<string, number>>;
+  /** Its nanny, if any. */
+  readonly nanny: Address | null;
+  /** Process id. */
+  readonly pid: number;
+  /** What it runs on. */
+  readonly versions: Versions;
+  /** First metrics. */
+  readonly metrics: WorkerMetrics;
+  /** Free; ours says `{ runtime: "deno" }`. */
+  readonly extra: Readonly<Record<string, unknown>>;
+  /** What caused it. */
+  readonly stimulus_id: string;
+  /** `Worker-<uuid>`: this instance. */
+  readonly server_id: string;
+}
+
+/** Answer to {@linkcode RegisterWorker}. */
+export interface RegisterWorkerReply {
+  /** `"OK"`, or `"error"` with a message. */
+  readonly status: "OK" | "error";
+  /** Why not. */
+  readonly message?: string;
+  /** Seconds since the epoch. */
+  readonly time: number;
+  /** Seconds until the next heartbeat. */
+  readonly "heartbeat-interval"?: number;
+  /** Pickled plugins of a Python scheduler; ignored here. */
+  readonly "worker-plugins"?: Readonly<Record<string, Uint8Array>>;
+  /** To be logged. */
+  readonly warning?: string;
+}
+
+/** Worker → scheduler: still here. */
+export interface HeartbeatWorker {
+  /** Operation. */
+  readonly op: "heartbeat_worker";
+  /** Who. */
+  readonly address: Address;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  /** State of the worker. */
+  readonly metrics: WorkerMetrics;
+  /** Running tasks and for how many seconds. */
+  readonly executing: Readonly<Record<string, number>>;
+  /** Free. */
+  readonly extensions: Readonly<Record<string, unknown>>;
+}
+
+/** Answer to {@linkcode HeartbeatWorker}; `"missing"` means the scheduler does not know the worker, which must end. */
+export interface HeartbeatWorkerReply {
+  /** Whether the worker is known. */
+  readonly status: "OK" | "missing";
+  /** Seconds since the epoch. */
+  readonly time?: number;
+  /** Seconds until the next heartbeat. */
+  readonly "heartbeat-interval"?: number;
+}
+
+/** Worker → scheduler: leaves on purpose. */
+export interface Unregister {
+  /** Operation. */
+  readonly op: "unregister";
+  /** Who. */
+  readonly address: Address;
+  /** What caused it. */
+  readonly stimulus_id?: string;
+}
+
+/** Client or worker → scheduler: copies these workers' results to others, then removes the workers. */
+export interface RetireWorkers {
+  /** Operation. */
+  readonly op: "retire_workers";
+  /** Addresses. */
+  readonly workers?: readonly string[] | undefined;
+  /** Names, instead of addresses. */
+  readonly names?: readonly string[] | undefined;
+  /** Number of workers to retire, the cheapest first, where none are named. */
+  readonly n?: number | undefined;
+  /** Number of workers to keep, where none are named. */
+  readonly target?: number | undefined;
+  /** Number of workers to keep at least, where none are named. */
+  readonly minimum?: number | undefined;
+  /** Memory of those that stay, as a multiple of what is in use, where none are named. */
+  readonly memory_ratio?: number | undefined;
+  /** Whether the workers are told to shut down. Default false. */
+  readonly close_workers?: boolean | undefined;
+  /** Whether the scheduler forgets them at once. Default true. */
+  readonly remove?: boolean | undefined;
+  /** What caused it. */
+  readonly stimulus_id?: string | undefined;
+}
+
+/** Checks a `register-client`. Throws {@linkcode MessageError}. */
+export function parseRegisterClient(message: RawMessage): RegisterClient {
+  return {
+    op: "register-client",
+    client: checkString(message, "client") as ClientId,
+    versions: versionsOf(message),
+    reply: false,
+  };
+}
+
+/** Whether `value` begins a client's stream. */
+export function isStreamStart(value: unknown): value is readonly [StreamStart] {
+  const start: unknown = Array.isArray(value) ? value[0] : undefined;
+  return isRecord(start) && start["op"] === "stream-start" &&
+    isTextOrAbsent(start["warning"]) && isTextOrAbsent(start["error"]);
+}
+
+/** Checks a `register-worker`. Throws {@linkcode MessageError}. */
+export function parseRegisterWorker(message: RawMessage): RegisterWorker {
+  const { name } = message as { name?: unknown };
+  if (!isText(name) && !isNumber(name)) {
+    throw new MessageError(`Cannot register a worker: field "name" must be a string or a number`);
+  }
+  return {
+    op: "register-worker",
+    reply: false,
+    address: checkAddress(message, "address"),
+    status: checkStatus(message),
+    nthreads: threadsOf(message),
+    name: String(name),
+    now: checkNumber(message, "now"),
+    resources: checkRecord(message, "resources") as Readonly<Record<string, number>>,
+    memory_limit: memoryLimitOf(message),
+    local_directory: textOf(message, "local_directory"),
+    services: recordOf(message, "services") as Readonly<Record<string, number>>,
+    nanny: isText(message["nanny"]) ? message["nanny"] as Address : null,
+    pid: isNumber(message["pid"]) ? message["pid"] : 0,
+    versions: versionsOf(message),
+    metrics: parseMetrics(message),
+    extra: recordOf(message, "extra"),
+    stimulus_id: textOf(message, "stimulus_id"),
+    server_id: textOf(message, "server_id"),
+  };
+}
+
+/** Whether `value` answers a {@linkcode RegisterWorker}. */
+export function isRegisterWorkerReply(value: unknown): value is RegisterWorkerReply {
+  return isRecord(value) && (value["status"] === "OK" || value["status"] === "error") &&
+    isTextOrAbsent(value["message"]) && hasInterval(value);
+}
+
+/** Checks a `heartbeat_worker`. Throws {@linkcode MessageError}. */
+export function parseHeartbeatWorker(message: RawMessage): HeartbeatWorker {
+  return {
+    op: "heartbeat_worker",
+    address: checkAddress(message, "address"),
+    now: isNumber(message["now"]) ? message["now"] : 0,
+    metrics: parseMetrics(message),
+    executing: checkRecord(message, "executing") as Readonly<Record<string, number>>,
+    extensions: recordOf(message, "extensions"),
+  };
+}
+
+/** Whether `value` answers a {@linkcode HeartbeatWorker}. */
+export function isHeartbeatWorkerReply(value: unknown): value is HeartbeatWorkerReply {
+  return isRecord(value) && (value["status"] === "OK" || value["status"] === "missing") && hasInterval(value);
+}
+
+/** Checks an `unregister`. Throws {@linkcode MessageError}. */
+export function parseUnregister(message: RawMessage): Unregister {
+  const { stimulus_id } = message as { stimulus_id?: unknown };
+  return {
+    op: "unregister",
+    address: checkAddress(message, "address"),
+    ...isText(stimulus_id) && { stimulus_id },
+  };
+}
+
+/** Checks a `retire_workers`. Throws {@linkcode MessageError}. */
+export function parseRetireWorkers(message: RawMessage): RetireWorkers {
+  for (const field of ["key", "attribute"]) {
+    if (message[field] !== undefined && message[field] !== null) {
+      throw new MessageError(`Cannot handle "retire_workers": field "${field}" is not supported`);
+    }
+  }
+  return {
+    op: "retire_workers",
+    workers: optional(message, "workers", listOf(isText)),
+    names: optional(message, "names", listOf(isName))?.map(String),
+    n: optional(message, "n", isCount),
+    target: optional(message, "target", isCount),
+    minimum: optional(message, "minimum", isCount),
+    memory_ratio: optional(message, "memory_ratio", isNumber),
+    close_workers: optional(message, "close_workers", isBoolean),
+    remove: optional(message, "remove", isBoolean),
+    stimulus_id: optional(message, "stimulus_id", isText),
+  };
+}
+
+/** Checks `message.metrics`, as far as they are used. */
+function parseMetrics(message: RawMessage): WorkerMetrics {
+  const metrics = checkRecord(message, "metrics");
+  if (!isRecord(metrics["bandwidth"])) {
+    throw new MessageError(`Cannot handle "${String(message["op"])}": metrics have no bandwidth`);
+  }
+  return metrics as unknown as WorkerMetrics;
+}
+
+function threadsOf(message: RawMessage): number {
+  const nthreads = checkNumber(message, "nthreads");
+  if (Number.isInteger(nthreads) && nthreads >= 1 && nthreads <= NTHREADS_MAX) return nthreads;
+  throw new MessageError(`Cannot register a worker with ${nthreads} threads`);
+}
+
+function memoryLimitOf(message: RawMessage): number | null {
+  const isUnlimited = message["memory_limit"] === null || message["memory_limit"] === undefined;
+  return isUnlimited ? null : checkNumber(message, "memory_limit");
+}
+
+/** Empty maps stand for what is not told. */
+function versionsOf(message: RawMessage): Versions {
+  const versions = recordOf(message, "versions");
+  return {
+    host: recordOf(versions, "host") as Versions["host"],
+    packages: recordOf(versions, "packages") as Versions["packages"],
+  };
+}
+
+function recordOf(message: RawMessage, field: string): RawMessage {
+  const value = message[field];
+  return isRecord(value) ? value : {};
+}
+
+function textOf(message: RawMessage, field: string): string {
+  const value = message[field];
+  return isText(value) ? value : "";
+}
+
+function hasInterval(reply: RawMessage): boolean {
+  const interval = reply["heartbeat-interval"];
+  return interval === undefined || isNumber(interval);
+}
+
+function isTextOrAbsent(value: unknown): boolean {
+  return value === undefined || isText(value);
+}
+
+function isName(value: unknown): value is string | number {
+  return isText(value) || isNumber(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
+}
