@@ -15,7 +15,7 @@ import type {
   ExecutionRequest,
   ExecutionSuccess,
 } from "../worker/executor/executor.ts";
-import { ThreadExecutor, type ThreadExecutorOptions } from "../worker/executor/thread_executor.ts";
+import { ThreadExecutor, type ThreadExecutorOptions } from "../worker/executor/threads/thread_executor.ts";
 
 /** Any function. */
 export type AnyFunction = (...args: never[]) => unknown;
@@ -75,6 +75,7 @@ export class Harness implements AsyncDisposable {
   request(fn: AnyFunction, args: readonly unknown[], given: Given = {}): ExecutionRequest {
     const { hash, body } = functionBody(fn);
     this.executor.addFunction(hash, body);
+    if (given.key !== undefined) this.#outcomes.delete(given.key);
     const runId = ++this.#runId;
     return {
       key: (given.key ?? `task-${runId}`) as Key,
@@ -122,7 +123,7 @@ export class Harness implements AsyncDisposable {
 
 /** Asserts that a task returned. */
 export function success(outcome: ExecutionOutcome): ExecutionSuccess {
-  assert(outcome.kind === "success", outcome.kind === "failure" ? outcome.tracebackText : "");
+  assert(outcome.kind === "success", outcome.kind === "failure" ? outcome.tracebackText : outcome.kind);
   return outcome;
 }
 

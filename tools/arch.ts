@@ -47,8 +47,16 @@ const rules: Rules = {
     { folder: "client/state", imports: state, pure: true },
     { folder: "scheduler", imports: ["scheduler/state", ...roles] },
     { folder: "scheduler/state", imports: state, pure: true },
-    { folder: "worker", imports: ["worker/state", "worker/executor", "worker/memory", ...roles] },
-    { folder: "worker/executor", imports: ["config", ...state] },
+    {
+      folder: "worker",
+      imports: ["worker/state", "worker/executor/threads", "worker/executor", "worker/memory", ...roles],
+    },
+    {
+      folder: "worker/executor/threads",
+      imports: ["worker/executor", "worker/executor/inside", "config", ...state],
+    },
+    { folder: "worker/executor/inside", imports: state },
+    { folder: "worker/executor", imports: state },
     { folder: "worker/memory", imports: state },
     { folder: "worker/state", imports: state, pure: true },
     { folder: "rpc", imports: ["rpc/fairness", ...rpc] },

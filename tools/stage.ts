@@ -59,7 +59,7 @@ export function warnings(output: string): string[] {
 /** Tasks of `remoteModule` come from URLs that clients name: nobody can know them before. */
 function isTaskLoading(problem: string): boolean {
   return problem.startsWith("warning[unanalyzable-dynamic-import]") &&
-    problem.includes("/package/worker/executor/load_function.ts:");
+    problem.includes("/package/worker/executor/inside/load_function.ts:");
 }
 
 if (import.meta.main) {

@@ -111,24 +111,15 @@ export class Performer {
   }
 
   #perform(instructions: readonly Instruction[]): void {
-    let requests: ExecutionRequest[] = [];
-    let withdrawn: Stimulus[] | undefined;
+    const requests: ExecutionRequest[] = [];
+    const withdrawals: Key[] = [];
     for (const instruction of instructions) { // hot: per task
       switch (instruction.op) {
         case "execute":
           requests.push(this.#request(instruction));
           break;
         case "withdraw":
-          if (requests.length > 0) this.executor.execute(requests);
-          requests = [];
-          if (this.executor.withdraw(instruction.key)) {
-            this.#handedAt.delete(instruction.key);
-            (withdrawn ??= []).push({
-              op: "execution-withdrawn",
-              key: instruction.key,
-              stimulus_id: this.stimulusId("execution-withdrawn"),
-            });
-          }
+          withdrawals.push(instruction.key);
           break;
         case "gather-dep":
           this.#parts.scope.add((signal) => this.#gather(instruction, signal));
@@ -144,7 +135,7 @@ export class Performer {
       }
     }
     if (requests.length > 0) this.executor.execute(requests);
-    if (withdrawn !== undefined) this.handle(withdrawn);
+    if (withdrawals.length > 0) this.executor.withdraw(withdrawals);
   }
 
   #request({ key, run_id, run_spec, dependencies }: Execute): ExecutionRequest {
@@ -188,7 +179,7 @@ export class Performer {
     for (let i = 0; i < batch.length; i++) { // hot: per task
       const outcome = batch[i] as ExecutionOutcome;
       this.#handedAt.delete(outcome.key);
-      this.#feedAhead.add(outcome.stop - outcome.start);
+      if (outcome.kind !== "withdrawn") this.#feedAhead.add(outcome.stop - outcome.start);
       events[i] = this.#ended(outcome);
     }
     this.handle(events);
@@ -204,7 +195,12 @@ export class Performer {
   }
 
   #ended(outcome: ExecutionOutcome): Stimulus {
-    const { key, runId, start, stop, thread } = outcome;
+    const { key, runId } = outcome;
+    if (outcome.kind === "withdrawn") {
+      const stimulus_id = this.stimulusId("execution-withdrawn");
+      return { op: "execution-withdrawn", key, run_id: runId, stimulus_id };
+    }
+    const { start, stop, thread } = outcome;
     if (outcome.kind === "failure") {
       return {
         op: "execute-failure",

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
 import { decodeMsgpack } from "../../protocol/msgpack.ts";
-import { loadFunction } from "../../worker/executor/load_function.ts";
+import { loadFunction } from "../../worker/executor/inside/load_function.ts";
 import { functionBody, FunctionSourceError } from "./function_source.ts";
 
 type AnyFunction = (...args: never[]) => unknown;

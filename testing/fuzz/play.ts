@@ -122,8 +122,7 @@ export class Shell {
           this.#running.set(instruction.key, instruction.run_id);
           break;
         case "withdraw":
-          if (!this.#running.delete(instruction.key)) break;
-          this.handle({ op: "execution-withdrawn", key: instruction.key, stimulus_id: "w" }, now);
+          this.#withdraw(instruction.key, now);
           break;
         case "gather-dep":
           this.#gathers.push(instruction);
@@ -134,6 +133,13 @@ export class Shell {
         default:
       }
     }
+  }
+
+  #withdraw(key: Key, now: number): void {
+    const run_id = this.#running.get(key);
+    if (run_id === undefined) return;
+    this.#running.delete(key);
+    this.handle({ op: "execution-withdrawn", key, run_id, stimulus_id: "w" }, now);
   }
 
   /** Something that is under way may come to its end. */

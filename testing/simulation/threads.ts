@@ -98,11 +98,9 @@ export class VirtualThreads {
   }
 
   /** Takes a request back that has not begun. */
-  withdraw(key: Key): boolean {
+  withdraw(key: Key): ExecutionRequest | undefined {
     const index = this.#queue.findIndex((request) => request.key === key);
-    if (index < 0) return false;
-    this.#queue.splice(index, 1);
-    return true;
+    return index < 0 ? undefined : this.#queue.splice(index, 1)[0];
   }
 
   /** Nothing comes back any more. */

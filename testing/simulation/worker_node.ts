@@ -271,10 +271,7 @@ export class WorkerNode {
         case "withdraw":
           this.threads.execute(requests);
           requests = [];
-          if (this.threads.withdraw(instruction.key)) {
-            const stimulus_id = this.#stimulusId("execution-withdrawn");
-            withdrawn.push({ op: "execution-withdrawn", key: instruction.key, stimulus_id });
-          }
+          withdrawn.push(...this.#withdraw(instruction.key));
           break;
         case "gather-dep":
           this.#gather(instruction);
@@ -348,6 +345,13 @@ export class WorkerNode {
   }
 
   /** Asks a peer. The answer is made when the request arrives there, and may be lost on its way back. */
+  #withdraw(key: Key): Stimulus[] {
+    const request = this.threads.withdraw(key);
+    if (request === undefined) return [];
+    const stimulus_id = this.#stimulusId("execution-withdrawn");
+    return [{ op: "execution-withdrawn", key, run_id: request.runId, stimulus_id }];
+  }
+
   #gather({ worker, keys }: GatherDep): void {
     const { world, profile } = this.#setting;
     check(!this.#transfers.has(worker), () => `${this.address} asks ${worker} twice at a time`);

@@ -1,6 +1,7 @@
 /**
- * What runs tasks for a worker: the interface between the worker's main thread, which keeps values as frames,
- * and the threads that decode them, call the function, and encode its result.
+ * What runs tasks for a worker: the interface between the worker's main thread, which keeps values as frames, and
+ * whatever decodes them, calls the function, and encodes its result. `inside/` is the code that runs there beside the
+ * user's; `threads/` runs it in threads of this process.
  *
  * @module
  */
@@ -67,17 +68,30 @@ export interface ExecutionFailure {
   readonly thread: number;
 }
 
-/** How a task ended. */
-export type ExecutionOutcome = ExecutionSuccess | ExecutionFailure;
+/** A request was taken back before it began: it has not run, and never will. */
+export interface ExecutionWithdrawal {
+  /** Always `"withdrawn"`. */
+  readonly kind: "withdrawn";
+  /** Task. */
+  readonly key: Key;
+  /** Echo of {@linkcode ExecutionRequest.runId}. */
+  readonly runId: number;
+}
+
+/** How a request ended. */
+export type ExecutionOutcome = ExecutionSuccess | ExecutionFailure | ExecutionWithdrawal;
 
 /** Runs tasks, at most `nthreads` at a time. */
 export interface Executor extends AsyncDisposable {
   /** Tasks that run at the same time. */
   readonly nthreads: number;
-  /** Takes over requests, in order of priority. Every one of them ends in one outcome, unless it is withdrawn. */
+  /** Takes over requests, in order of priority. Every one of them ends in one outcome. */
   execute(batch: readonly ExecutionRequest[]): void;
-  /** Takes back a request that has not begun. `true`: it will never run and has no outcome. */
-  withdraw(key: Key): boolean;
+  /**
+   * Asks for requests that have not begun to be taken back. What could be ends as `"withdrawn"`, and everything else as it
+   * would have; neither before this returns.
+   */
+  withdraw(keys: readonly Key[]): void;
   /** Keeps the body of a function (`docs/wire.md`); tasks that are executed from now on may name it. */
   addFunction(hash: FunctionHash, body: Uint8Array): void;
   /** Drops a body. Requests that were taken over before still run. */
@@ -90,7 +104,7 @@ export interface Executor extends AsyncDisposable {
 export interface ExecutorOptions {
   /** Tasks that run at the same time. */
   readonly nthreads: number;
-  /** Takes outcomes, as many as came at once. May call `execute`. */
+  /** Takes outcomes, as many as came at once. May call `execute` and `withdraw`. */
   readonly onOutcomes: (outcomes: readonly ExecutionOutcome[]) => void;
 }
 

@@ -78,12 +78,14 @@ export interface ExecuteReschedule {
   readonly stimulus_id: string;
 }
 
-/** A task that was handed to a thread was taken back before it began. It becomes ready again if it is still wanted. */
+/** A task that was handed to the executor was taken back before it began. It becomes ready again if it is still wanted. */
 export interface ExecutionWithdrawn {
   /** Operation. */
   readonly op: "execution-withdrawn";
   /** Key. */
   readonly key: Key;
+  /** Echo of {@linkcode Execute.run_id}. */
+  readonly run_id: number;
   /** What caused it. */
   readonly stimulus_id: string;
 }

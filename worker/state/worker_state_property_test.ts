@@ -103,8 +103,9 @@ class Shell {
   }
 
   withdraw(key: Key): void {
+    const run_id = this.running.get(key)?.runId ?? -1;
     this.running.delete(key);
-    this.feed({ op: "execution-withdrawn", key, stimulus_id: "withdrawn" });
+    this.feed({ op: "execution-withdrawn", key, run_id, stimulus_id: "withdrawn" });
   }
 
   compute(key: number, holders: readonly number[], priority: number, resource: boolean): void {

@@ -77,7 +77,7 @@ function failed(key: string): ExecuteFailure {
 }
 
 function withdrawn(key: string): Stimulus {
-  return { op: "execution-withdrawn", key: key as Key, stimulus_id: `withdrawn-${key}` };
+  return { op: "execution-withdrawn", key: key as Key, run_id: 1, stimulus_id: `withdrawn-${key}` };
 }
 
 function free(...keys: string[]): Stimulus {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { isRecord } from "../../messages/common.ts";
-import { decodeMsgpack } from "../../protocol/msgpack.ts";
+import { isRecord } from "../../../messages/common.ts";
+import { decodeMsgpack } from "../../../protocol/msgpack.ts";
 
 /** A function that tasks call. */
 export type TaskFunction = (...args: unknown[]) => unknown;

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { getLogger } from "../../config/logging.ts";
-import type { FunctionHash, Key } from "../../messages/common.ts";
-import { encodeError, exceptionText, tracebackText } from "../../protocol/remote_error.ts";
-import type { ExecutionOutcome, ExecutionRequest, Executor, ExecutorOptions } from "./executor.ts";
+import { getLogger } from "../../../config/logging.ts";
+import type { FunctionHash, Key } from "../../../messages/common.ts";
+import { encodeError, exceptionText, tracebackText } from "../../../protocol/remote_error.ts";
+import type { ExecutionOutcome, ExecutionRequest, Executor, ExecutorOptions } from "../executor.ts";
 import { Entry, ExecutorThread, type ThreadEnd, type ThreadListener, type ThreadOptions } from "./thread.ts";
 
 const logger = getLogger("distributed.worker.executor");
@@ -31,7 +31,7 @@ export interface ThreadExecutorOptions extends ExecutorOptions {
   readonly heapMib?: number;
   /** Time that `close` leaves each thread to end by itself. Default 1000. */
   readonly closeGraceMs?: number;
-  /** URL of the module that threads run. Default: `entry.ts` beside this module. */
+  /** URL of the module that threads run. Default: `inside/entry.ts`. */
   readonly entry?: string;
 }
 
@@ -49,6 +49,8 @@ export class ThreadExecutor implements Executor {
   readonly #threads: ExecutorThread[] = [];
   readonly #bodies = new Map<FunctionHash, Uint8Array>();
   readonly #entries = new Map<Key, Entry>();
+  /** Outcomes of requests that were taken back, to be told at the end of the turn. */
+  #withdrawn: ExecutionOutcome[] = [];
   /** Requests that no thread has room for. */
   #backlog: Entry[] = [];
   #readyCount = 0;
@@ -63,7 +65,7 @@ export class ThreadExecutor implements Executor {
     this.#onOutcomes = options.onOutcomes;
     this.#closeGraceMs = options.closeGraceMs ?? CLOSE_GRACE_MS_DEFAULT;
     this.#threadOptions = {
-      entry: options.entry ?? import.meta.resolve("./entry.ts"),
+      entry: options.entry ?? import.meta.resolve("../inside/entry.ts"),
       heapMib: options.heapMib ?? HEAP_MIB_DEFAULT,
     };
     this.#listener = {
@@ -117,13 +119,27 @@ export class ThreadExecutor implements Executor {
   }
 
   /** See {@linkcode Executor.withdraw}. */
-  withdraw(key: Key): boolean {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return false;
-    if (entry.thread === undefined) this.#backlog = this.#backlog.filter((other) => other !== entry);
-    else if (!entry.thread.withdraw(entry)) return false;
-    this.#entries.delete(key);
+  withdraw(keys: readonly Key[]): void {
+    for (const key of keys) {
+      const entry = this.#entries.get(key);
+      if (entry === undefined || !this.#takeBack(entry)) continue;
+      this.#entries.delete(key);
+      if (this.#withdrawn.length === 0) queueMicrotask(() => this.#tellWithdrawn());
+      this.#withdrawn.push({ kind: "withdrawn", key, runId: entry.request.runId });
+    }
+  }
+
+  /** Returns whether the request had not begun, and never will. */
+  #takeBack(entry: Entry): boolean {
+    if (entry.thread !== undefined) return entry.thread.withdraw(entry);
+    this.#backlog = this.#backlog.filter((other) => other !== entry);
     return true;
+  }
+
+  #tellWithdrawn(): void {
+    const withdrawn = this.#withdrawn;
+    this.#withdrawn = [];
+    if (this.#closing === undefined) this.#onOutcomes(withdrawn);
   }
 
   /** See {@linkcode Executor.addFunction}. */

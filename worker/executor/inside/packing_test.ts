@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { Serialized } from "../../protocol/serialized.ts";
-import { deserializeValue, serializeValue } from "../../protocol/values.ts";
+import { Serialized } from "../../../protocol/serialized.ts";
+import { deserializeValue, serializeValue } from "../../../protocol/values.ts";
 import { frameView, Packer, transferList, unpackPayload } from "./packing.ts";
 
 const SEED = 20260801;

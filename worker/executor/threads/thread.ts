@@ -5,9 +5,9 @@
  */
 
 import { Worker } from "node:worker_threads";
-import type { FunctionHash, Key } from "../../messages/common.ts";
-import type { Serialized } from "../../protocol/serialized.ts";
-import type { ExecutionOutcome, ExecutionRequest } from "./executor.ts";
+import type { FunctionHash, Key } from "../../../messages/common.ts";
+import type { Serialized } from "../../../protocol/serialized.ts";
+import type { ExecutionOutcome, ExecutionRequest } from "../executor.ts";
 import {
   OutcomeKind,
   type PackedOutcome,
@@ -21,7 +21,7 @@ import {
   type ThreadReport,
   transferList,
   unpackPayload,
-} from "./packing.ts";
+} from "../inside/packing.ts";
 
 const NO_BODY = new Uint8Array(0);
 const NO_DEPENDENCIES: readonly (Key | number)[] = [];
@@ -70,7 +70,7 @@ export interface ThreadListener {
 
 /** What a thread is started with. */
 export interface ThreadOptions {
-  /** URL of `entry.ts`. */
+  /** URL of `inside/entry.ts`. */
   readonly entry: string;
   /** Limit of its JavaScript heap in MiB. */
   readonly heapMib: number;

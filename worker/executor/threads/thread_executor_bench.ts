@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { FunctionHash, Key } from "../../messages/common.ts";
-import { encodeMsgpack } from "../../protocol/msgpack.ts";
-import { serializeArguments, serializeValue } from "../../protocol/values.ts";
-import type { ExecutionRequest } from "./executor.ts";
+import type { FunctionHash, Key } from "../../../messages/common.ts";
+import { encodeMsgpack } from "../../../protocol/msgpack.ts";
+import { serializeArguments, serializeValue } from "../../../protocol/values.ts";
+import type { ExecutionRequest } from "../executor.ts";
 import { ThreadExecutor } from "./thread_executor.ts";
 
 const hash = "increment" as FunctionHash;

@@ -4,15 +4,15 @@
  * @module
  */
 
-import type { FunctionHash, Key } from "../../messages/common.ts";
-import type { Reference } from "../../messages/run_spec.ts";
+import type { FunctionHash, Key } from "../../../messages/common.ts";
+import type { Reference } from "../../../messages/run_spec.ts";
 import {
   deserializeArguments,
   deserializeFrame,
   deserializeValue,
   serializeValue,
   typenameOf,
-} from "../../protocol/values.ts";
+} from "../../../protocol/values.ts";
 import { FunctionLoadError, loadFunction, type TaskFunction } from "./load_function.ts";
 import { OutcomeBatch } from "./outcome_batch.ts";
 import {
@@ -87,7 +87,7 @@ class Job {
 }
 
 /** Runs tasks in the thread that it is made in. */
-export class Runner {
+export class TaskLoop {
   readonly #flags: Int32Array;
   readonly #post: (report: ThreadReport, transfer: ArrayBuffer[]) => void;
   readonly #functions = new Map<FunctionHash, LoadedFunction>();

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Key } from "../../messages/common.ts";
-import { deserializeValue, serializeValue } from "../../protocol/values.ts";
-import { failure, Harness, success, waitForFile } from "../../testing/executor_harness.ts";
+import type { Key } from "../../../messages/common.ts";
+import { deserializeValue, serializeValue } from "../../../protocol/values.ts";
+import { failure, Harness, success, waitForFile } from "../../../testing/executor_harness.ts";
+import { SLOTS } from "../inside/packing.ts";
 import { ThreadEndedError, ThreadExecutor } from "./thread_executor.ts";
 
 Deno.test("ThreadExecutor runs functions on values of every family", async () => {
@@ -198,23 +199,46 @@ Deno.test("ThreadExecutor takes back a request that has not begun, and no other"
   await using harness = await Harness.start();
   const path = await Deno.makeTempFile();
   await Deno.remove(path);
-  const first = harness.request(waitForFile, [path], { key: "first" });
+  const beginAndWait = async (file: string) => {
+    await Deno.writeTextFile(`${file}.1`, "begun");
+    while (await Deno.readTextFile(file).catch(() => "") === "");
+  };
+  const first = harness.request(beginAndWait, [path], { key: "first" });
   const second = harness.request((file: string) => Deno.writeTextFile(file, "ran"), [`${path}.2`], {
     key: "second",
   });
   const third = harness.request(() => 3, [], { key: "third" });
-  harness.executor.execute([harness.request(() => 0, [], { key: "zeroth" }), first, second, third]);
-  await harness.outcome("zeroth");
-  // The first waits for the file, so the second has not begun.
-  assert(harness.executor.withdraw("second" as Key));
-  assert(!harness.executor.withdraw("second" as Key), "once");
+  harness.executor.execute([first, second, third]);
+  await waitForFile(`${path}.1`);
+  // The first waits for the other file, so the second has not begun.
+  harness.executor.withdraw(["first" as Key, "second" as Key]);
+  harness.executor.withdraw(["second" as Key]);
+  assert(!harness.has("second"), "it is told later");
+  assertEquals(await harness.outcome("second"), { kind: "withdrawn", key: second.key, runId: second.runId });
   await Deno.writeTextFile(path, "go");
   success(await harness.outcome("first"));
-  assert(!harness.executor.withdraw("first" as Key), "it has ended");
+  harness.executor.withdraw(["first" as Key]);
   success(await harness.outcome("third"));
-  assert(!harness.has("second"));
+  assertEquals(harness.batches.reduce((sum, size) => sum + size), 3, "each has one outcome");
   await assertRejects(() => Deno.stat(`${path}.2`), Deno.errors.NotFound);
   assertEquals(await harness.run(() => 4, [], { key: "second" }), 4, "its key can come again");
+  await Deno.remove(path);
+  await Deno.remove(`${path}.1`);
+});
+
+Deno.test("ThreadExecutor takes back requests that no thread has room for, all in one batch", async () => {
+  await using harness = await Harness.start();
+  const path = await Deno.makeTempFile();
+  await Deno.remove(path);
+  const first = harness.request(waitForFile, [path], { key: "first" });
+  const others = Array.from({ length: SLOTS + 1 }, (_, i) => ({ ...first, key: `other-${i}` as Key }));
+  harness.executor.execute([first, ...others]);
+  const last = others.slice(-2).map(({ key }) => key);
+  harness.executor.withdraw(last);
+  for (const key of last) assertEquals((await harness.outcome(key)).kind, "withdrawn");
+  assertEquals(harness.batches, [2]);
+  await Deno.writeTextFile(path, "go");
+  for (const { key } of others.slice(0, -2)) success(await harness.outcome(key));
   await Deno.remove(path);
 });
 
@@ -261,14 +285,14 @@ Deno.test("ThreadExecutor.start refuses a number of threads that is none", async
 });
 
 Deno.test("ThreadExecutor runs from a remote URL, with net and read alone", async () => {
-  const root = new URL("../../", import.meta.url);
+  const root = new URL("../../../", import.meta.url);
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
     const source = await Deno.readTextFile(new URL(new URL(request.url).pathname.slice(1), root));
     return new Response(source, { headers: { "content-type": "application/typescript" } });
   });
   const host = `127.0.0.1:${server.addr.port}`;
   const program = `
-    import { ThreadExecutor } from "http://${host}/worker/executor/thread_executor.ts";
+    import { ThreadExecutor } from "http://${host}/worker/executor/threads/thread_executor.ts";
     import { encodeMsgpack } from "http://${host}/protocol/msgpack.ts";
     import { deserializeValue, serializeArguments } from "http://${host}/protocol/values.ts";
     const { promise, resolve } = Promise.withResolvers();

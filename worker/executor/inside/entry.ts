@@ -1,5 +1,5 @@
 /**
- * Entry of an executor thread. Started by `thread.ts`, also from a remote URL, with no permissions but the worker's.
+ * Entry of an executor thread. Started by `threads/thread.ts`, also from a remote URL, with no permissions but the worker's.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import process from "node:process";
 import { getHeapStatistics } from "node:v8";
-import { tracebackText } from "../../protocol/remote_error.ts";
+import { tracebackText } from "../../../protocol/remote_error.ts";
 import type { ThreadCommand, ThreadData, ThreadReport } from "./packing.ts";
-import { Runner } from "./runner.ts";
+import { TaskLoop } from "./task_loop.ts";
 
 const port = parentPort;
 if (port === null) {
@@ -39,7 +39,7 @@ function onAwait(isAwaiting: boolean): void {
   if (!isAwaiting) heapTimer = undefined;
 }
 
-const runner = new Runner((workerData as ThreadData).flags, post, onAwait);
+const loop = new TaskLoop((workerData as ThreadData).flags, post, onAwait);
 
 // A task may leave promises and timers behind: what they throw is told, and ends neither the thread nor another task.
 const onStray = (error: unknown): void => {
@@ -48,10 +48,10 @@ const onStray = (error: unknown): void => {
 process.on("uncaughtException", onStray);
 process.on("unhandledRejection", onStray);
 // A task that ends its thread must not take the results of others with it.
-process.on("exit", () => runner.flush());
+process.on("exit", () => loop.flush());
 
 port.on("message", (command: ThreadCommand) => {
   if (command.op === "close") process.exit(0);
-  runner.handle(command);
+  loop.handle(command);
 });
 post({ op: "ready", timeOrigin: performance.timeOrigin }, []);

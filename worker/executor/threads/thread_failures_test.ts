@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import type { FunctionHash } from "../../messages/common.ts";
-import { encodeMsgpack } from "../../protocol/msgpack.ts";
-import { decodeError } from "../../protocol/remote_error.ts";
-import { deserializeValue } from "../../protocol/values.ts";
-import { type AnyFunction, failure, Harness, success } from "../../testing/executor_harness.ts";
+import type { FunctionHash } from "../../../messages/common.ts";
+import { encodeMsgpack } from "../../../protocol/msgpack.ts";
+import { decodeError } from "../../../protocol/remote_error.ts";
+import { deserializeValue } from "../../../protocol/values.ts";
+import { type AnyFunction, failure, Harness, success } from "../../../testing/executor_harness.ts";
 
 Deno.test("ThreadExecutor reports what a task threw", async () => {
   await using harness = await Harness.start();

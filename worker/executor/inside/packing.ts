@@ -8,10 +8,10 @@
  * @module
  */
 
-import type { FunctionHash, Key } from "../../messages/common.ts";
-import type { Reference } from "../../messages/run_spec.ts";
-import { Serialized, type SerializedHeader } from "../../protocol/serialized.ts";
-import { serializeValue } from "../../protocol/values.ts";
+import type { FunctionHash, Key } from "../../../messages/common.ts";
+import type { Reference } from "../../../messages/run_spec.ts";
+import { Serialized, type SerializedHeader } from "../../../protocol/serialized.ts";
+import { serializeValue } from "../../../protocol/values.ts";
 
 /** A frame of at least so many bytes gets a buffer of its own. */
 const LARGE_FRAME_BYTES = 64 * 1024;

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { encodeMsgpack } from "../../protocol/msgpack.ts";
+import { encodeMsgpack } from "../../../protocol/msgpack.ts";
 import { FunctionLoadError, loadFunction } from "./load_function.ts";
 
 Deno.test("loadFunction makes a function of source", () => {

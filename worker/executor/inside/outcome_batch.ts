@@ -4,8 +4,8 @@
  * @module
  */
 
-import { encodeError, exceptionText, tracebackText } from "../../protocol/remote_error.ts";
-import type { Serialized } from "../../protocol/serialized.ts";
+import { encodeError, exceptionText, tracebackText } from "../../../protocol/remote_error.ts";
+import type { Serialized } from "../../../protocol/serialized.ts";
 import { OutcomeKind, type PackedOutcome, Packer, type ThreadReport, transferList } from "./packing.ts";
 
 /** Gathers outcomes to one report. */
