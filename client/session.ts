@@ -16,6 +16,7 @@ import { DistributedError, messageOf, TimeoutError } from "../internal/errors.ts
 import type { LinkOptions } from "../comm/link_options.ts";
 import { call } from "../rpc/call.ts";
 import { RpcError } from "../rpc/errors.ts";
+import { sayGoodbye } from "../rpc/goodbye.ts";
 import { ConnectionPool } from "../rpc/pool.ts";
 import { linkOptions } from "../comm/secure.ts";
 import { defaultScheme } from "../comm/settings.ts";
@@ -45,7 +46,7 @@ import {
   makeFuture,
   type WaitOptions,
 } from "./futures/future.ts";
-import { type Fetched, Gatherer, valuesOf } from "./fetch/gather.ts";
+import { type Fetched, ResultFetcher, valuesOf } from "./fetch/results.ts";
 import { sharesMemory } from "./submit/isolate.ts";
 import { Rounds } from "./fetch/rounds.ts";
 import { Watchers } from "./futures/watchers.ts";
@@ -58,8 +59,6 @@ const logger = getLogger("distributed.client");
 
 /** Milliseconds between heartbeats if configuration says null. */
 const HEARTBEAT_MS = 5000;
-/** Milliseconds that a goodbye to the scheduler may take. */
-const GOODBYE_MS = 2000;
 
 const FLUSH: ClientStimulus = { op: "flush" };
 const TICK: ClientStimulus = { op: "tick" };
@@ -91,7 +90,7 @@ export class Session implements FutureOwner {
   readonly sharesMemory: boolean;
   #comm: Comm;
   #stream: BatchedSend<ClientStreamMessage>;
-  #gatherer: Gatherer;
+  #fetcher: ResultFetcher;
   #state: ClientState;
   #watchers = new Watchers();
   #isFlushQueued = false;
@@ -120,7 +119,7 @@ export class Session implements FutureOwner {
     this.pool = new ConnectionPool({ ...links, expect: "worker", scheduler: comm.peerAddress, platform });
     this.credentials = new Credentials(links.context);
     this.sharesMemory = sharesMemory(comm.peerAddress);
-    this.#gatherer = new Gatherer(this.pool, comm.peerAddress, platform);
+    this.#fetcher = new ResultFetcher(this.pool, comm.peerAddress, platform);
     this.#turn = platform.clock.now();
     this.#state = makeState({ client: id, heartbeat: heartbeatMs, now: this.#turn });
     this.#handle([]);
@@ -296,7 +295,7 @@ export class Session implements FutureOwner {
       const missing = await this.#bring(states, fetched, deadline.signal);
       const [first] = missing;
       if (first === undefined) return valuesOf(states, fetched);
-      const pause = rounds.failed(first, (worker) => this.#gatherer.failureOf(worker));
+      const pause = rounds.failed(first, (worker) => this.#fetcher.failureOf(worker));
       await this.platform.clock.sleep(pause, deadline.signal);
       this.#handle([{ op: "lacking", wants: missing }]);
     }
@@ -314,7 +313,7 @@ export class Session implements FutureOwner {
     signal: AbortSignal | undefined,
   ): Promise<KeyState[]> {
     try {
-      return await this.#gatherer.fetch(states, fetched, signal);
+      return await this.#fetcher.fetch(states, fetched, signal);
     } catch (error) {
       if (!(error instanceof CommClosed)) throw error;
       for (const state of states) if (state.status === "cancelled") throw this.errorOf(state); // by closing
@@ -420,25 +419,21 @@ export class Session implements FutureOwner {
     if (this.#lost === undefined) {
       this.#handle([FLUSH, { op: "disconnect", reason: "the client was closed" }]);
     }
-    await this.#sayGoodbye();
+    await this.#leave();
     this.#comm.abort();
     await this.#reading;
     await this.pool.close();
     await this.credentials.close();
   }
 
-  async #sayGoodbye(): Promise<void> {
+  async #leave(): Promise<void> {
     if (this.#lost !== undefined || this.#comm.closed) return;
-    const noAnswer = () => new TimeoutError("No answer to a goodbye");
-    using deadline = new Deadline({ timeout: GOODBYE_MS }, noAnswer, this.platform.clock);
-    try {
+    await sayGoodbye(this.schedulerAddress, this.platform.clock, async (signal) => {
       this.#stream.send({ op: "close-client" });
       this.#stream.send({ op: "close-stream" });
-      await orAborted(this.#stream.close(), deadline.signal);
-      await orAborted(this.#reading, deadline.signal); // the scheduler hangs up
-    } catch (error) {
-      logger.debug(`Goodbye to ${this.schedulerAddress} failed: ${String(error)}`);
-    }
+      await orAborted(this.#stream.close(), signal);
+      await orAborted(this.#reading, signal); // the scheduler hangs up
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Clock, systemClock } from "../internal/clock.ts";
+import { systemIds } from "../internal/ids.ts";
 import { CommClosed } from "../comm/errors.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { Serialized } from "../protocol/serialized.ts";
@@ -40,7 +41,7 @@ function make(script: Readonly<Record<string, Answer[]>>, holders: readonly Addr
     pool,
     holders: (keys) => new Map(keys.map((key) => [key, holders])),
     onLacking: (worker, keys) => void lacking.push([worker, keys]),
-  }, clock);
+  }, { clock, ids: { ...systemIds, random: () => 0.5 } });
   return { gatherer, lacking, asked, slept };
 }
 

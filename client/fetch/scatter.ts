@@ -14,6 +14,7 @@ import type { Address, ClientId, Key } from "../../messages/common.ts";
 import type { WorkerIdentity } from "../../messages/facts.ts";
 import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
 import { WORKER_OPERATIONS } from "../../messages/worker_operations.ts";
+import { copiesOf, scatterToWorkers, type Values } from "../../rpc/scatter_to_workers.ts";
 import type { ConnectionPool } from "../../rpc/pool.ts";
 import type { KeyState } from "../state/key_state.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
@@ -130,8 +131,12 @@ export class Scatterer {
     options: ScatterOptions,
     signal: AbortSignal | undefined,
   ): Promise<Future<unknown>> {
+    const { broadcast = false } = options;
     const candidates = await this.#candidates(options.workers, signal);
-    const holders = await this.#send(key, payload, candidates, options.broadcast ?? false, signal);
+    const copies = copiesOf(broadcast, candidates.length);
+    const give = (worker: Address, values: Values) => this.#sendTo(worker, key, values, signal);
+    const whoHas = await scatterToWorkers({ [key]: payload }, candidates, copies, this.#turn++, give);
+    const holders = whoHas.get(key) ?? [];
     if (holders.length > 0) {
       return this.#host.future(this.#host.announce(key, holders, payload.nbytes));
     }
@@ -142,7 +147,7 @@ export class Scatterer {
         data: { [key]: payload },
         workers: candidates,
         client,
-        broadcast: options.broadcast ?? false,
+        broadcast,
         timeout: 2,
       }, signal);
       return future;
@@ -152,7 +157,7 @@ export class Scatterer {
     }
   }
 
-  /** Addresses of running workers that may be chosen, beginning with the one whose turn it is. */
+  /** Addresses of running workers that may be chosen, in order. */
   async #candidates(
     names: readonly string[] | undefined,
     signal: AbortSignal | undefined,
@@ -163,44 +168,19 @@ export class Scatterer {
       const fit = (Object.entries(workers) as [Address, WorkerIdentity][])
         .filter(([address, worker]) => worker.status === "running" && isNamed(names, address, worker))
         .map(([address]) => address).sort();
-      if (fit.length > 0) {
-        const first = this.#turn++ % fit.length;
-        return [...fit.slice(first), ...fit.slice(0, first)];
-      }
+      if (fit.length > 0) return fit;
       await this.#host.platform.clock.sleep(POLL_MS, signal);
     }
-  }
-
-  /** Gives the payload to as many of `candidates` as wanted; returns those that took it. */
-  async #send(
-    key: Key,
-    payload: Serialized,
-    candidates: readonly Address[],
-    broadcast: boolean | number,
-    signal: AbortSignal | undefined,
-  ): Promise<Address[]> {
-    const wanted = broadcast === true
-      ? candidates.length
-      : Math.min(Number(broadcast) || 1, candidates.length);
-    const holders: Address[] = [];
-    let next = 0;
-    while (holders.length < wanted && next < candidates.length) {
-      const batch = candidates.slice(next, next + wanted - holders.length);
-      next += batch.length;
-      const taken = await Promise.all(batch.map((worker) => this.#sendTo(worker, key, payload, signal)));
-      holders.push(...batch.filter((_, i) => taken[i]));
-    }
-    return holders;
   }
 
   async #sendTo(
     worker: Address,
     key: Key,
-    payload: Serialized,
+    data: Values,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     using limit = new Deadline(
-      { signal, timeout: TAKE_MS + TAKE_MS_PER_MB * payload.nbytes / 1e6 },
+      { signal, timeout: TAKE_MS + TAKE_MS_PER_MB * (data[key]?.nbytes ?? 0) / 1e6 },
       (ms) => new TimeoutError(`"${worker}" did not take "${key}" within ${ms} ms`),
       this.#host.platform.clock,
     );
@@ -209,7 +189,7 @@ export class Scatterer {
         worker,
         WORKER_OPERATIONS.update_data,
         {
-          data: { [key]: payload },
+          data,
           stimulus_id: `scatter-${key}`,
         },
         limit.signal,

@@ -1,6 +1,6 @@
 /**
  * A client of a simulated cluster: the real state machine, a program that uses it, and what `client/session.ts` and
- * `client/fetch/gather.ts` do between them, in virtual time. Every report is held against what must come out.
+ * `client/fetch/results.ts` do between them, in virtual time. Every report is held against what must come out.
  *
  * @module
  */

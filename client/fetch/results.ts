@@ -7,12 +7,14 @@
 
 import type { Platform } from "../../comm/platform.ts";
 import { CommClosed, CommTimeoutError } from "../../comm/errors.ts";
+import { gatherFromWorkers, type Results, untilFree } from "../../rpc/gather_from_workers.ts";
 import type { ConnectionPool, DialLimits } from "../../rpc/pool.ts";
 import { looksRefused } from "../../comm/retry.ts";
 import { getLogger } from "../../config/logging.ts";
 import type { Address, Key } from "../../messages/common.ts";
 import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
 import { WORKER_OPERATIONS } from "../../messages/worker_operations.ts";
+import type { GetDataReply } from "../../messages/results.ts";
 import { Serialized } from "../../protocol/serialized.ts";
 import { deserializeFrame, deserializeValue } from "../../protocol/values.ts";
 import { isolated, sharesMemory } from "../submit/isolate.ts";
@@ -25,19 +27,14 @@ const logger = getLogger("distributed.client");
 const DIAL: DialLimits = { timeout: 2000, tries: 1 };
 /** Milliseconds that a worker which could not be reached is not tried. */
 const UNREACHABLE_MS = 60_000;
-/** Milliseconds before a worker that gives to many others is asked again, at first and at most. */
-const BUSY_MS = 150;
-const BUSY_MAX_MS = 2000;
 /** Keys that are looked up to see whether a worker still holds what it was asked for. */
 const LOOKED_UP_MAX = 100;
 
 /** Results that were brought here, still as frames. */
 export type Fetched = Map<KeyState, Serialized>;
 
-type Results = Readonly<Record<string, Serialized>>;
-
 /** Fetches results as frames. */
-export class Gatherer {
+export class ResultFetcher {
   #pool: Pick<ConnectionPool, "call">;
   #platform: Pick<Platform, "clock" | "ids">;
   #scheduler: Address;
@@ -65,21 +62,21 @@ export class Gatherer {
     signal: AbortSignal | undefined,
   ): Promise<KeyState[]> {
     const wanted = new Map<Key, KeyState>();
-    const byWorker = new Map<Address, Key[]>();
+    const holders = new Map<Key, Address[]>();
     for (const state of states) {
       if (state.result !== undefined || wanted.has(state.key)) continue; // hot: came along
       if (fetched.has(state)) continue;
       wanted.set(state.key, state);
+      // One is enough: the scheduler knows the others, and whether they can be reached.
       const worker = state.workers.find((address) => !this.#isUnreachable(address));
-      if (worker === undefined) continue;
-      const keys = byWorker.get(worker);
-      if (keys === undefined) byWorker.set(worker, [state.key]);
-      else keys.push(state.key);
+      if (worker !== undefined) holders.set(state.key, [worker]);
     }
     if (wanted.size === 0) return [];
-    await Promise.all(
-      Array.from(byWorker, ([worker, keys]) => this.#fromWorker(worker, keys, wanted, fetched, signal)),
-    );
+    const { data } = await gatherFromWorkers([...holders.keys()], {
+      holders: (keys) => new Map(keys.map((key) => [key, holders.get(key) ?? []])),
+      ask: (worker, keys, given) => this.#fromWorker(worker, keys, given),
+    }, signal);
+    this.#keep(data, wanted, fetched);
     const missing: KeyState[] = [];
     while (wanted.size > 0) missing.push(...await this.#fromScheduler(wanted, fetched, signal));
     return missing;
@@ -101,21 +98,19 @@ export class Gatherer {
   async #fromWorker(
     worker: Address,
     keys: readonly Key[],
-    wanted: Map<Key, KeyState>,
-    fetched: Fetched,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+    signal: AbortSignal,
+  ): Promise<Results | undefined> {
     try {
-      const reply = await whilePresent(
-        (given) => this.#ask(worker, keys, given),
+      const results = await whilePresent(
+        (given) => untilFree(() => this.#ask(worker, keys, given), this.#platform, given),
         (given) => this.#look(worker, keys, given),
         signal,
         this.#platform.clock,
       );
       this.#failures.delete(worker);
-      if (reply !== undefined) this.#keep(reply, wanted, fetched);
+      return results;
     } catch (error) {
-      if (signal?.aborted) throw error;
+      if (signal.aborted) throw error;
       if (error instanceof CommTimeoutError) {
         this.#unreachable.set(worker, this.#platform.clock.now() + UNREACHABLE_MS);
       } else if (!(error instanceof CommClosed)) {
@@ -127,23 +122,12 @@ export class Gatherer {
       logger[isNews ? "warning" : "debug"](
         `Cannot fetch from ${worker}, asking the scheduler: ${error.message}`,
       );
+      return undefined;
     }
   }
 
-  /** What a worker gives. A busy one is asked again and again, as in Dask (`get_data_from_worker`). */
-  async #ask(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<Results | undefined> {
-    for (let pause = BUSY_MS;; pause = Math.min(2 * pause, BUSY_MAX_MS)) {
-      const reply = await this.#pool.call(
-        worker,
-        WORKER_OPERATIONS.get_data,
-        { keys, who: null },
-        signal,
-        DIAL,
-      );
-      if (reply.status === "OK") return reply.data;
-      if (reply.status !== "busy") return undefined;
-      await this.#platform.clock.sleep(pause * (0.75 + this.#platform.ids.random() / 2), signal);
-    }
+  #ask(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<GetDataReply> {
+    return this.#pool.call(worker, WORKER_OPERATIONS.get_data, { keys, who: null }, signal, DIAL);
   }
 
   /** Why a worker need not be waited for, if so. */
@@ -167,7 +151,7 @@ export class Gatherer {
   ): Promise<KeyState[]> {
     const keys = [...wanted.keys()];
     const reply = await this.#pool.call(this.#scheduler, SCHEDULER_OPERATIONS.gather, { keys }, signal);
-    if (reply.status === "OK") this.#keep(reply.data, wanted, fetched);
+    if (reply.status === "OK") this.#keep(Object.entries(reply.data) as [Key, unknown][], wanted, fetched);
     const failed = reply.status === "OK" ? keys : reply.keys;
     const missing: KeyState[] = [];
     for (const key of failed.some((name) => wanted.has(name)) ? failed : keys) {
@@ -179,14 +163,9 @@ export class Gatherer {
     return missing;
   }
 
-  #keep(
-    data: Results,
-    wanted: Map<Key, KeyState>,
-    fetched: Fetched,
-  ): void {
-    for (const key of Object.keys(data) as Key[]) {
+  #keep(results: Iterable<[Key, unknown]>, wanted: Map<Key, KeyState>, fetched: Fetched): void {
+    for (const [key, value] of results) {
       const state = wanted.get(key);
-      const value = data[key];
       if (state === undefined || !(value instanceof Serialized)) continue;
       fetched.set(state, this.#sharesMemory ? isolated(value) : value);
       wanted.delete(key);

@@ -17,7 +17,7 @@ import type { Address, Key } from "../../messages/common.ts";
 import { serializeValue } from "../../protocol/values.ts";
 import { tapLog } from "../../testing/logs.ts";
 import { TestCa } from "../../testing/pki/pki.ts";
-import { type Fetched, Gatherer, valuesOf } from "./gather.ts";
+import { type Fetched, ResultFetcher, valuesOf } from "./results.ts";
 import { whilePresent } from "./presence.ts";
 import { Rounds } from "./rounds.ts";
 import { KeyRecord } from "../state/key_state.ts";
@@ -32,7 +32,7 @@ function finished(workers: readonly Address[]): KeyRecord {
   return state;
 }
 
-Deno.test("Gatherer asks a busy worker again, and nobody else", async () => {
+Deno.test("ResultFetcher asks a busy worker again, and nobody else", async () => {
   const answers = [{ status: "busy" }, { status: "OK", data: { x: serializeValue(7) } }];
   let asked = 0;
   const listener = await listen("tcp://127.0.0.1:0", {
@@ -49,13 +49,13 @@ Deno.test("Gatherer asks a busy worker again, and nobody else", async () => {
   await using pool = new ConnectionPool();
   const states = [finished([worker])];
   const fetched: Fetched = new Map();
-  assertEquals(await new Gatherer(pool, NOWHERE, systemPlatform).fetch(states, fetched, undefined), []);
+  assertEquals(await new ResultFetcher(pool, NOWHERE, systemPlatform).fetch(states, fetched, undefined), []);
   assertEquals([valuesOf(states, fetched), asked], [[7], 2]);
   await pool.close();
   await listener.close();
 });
 
-Deno.test("Gatherer warns once of a worker that refuses this client, or that it refuses", async () => {
+Deno.test("ResultFetcher warns once of a worker that refuses this client, or that it refuses", async () => {
   const [ours, other] = [await TestCa.make(), await TestCa.make("other")];
   const worker = await linkOptions(await ours.security(), "worker");
   const [stranger, refused] = [await other.security(), { ...await other.security(), tlsCaFile: ours.pem }];
@@ -66,7 +66,7 @@ Deno.test("Gatherer warns once of a worker that refuses this client, or that it 
   for (const security of [stranger, refused]) {
     lines.length = 0;
     await using pool = new ConnectionPool(await linkOptions(security, "client"));
-    const gatherer = new Gatherer(pool, "inproc://nobody" as Address, systemPlatform);
+    const gatherer = new ResultFetcher(pool, "inproc://nobody" as Address, systemPlatform);
     for (let i = 0; i < 2; i++) {
       await assertRejects(() => gatherer.fetch([finished([address])], new Map(), undefined), CommClosed);
     }
