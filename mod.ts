@@ -56,8 +56,12 @@ export type {
 } from "./messages/facts.ts";
 export type { RemoteErrorInfo } from "./protocol/remote_error.ts";
 export { SerializationError } from "./protocol/serialized.ts";
-export type { DownscaleOptions, RetireOptions } from "./scheduler/departures.ts";
-export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
+export {
+  type DownscaleOptions,
+  type RetireOptions,
+  Scheduler,
+  type SchedulerOptions,
+} from "./scheduler/scheduler.ts";
 export type { Authorization, CertificateRule } from "./security/authorization.ts";
 export { type ExtraConnArgs, Security, type SecurityMakers } from "./security/security.ts";
 export type { TlsRole } from "./security/roles.ts";

@@ -12,8 +12,12 @@
 import { runProgram } from "./cli/run.ts";
 import { startScheduler } from "./cli/scheduler.ts";
 
-export type { DownscaleOptions, RetireOptions } from "./scheduler/departures.ts";
-export { Scheduler, type SchedulerOptions } from "./scheduler/scheduler.ts";
+export {
+  type DownscaleOptions,
+  type RetireOptions,
+  Scheduler,
+  type SchedulerOptions,
+} from "./scheduler/scheduler.ts";
 export { Security } from "./security/security.ts";
 
 if (import.meta.main) await runProgram("scheduler", startScheduler);

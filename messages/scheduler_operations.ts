@@ -4,7 +4,17 @@
  * @module
  */
 
-import { isNumber, isRecord, isText, mapOf, type RawMessage } from "./common.ts";
+import {
+  type Address,
+  checkNumber,
+  checkSize,
+  isNumber,
+  isRecord,
+  isText,
+  listOf,
+  mapOf,
+  type RawMessage,
+} from "./common.ts";
 import type { SchedulerIdentity, WorkerIdentity } from "./facts.ts";
 import {
   isHeartbeatWorkerReply,
@@ -55,6 +65,14 @@ export interface Identity extends Plain<"identity"> {
 export interface Ncores extends Plain<"ncores"> {
   /** Always nothing, for all workers. */
   readonly workers: null;
+}
+
+/** Ours, client → scheduler: tell me when enough workers run. */
+export interface WaitForWorkers extends Plain<"wait_for_workers"> {
+  /** Number of running workers to wait for. */
+  readonly n: number;
+  /** Seconds to wait; null: without end. */
+  readonly timeout: number | null;
 }
 
 /** Requests to a scheduler. */
@@ -120,6 +138,12 @@ export const SCHEDULER_OPERATIONS = named({
     answer: "small",
     request: parseRetry,
     reply: expecting("a list of keys", isKeys),
+  },
+  "wait_for_workers": {
+    access: OBSERVE,
+    answer: "small",
+    request: parseWaitForWorkers,
+    reply: expecting("a list of addresses, or nothing", isAddressesOrNothing),
   },
   "register-client": {
     access: OBSERVE,
@@ -247,6 +271,21 @@ function parseIdentity({ n_workers }: RawMessage): Identity {
 
 function parseNcores(): Ncores {
   return { op: "ncores", workers: null };
+}
+
+function parseWaitForWorkers(message: RawMessage): WaitForWorkers {
+  const { timeout } = message as { timeout?: unknown };
+  return {
+    op: "wait_for_workers",
+    n: checkSize(message, "n"),
+    timeout: timeout === null || timeout === undefined ? null : checkNumber(message, "timeout"),
+  };
+}
+
+const isAddresses = listOf((address): address is Address => isText(address));
+
+function isAddressesOrNothing(value: unknown): value is readonly Address[] | null {
+  return value === null || isAddresses(value);
 }
 
 /** Whether `value` is what a scheduler says that it is. */

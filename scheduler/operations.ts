@@ -6,7 +6,7 @@
 
 import type { Comm } from "../comm/comm.ts";
 import type { UpdateData } from "../messages/client_scheduler.ts";
-import { type Address, type ClientId, type Key, MessageError } from "../messages/common.ts";
+import { type Address, type Key, MessageError } from "../messages/common.ts";
 import type { LinkFacts, SchedulerIdentity, WorkerIdentity } from "../messages/facts.ts";
 import type {
   HeartbeatWorker,
@@ -16,66 +16,77 @@ import type {
   RetireWorkers,
   Unregister,
 } from "../messages/membership.ts";
-import type { Scatter } from "../messages/results.ts";
+import type { GatherReply, Scatter } from "../messages/results.ts";
 import type { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
 import type { Handlers } from "../rpc/handlers.ts";
-import type { ConnectionPool } from "../rpc/pool.ts";
-import type { Departures, RetireOptions } from "./departures.ts";
-import type { Gatherer } from "./gather.ts";
-import { taskPrefixStates } from "./identity.ts";
-import { scatterToWorkers } from "./scatter.ts";
+import { workerIdentity } from "./identity.ts";
+import { checkRetireOptions, type RetireOptions } from "./state/retire.ts";
 import type { SchedulerState } from "./state/scheduler_state.ts";
+import type { Heartbeat, RemoveWorker, WaitForWorkers } from "./state/stimulus.ts";
+import type { WorkerFacts } from "./state/worker_state.ts";
+
+/** What to wait for. */
+export type WorkersWanted = Omit<WaitForWorkers, "op" | "ask">;
 
 /** What the operations need of their scheduler. */
 export interface OperationHost {
-  /** What it knows. */
+  /** What it knows; to be read only. */
   readonly state: SchedulerState;
-  /** Reaches workers. */
-  readonly pool: ConnectionPool;
-  /** Collects results. */
-  readonly gatherer: Gatherer;
-  /** Lets workers go. */
-  readonly departures: Departures;
-  /** Runs a stimulus, and sends what came of it. */
-  stimulate(stimulus: (now: number) => void): void;
+  /** Collects results from workers. */
+  gather(keys: readonly Key[], signal: AbortSignal): Promise<GatherReply>;
+  /** Gives values to workers, and notes that a client wants them. Returns their keys. */
+  scatter(request: Scatter, signal: AbortSignal): Promise<Key[]>;
+  /** A client tells of values that workers were given. */
+  updateData(message: UpdateData): void;
+  /** Runs failed tasks again. Returns the keys that run again. */
+  retry(keys: readonly Key[]): readonly Key[];
+  /** A worker tells how it is. */
+  heartbeat(heartbeat: Omit<Heartbeat, "op" | "ask">): HeartbeatWorkerReply;
+  /** A worker leaves. */
+  removeWorker(removal: Omit<RemoveWorker, "op">): void;
+  /** Empties workers and removes them. Returns how those were that could be emptied. */
+  retire(options: RetireOptions, signal: AbortSignal): Promise<Record<Address, WorkerFacts>>;
+  /** Waits until so many workers run, for so many seconds. Returns their addresses, or null if the time is up. */
+  waitForWorkers(request: WorkersWanted, signal: AbortSignal): Promise<readonly Address[] | null>;
   /** Itself and at most `nWorkers` workers; -1 for all. */
   identity(nWorkers: number): SchedulerIdentity;
   /** Open links. */
   links(): LinkFacts[];
-  /** Whether a client of this name is connected. */
-  hasClient(client: ClientId): boolean;
   /** Checks that the peer of `comm` may speak for the worker at `address`. Throws if not. */
   checkSpeaksFor(comm: Comm, op: string, address: Address): void;
   /** Makes `comm` a client's stream, and serves it to its end. */
   serveClient(request: RegisterClient, comm: Comm): Promise<void>;
   /** Makes `comm` a worker's stream, and serves it to its end. */
   serveWorker(request: RegisterWorker, comm: Comm): Promise<void>;
+  /** Seconds since the epoch. */
+  time(): number;
   /** Ends the scheduler once the answer is on its way. */
   closeSoon(): void;
 }
 
 /** Handlers by operation. */
 export function schedulerOperations(host: OperationHost): Handlers<typeof SCHEDULER_OPERATIONS> {
-  const operations = new Operations(host);
-  const { state, gatherer } = host;
+  const { state } = host;
   return {
     close: () => "OK",
     identity: ({ n_workers: nWorkers }) => host.identity(nWorkers ?? -1),
     links: () => host.links(),
-    ncores: () => Object.fromEntries(Array.from(state.workers, ([address, ws]) => [address, ws.nthreads])),
+    ncores: () => Object.fromEntries(state.ncores()),
     who_has: ({ keys }) => Object.fromEntries(state.whoHas(keys)),
     has_what: ({ workers }) => Object.fromEntries(state.hasWhat(workers)),
     processing: ({ workers }) => Object.fromEntries(state.processing(workers)),
-    get_task_prefix_states: () => taskPrefixStates(state),
-    gather: ({ keys }, _comm, signal) => gatherer.gather(keys, signal),
-    scatter: (request, _comm, signal) => operations.scatter(request, signal),
-    update_data: (message) => operations.updateData(message),
-    retry: ({ keys }) => operations.retry(keys),
+    get_task_prefix_states: () => state.prefixStates(),
+    gather: ({ keys }, _comm, signal) => host.gather(keys, signal),
+    scatter: (request, _comm, signal) => host.scatter(request, signal),
+    update_data: (message) => updateData(host, message),
+    retry: ({ keys }) => [...host.retry(keys)],
+    wait_for_workers: ({ n, timeout }, _comm, signal) =>
+      host.waitForWorkers({ count: n, among: null, timeout }, signal),
     "register-client": (request, comm) => host.serveClient(request, comm),
     "register-worker": (request, comm) => host.serveWorker(request, comm),
-    heartbeat_worker: (request, comm) => operations.heartbeatWorker(request, comm),
-    unregister: (request, comm) => operations.unregister(request, comm),
-    retire_workers: (request, comm) => operations.retireWorkers(request, comm),
+    heartbeat_worker: (request, comm) => heartbeatWorker(host, request, comm),
+    unregister: (request, comm) => unregister(host, request, comm),
+    retire_workers: (request, comm, signal) => retireWorkers(host, request, comm, signal),
     terminate: () => {
       host.closeSoon();
       return "OK";
@@ -83,66 +94,58 @@ export function schedulerOperations(host: OperationHost): Handlers<typeof SCHEDU
   };
 }
 
-class Operations {
-  readonly #host: OperationHost;
-  #scatterTurn = 0;
-
-  constructor(host: OperationHost) {
-    this.#host = host;
+function updateData(host: OperationHost, message: UpdateData): null {
+  if (!host.state.hasClient(message.client)) {
+    throw new MessageError(`Cannot take values for client "${message.client}": it is not connected`);
   }
+  host.updateData(message);
+  return null;
+}
 
-  retry(keys: readonly Key[]): Key[] {
-    let running: Key[] = [];
-    this.#host.stimulate((now) => running = this.#host.state.retry(keys, now));
-    return running;
-  }
+function heartbeatWorker(
+  host: OperationHost,
+  { address, metrics, executing }: HeartbeatWorker,
+  comm: Comm,
+): HeartbeatWorkerReply {
+  host.checkSpeaksFor(comm, "heartbeat_worker", address);
+  return host.heartbeat({ worker: address, metrics, executing });
+}
 
-  async scatter(request: Scatter, signal: AbortSignal): Promise<Key[]> {
-    const { state, pool } = this.#host;
-    const turn = this.#scatterTurn++;
-    const { client, whoHas, nbytes } = await scatterToWorkers(request, state, pool, turn, signal);
-    this.updateData({ op: "update-data", who_has: whoHas, nbytes, client });
-    return Object.keys(whoHas) as Key[];
-  }
+/** A worker says goodbye; its stream ends right after. */
+function unregister(host: OperationHost, { address, stimulus_id }: Unregister, comm: Comm): null {
+  host.checkSpeaksFor(comm, "unregister", address);
+  host.removeWorker({
+    worker: address,
+    stimulusId: stimulus_id ?? `unregister-${host.time()}`,
+    expected: true,
+  });
+  return null;
+}
 
-  updateData(message: UpdateData): null {
-    if (!this.#host.hasClient(message.client)) {
-      throw new MessageError(`Cannot take values for client "${message.client}": it is not connected`);
+/** A worker may retire itself, an administrator any. */
+async function retireWorkers(
+  host: OperationHost,
+  request: RetireWorkers,
+  comm: Comm,
+  signal: AbortSignal,
+): Promise<Record<Address, WorkerIdentity>> {
+  const options = retireOptions(request);
+  checkRetireOptions(options);
+  if (comm.tls?.peer.grant?.role === "worker") {
+    for (const address of host.state.workersToRetire(options)) {
+      host.checkSpeaksFor(comm, "retire_workers", address);
     }
-    this.#host.stimulate((now) => this.#host.state.handleClientMessage(message.client, message, now));
-    return null;
   }
+  return identities(await host.retire(options, signal));
+}
 
-  heartbeatWorker({ address, metrics, executing }: HeartbeatWorker, comm: Comm): HeartbeatWorkerReply {
-    this.#host.checkSpeaksFor(comm, "heartbeat_worker", address);
-    let reply: HeartbeatWorkerReply = { status: "missing" };
-    this.#host.stimulate((now) => {
-      reply = this.#host.state.heartbeat(address, metrics, executing, now);
-    });
-    return reply;
-  }
-
-  /** A worker may retire itself, an administrator any. */
-  retireWorkers(request: RetireWorkers, comm: Comm): Promise<Record<Address, WorkerIdentity>> {
-    const { departures } = this.#host;
-    const options = retireOptions(request);
-    if (comm.tls?.peer.grant?.role === "worker") {
-      for (const address of departures.choose(options)) {
-        this.#host.checkSpeaksFor(comm, "retire_workers", address);
-      }
-    }
-    return departures.retire(options);
-  }
-
-  /** A worker says goodbye; its stream ends right after. */
-  unregister({ address, stimulus_id: stimulusId }: Unregister, comm: Comm): null {
-    this.#host.checkSpeaksFor(comm, "unregister", address);
-    this.#host.departures.remove(address, {
-      stimulusId: stimulusId ?? `unregister-${Date.now() / 1000}`,
-      expected: true,
-    });
-    return null;
-  }
+/** Workers as `identity` tells of them. */
+export function identities(
+  workers: Readonly<Record<Address, WorkerFacts>>,
+): Record<Address, WorkerIdentity> {
+  return Object.fromEntries(
+    Object.values(workers).map((worker) => [worker.address, workerIdentity(worker)]),
+  );
 }
 
 function retireOptions(request: RetireWorkers): RetireOptions {

@@ -75,10 +75,6 @@ export interface SchedulerSettings {
   readonly protocol: "tcp" | "tls" | "inproc";
   /** Whether the scheme is what nobody named. */
   readonly isProtocolAssumed: boolean;
-  /** Milliseconds; nothing for never. */
-  readonly idleTimeout: number | undefined;
-  /** Milliseconds; null for never. */
-  readonly workerTtl: number | null;
   /** Operations that are refused. */
   readonly blockedHandlers: readonly string[];
   /** What peers may cost. */
@@ -101,10 +97,6 @@ export function schedulerSettings(options: SchedulerOptions, config: Config): Sc
   return {
     protocol: options.protocol ?? (hasTls ? "tls" : scheme.name),
     isProtocolAssumed: options.protocol === undefined && !hasTls && scheme.isAssumed,
-    idleTimeout: options.idleTimeout ?? config.milliseconds(`${SCHEDULER}.idle-timeout`),
-    workerTtl: options.workerTtl !== undefined
-      ? options.workerTtl
-      : config.milliseconds(`${SCHEDULER}.worker-ttl`) ?? null,
     limits: linkLimits(config, options.limits),
     blockedHandlers: blockedHandlers(config, `${SCHEDULER}.blocked-handlers`),
     state: {
@@ -113,8 +105,17 @@ export function schedulerSettings(options: SchedulerOptions, config: Config): Sc
       workerSaturation: workerSaturation(config),
       bandwidth: config.bytes(`${SCHEDULER}.bandwidth`) ?? 100_000_000,
       defaultTaskDurations: durations(config),
+      workerTtl: seconds(
+        options.workerTtl !== undefined ? options.workerTtl : config.milliseconds(`${SCHEDULER}.worker-ttl`),
+      ),
+      idleTimeout: seconds(options.idleTimeout ?? config.milliseconds(`${SCHEDULER}.idle-timeout`)),
     },
   };
+}
+
+/** Seconds of milliseconds; nothing is for ever. */
+function seconds(milliseconds: number | null | undefined): number {
+  return milliseconds === null || milliseconds === undefined ? Infinity : milliseconds / 1000;
 }
 
 function workerSaturation(config: Config): number {

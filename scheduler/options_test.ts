@@ -5,11 +5,11 @@ import { schedulerSettings } from "./options.ts";
 
 Deno.test("schedulerSettings: options count more than configuration, and that more than what is built in", () => {
   const built = schedulerSettings({}, new Config());
-  assertEquals([built.protocol, built.isProtocolAssumed, built.idleTimeout, built.workerTtl], [
+  assertEquals([built.protocol, built.isProtocolAssumed, built.state.idleTimeout, built.state.workerTtl], [
     "tcp",
     true,
-    undefined,
-    300_000,
+    Infinity,
+    300,
   ]);
   assertEquals(built.state, {
     validate: false,
@@ -22,6 +22,8 @@ Deno.test("schedulerSettings: options count more than configuration, and that mo
       "split-taskshuffle": 1e-6,
       "split-stage": 1e-6,
     },
+    workerTtl: 300,
+    idleTimeout: Infinity,
   });
   const config = new Config().with({
     "distributed.scheduler.allowed-failures": 5,
@@ -33,7 +35,7 @@ Deno.test("schedulerSettings: options count more than configuration, and that mo
     "distributed.scheduler.default-task-durations": { my_task: "1h" },
   });
   const configured = schedulerSettings({}, config);
-  assertEquals([configured.idleTimeout, configured.workerTtl], [3_600_000, null]);
+  assertEquals([configured.state.idleTimeout, configured.state.workerTtl], [3600, Infinity]);
   const { state } = configured;
   assertEquals([state.allowedFailures, state.validate, state.workerSaturation, state.bandwidth], [
     5,
@@ -51,11 +53,16 @@ Deno.test("schedulerSettings: options count more than configuration, and that mo
     protocol: "tcp",
   } as const;
   const given = schedulerSettings(options, config);
-  assertEquals([given.state.allowedFailures, given.state.validate, given.idleTimeout, given.workerTtl], [
+  assertEquals([
+    given.state.allowedFailures,
+    given.state.validate,
+    given.state.idleTimeout,
+    given.state.workerTtl,
+  ], [
     0,
     false,
-    5,
-    6,
+    0.005,
+    0.006,
   ]);
   assertEquals([given.protocol, given.isProtocolAssumed], ["tcp", false]);
 });

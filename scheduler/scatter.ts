@@ -4,19 +4,11 @@
  * @module
  */
 
-import { systemClock } from "../internal/clock.ts";
-import { TimeoutError } from "../internal/errors.ts";
 import type { ConnectionPool } from "../rpc/pool.ts";
 import type { Address, ClientId, Key } from "../messages/common.ts";
 import type { Scatter } from "../messages/results.ts";
 import { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
 import type { Serialized } from "../protocol/serialized.ts";
-import type { SchedulerState } from "./state/scheduler_state.ts";
-
-/** Milliseconds between looks for a worker, as in Dask. */
-const POLL_MS = 100;
-/** Most seconds that a request may wait for a worker. */
-const WAIT_MAX = 3600;
 
 /** Values that are on workers now. */
 export interface Scattered {
@@ -29,18 +21,19 @@ export interface Scattered {
 }
 
 /**
- * Gives the values of a request to running workers, in turn beginning with `turn`, or to several of them. Gives up when
- * `signal` is aborted.
+ * Gives the values of a request to `workers`, in turn beginning with `turn`, or to several of them. Gives up when `signal`
+ * is aborted.
+ *
+ * @param workers At least one.
  */
 export async function scatterToWorkers(
   request: Scatter,
-  state: SchedulerState,
+  workers: readonly Address[],
   pool: ConnectionPool,
   turn: number,
   signal: AbortSignal,
 ): Promise<Scattered> {
   const { client } = request;
-  const workers = await runningWorkers(request.workers, state, request.timeout, signal);
   const copies = copiesOf(request.broadcast, workers.length);
   const whoHas: Record<Key, Address[]> = Object.create(null);
   const nbytes: Record<Key, number> = Object.create(null);
@@ -69,25 +62,4 @@ export async function scatterToWorkers(
 function copiesOf(broadcast: boolean | number, workers: number): number {
   if (broadcast === true) return workers;
   return broadcast !== false && broadcast >= 1 ? Math.min(Math.floor(broadcast), workers) : 1;
-}
-
-/** Waits for one that runs, as many seconds as the request says. */
-async function runningWorkers(
-  names: readonly string[] | null,
-  state: SchedulerState,
-  seconds: number,
-  signal: AbortSignal,
-): Promise<Address[]> {
-  const until = systemClock.now() + Math.min(seconds, WAIT_MAX) * 1000;
-  for (;;) {
-    const running: Address[] = [];
-    for (const [address, ws] of state.workers) {
-      const isNamed = names === null || names.includes(address) || names.includes(ws.name) ||
-        names.includes(ws.host);
-      if (ws.status === "running" && isNamed) running.push(address);
-    }
-    if (running.length > 0) return running.sort();
-    if (systemClock.now() >= until) throw new TimeoutError("No valid workers found");
-    await systemClock.sleep(POLL_MS, signal);
-  }
 }

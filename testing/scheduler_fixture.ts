@@ -10,7 +10,7 @@ import type { Address, ClientId, Key, WorkerStatus } from "../messages/common.ts
 import type { WorkerMetrics } from "../messages/facts.ts";
 import type { WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import type { SchedulerStateOptions } from "../scheduler/state/machine.ts";
-import { SchedulerState } from "../scheduler/state/scheduler_state.ts";
+import { SchedulerDriver } from "./scheduler_driver.ts";
 import { taskErred, taskFinished } from "./scheduler_simulation.ts";
 
 /** Address of a worker. */
@@ -37,13 +37,13 @@ export const METRICS: WorkerMetrics = {
 /** A scheduler with clients Alice and Bob; every stimulus is followed by a check of the whole state. */
 export class SchedulerFixture {
   /** The scheduler. */
-  readonly state: SchedulerState;
+  readonly state: SchedulerDriver;
   /** Time; every stimulus makes it go on. */
   now = 1000;
 
   /** Makes a scheduler that checks itself. */
   constructor(options: SchedulerStateOptions = {}) {
-    this.state = new SchedulerState({ validate: true, ...options });
+    this.state = new SchedulerDriver({ validate: true, ...options });
     this.state.addClient(ALICE, this.now++);
     this.state.addClient(BOB, this.now++);
   }

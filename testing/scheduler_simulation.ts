@@ -11,7 +11,7 @@ import type { Address, ClientId, FunctionHash, Key } from "../messages/common.ts
 import type { ComputeTask, WorkerCommand, WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import type { GraphAnnotations, UpdateGraph } from "../messages/client_scheduler.ts";
-import type { SchedulerState } from "../scheduler/state/scheduler_state.ts";
+import type { SchedulerDriver } from "./scheduler_driver.ts";
 
 /** A task to submit: its key, the keys that it depends on, and its function (default `"f"`). */
 export type GraphRowSpec = readonly [key: string, dependencies?: readonly string[], functionName?: string];
@@ -233,7 +233,7 @@ export class SimulatedWorker {
 /** The cluster. Time is a counter. */
 export class SimulatedCluster {
   /** The scheduler. */
-  readonly scheduler: SchedulerState;
+  readonly scheduler: SchedulerDriver;
   /** Workers that live, by address. */
   readonly workers: Map<Address, SimulatedWorker> = new Map();
   /** Clients that are connected, by name. */
@@ -242,7 +242,7 @@ export class SimulatedCluster {
   #workerCount = 0;
 
   /** Makes a cluster of nobody but the scheduler. */
-  constructor(scheduler: SchedulerState) {
+  constructor(scheduler: SchedulerDriver) {
     this.scheduler = scheduler;
   }
 

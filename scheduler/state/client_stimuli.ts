@@ -9,28 +9,34 @@ import type { ClientId, FunctionHash, Key } from "../../messages/common.ts";
 import { ClientState } from "./client_state.ts";
 import { releaseBody } from "./functions.ts";
 import { wantTask } from "./graph.ts";
-import type { SchedulerMachine } from "./machine.ts";
+import type { Afterwards, SchedulerMachine } from "./machine.ts";
 import { reportTask } from "./reports.ts";
 import { State, type TaskState } from "./task_state.ts";
-import { fillSlots, runTransitions } from "./transitions.ts";
+import type { AddClient, Retry } from "./stimulus.ts";
 
 const UNKNOWN_KEY = "unknown key";
 
-/** Registers a client; one of the same name that is still here is forgotten first. */
-export function addClient(m: SchedulerMachine, id: ClientId): void {
-  removeClient(m, id);
-  m.clients.set(id, new ClientState(id, m.now));
+/** Registers a client, unless its name is taken. */
+export function registerClient(m: SchedulerMachine, { ask, client }: AddClient): void {
+  if (m.clients.has(client)) {
+    const refusal = `Cannot register client "${client}": it is connected`;
+    return m.answer(ask, { op: "add-client", refusal });
+  }
+  m.clients.set(client, new ClientState(client, m.now));
+  m.answer(ask, { op: "add-client" });
+  m.tell({ event: "client-added", client });
 }
 
 /** Forgets a client and all it wanted. Does nothing if it is not known. */
-export function removeClient(m: SchedulerMachine, id: ClientId): void {
+export function removeClient(m: SchedulerMachine, id: ClientId): Afterwards {
   const cs = m.clients.get(id);
   if (cs === undefined) return;
   m.clients.delete(id);
+  m.tell({ event: "client-removed", client: id });
   for (const ts of [...cs.wantsWhat]) releaseTask(m, cs, ts);
-  runTransitions(m);
-  for (const group of [...cs.functions]) releaseBody(m, group, cs);
-  fillSlots(m);
+  return () => {
+    for (const group of [...cs.functions]) releaseBody(m, group, cs);
+  };
 }
 
 /** A client wants keys that others submitted. Dask leaves it waiting for one that nobody knows; we tell it. */
@@ -45,8 +51,6 @@ export function desireKeys(m: SchedulerMachine, cs: ClientState, keys: readonly 
     if (ts.state === State.RELEASED) m.recommendations.add(ts, State.WAITING);
     reportTask(m, ts, cs);
   }
-  runTransitions(m);
-  fillSlots(m);
 }
 
 /** A client wants keys no longer. */
@@ -55,8 +59,6 @@ export function releaseKeys(m: SchedulerMachine, cs: ClientState, keys: readonly
     const ts = m.tasks.get(key);
     if (ts !== undefined && cs.wantsWhat.has(ts)) releaseTask(m, cs, ts);
   }
-  runTransitions(m);
-  fillSlots(m);
 }
 
 /** `_client_releases_keys` */
@@ -91,7 +93,7 @@ export function reportKey(m: SchedulerMachine, cs: ClientState, key: Key): void 
  * A client gives keys up, and with them what depends on them. Without `force` that ends where another client wants
  * something. Those who wanted a cancelled key are told.
  */
-export function cancelKeys(m: SchedulerMachine, cs: ClientState, message: CancelKeys): void {
+export function cancelKeys(m: SchedulerMachine, cs: ClientState, message: CancelKeys): Afterwards {
   const cancelled = new Set<TaskState>();
   const stack: TaskState[] = [];
   for (const key of message.keys) {
@@ -115,16 +117,14 @@ export function cancelKeys(m: SchedulerMachine, cs: ClientState, message: Cancel
       else wanted.push(ts.key);
     }
   }
-  for (const [wanter, wanted] of keys) {
-    if (wanted.length === 0) continue;
-    releaseKeys(m, wanter, wanted);
-    m.outbox.tellClient(wanter, {
-      op: "cancelled-keys",
-      keys: wanted,
-      reason: message.reason,
-      msg: message.msg,
-    });
-  }
+  for (const [wanter, wanted] of keys) releaseKeys(m, wanter, wanted);
+  return () => {
+    for (const [wanter, wanted] of keys) {
+      if (wanted.length === 0) continue;
+      const { reason, msg } = message;
+      m.outbox.tellClient(wanter, { op: "cancelled-keys", keys: wanted, reason, msg });
+    }
+  };
 }
 
 /** Nobody else wants it; a task in between, that nobody wants, counts. */
@@ -132,8 +132,8 @@ function isWantedOnlyBy(ts: TaskState, cs: ClientState): boolean {
   return ts.whoWants.size === 0 || (ts.whoWants.size === 1 && ts.whoWants.has(cs));
 }
 
-/** Runs failed tasks again, beginning with those whose failure failed them. Returns the keys that run again. */
-export function retryKeys(m: SchedulerMachine, keys: readonly Key[]): Key[] {
+/** Runs failed tasks again, beginning with those whose failure failed them. */
+export function retryKeys(m: SchedulerMachine, { ask, keys }: Retry): Afterwards {
   const seen = new Set<TaskState>();
   const stack: TaskState[] = [];
   for (const key of keys) {
@@ -151,8 +151,9 @@ export function retryKeys(m: SchedulerMachine, keys: readonly Key[]): Key[] {
     }
     if (isRoot) m.recommendations.add(ts, State.WAITING);
   }
-  runTransitions(m);
-  fillSlots(m);
   // Dask names those, too, that failed again at once; who asked would wait for news that never come.
-  return [...seen].filter((ts) => ts.state !== State.ERRED).map((ts) => ts.key);
+  return () => {
+    const running = [...seen].filter((ts) => ts.state !== State.ERRED);
+    m.answer(ask, { op: "retry", keys: running.map((ts) => ts.key) });
+  };
 }

@@ -14,7 +14,6 @@ import type { SchedulerMachine } from "./machine.ts";
 import { addReplica } from "./replicas.ts";
 import { holders, reportTask, tellWanters } from "./reports.ts";
 import { State, TaskState } from "./task_state.ts";
-import { fillSlots, runTransitions } from "./transitions.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 const NO_BODY = new Uint8Array(0);
@@ -39,8 +38,6 @@ export function updateData(m: SchedulerMachine, cs: ClientState, { who_has, nbyt
       reportTask(m, ts, cs);
     }
   }
-  runTransitions(m);
-  fillSlots(m);
 }
 
 function knownWorkers(m: SchedulerMachine, addresses: readonly Address[]): WorkerState[] {

@@ -17,7 +17,6 @@ import { GraphRow, orderRows } from "./order.ts";
 import { reportTask } from "./reports.ts";
 import type { TaskGroup } from "./task_group.ts";
 import { comparePriority, State, TaskState } from "./task_state.ts";
-import { fillSlots, runTransitions } from "./transitions.ts";
 
 /** Names of workers that a task's annotations may have when they are sent. */
 const NAMES_SENT = 100;
@@ -182,7 +181,5 @@ export function startTasks(m: SchedulerMachine, cs: ClientState, { created, know
     const ts = wanted[i];
     if (ts !== undefined) m.recommendations.add(ts, State.WAITING);
   }
-  runTransitions(m);
-  fillSlots(m);
   for (const ts of known) reportTask(m, ts, cs);
 }

@@ -9,6 +9,7 @@ import { Heap } from "../../internal/heap.ts";
 import { Recommendations } from "../../internal/recommendations.ts";
 import { Story } from "../../internal/story.ts";
 import type { ClientState } from "./client_state.ts";
+import type { Answer, SchedulerEvent } from "./effects.ts";
 import { OutboxBuilder } from "./outbox.ts";
 import { TaskGroup } from "./task_group.ts";
 import {
@@ -19,6 +20,8 @@ import {
   type StateName,
   type TaskState,
 } from "./task_state.ts";
+import type { Retirement, RetireRequest } from "./retire.ts";
+import type { Wait } from "./waits.ts";
 import type { WorkerState } from "./worker_state.ts";
 import { keySplit } from "./key_split.ts";
 
@@ -46,9 +49,16 @@ export interface SchedulerStateOptions {
   readonly transitionLogLength?: number;
   /** Bytes per second between workers, until measured. Default 100 MB/s. */
   readonly bandwidth?: number;
+  /** Seconds that a worker may say nothing before it is removed (`worker-ttl`). Default: any number. */
+  readonly workerTtl?: number;
+  /** Seconds without a task that waits or runs, after which the scheduler is to end (`idle-timeout`). Default: never. */
+  readonly idleTimeout?: number;
   /** Encodes an error that the scheduler gives to a task. Default: its message. */
   readonly encodeError?: (error: Error) => ErrorPayload;
 }
+
+/** What a stimulus leaves to be done once the transitions that it recommended were made. */
+export type Afterwards = (() => void) | void;
 
 /** Durations of functions that have no tasks now are kept for so many. */
 const REMEMBERED_DURATIONS = 4096;
@@ -70,6 +80,10 @@ export class SchedulerMachine {
   readonly allowedFailures: number;
   /** See {@linkcode SchedulerStateOptions.transitionCounterMax}. */
   readonly transitionCounterMax: number;
+  /** See {@linkcode SchedulerStateOptions.workerTtl}. */
+  readonly workerTtl: number;
+  /** See {@linkcode SchedulerStateOptions.idleTimeout}. */
+  readonly idleTimeout: number;
   /** See {@linkcode SchedulerStateOptions.encodeError}. */
   readonly encodeError: (error: Error) => ErrorPayload;
 
@@ -123,6 +137,19 @@ export class SchedulerMachine {
   /** Transitions so far. */
   transitionCounter = 0;
 
+  /** Workers that are being emptied. */
+  readonly retirements: Map<WorkerState, Retirement> = new Map();
+  /** Who waits for workers to be retired, by the number of the answer. */
+  readonly retireRequests: Map<number, RetireRequest> = new Map();
+  /** Whether copies or workers came or went since the retirements were looked at. */
+  hasReplicaNews = false;
+  /** Who waits for workers to run, by the number of the answer. */
+  readonly waits: Map<number, Wait> = new Map();
+  /** When silent workers were looked for, and when they are to be looked for again; -1: not yet. */
+  lastSilenceLook = -1;
+  /** Since when no task waits or runs; null while one does. */
+  idleSince: number | null = null;
+
   /** Transitions to be made. */
   readonly recommendations: Recommendations<State, TaskState> = new Recommendations();
   /** Messages to be sent. */
@@ -145,9 +172,47 @@ export class SchedulerMachine {
     this.defaultTaskDurations = options.defaultTaskDurations ?? {};
     this.allowedFailures = options.allowedFailures ?? 3;
     this.transitionCounterMax = options.transitionCounterMax ?? 0;
+    this.workerTtl = options.workerTtl ?? Infinity;
+    this.idleTimeout = options.idleTimeout ?? Infinity;
     this.bandwidth = options.bandwidth ?? 100e6;
     this.encodeError = options.encodeError ?? ((error) => error.message);
     this.story = new Story(STATE_NAMES, options.transitionLogLength ?? 16384);
+  }
+
+  #answers: (readonly [ask: number, answer: Answer])[] = [];
+  #events: SchedulerEvent[] = [];
+
+  /** Number of ready tasks that wait for a worker. */
+  get queuedCount(): number {
+    return this.queued.size + this.unrunnable.size;
+  }
+
+  /** Whether no task waits or runs. */
+  get isIdle(): boolean {
+    if (this.queuedCount > 0) return false;
+    for (const ws of this.workers.values()) if (ws.processing.size > 0) return false;
+    return true;
+  }
+
+  /** Answers what was asked under a number. */
+  answer(ask: number, answer: Answer): void {
+    this.#answers.push([ask, answer]);
+  }
+
+  /** Tells what happened. */
+  tell(event: SchedulerEvent): void {
+    this.#events.push(event);
+  }
+
+  /** Hands over answers and events, and begins anew. */
+  takeAnswers(): {
+    readonly answers: readonly (readonly [ask: number, answer: Answer])[];
+    readonly events: readonly SchedulerEvent[];
+  } {
+    const [answers, events] = [this.#answers, this.#events];
+    if (answers.length > 0) this.#answers = [];
+    if (events.length > 0) this.#events = [];
+    return { answers, events };
   }
 
   /** Notes what is about to be handled. */

@@ -4,32 +4,20 @@
  * @module
  */
 
-import type { Address, Key } from "../../messages/common.ts";
-import type { WorkerMetrics } from "../../messages/facts.ts";
+import type { Key } from "../../messages/common.ts";
 import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
 import { KilledWorker } from "./errors.ts";
 import { forgetWorkerFunctions } from "./functions.ts";
-import type { SchedulerMachine } from "./machine.ts";
+import type { Afterwards, SchedulerMachine } from "./machine.ts";
 import { checkIdleSaturated, validWorkers } from "./placement.ts";
 import { removeReplica } from "./replicas.ts";
 import { comparePriority, State, type TaskState } from "./task_state.ts";
-import { fillSlots, runTransitions, transition } from "./transitions.ts";
+import { transition } from "./transitions.ts";
+import type { AddWorker, Heartbeat, RemoveWorker } from "./stimulus.ts";
 import { withoutScheme, type WorkerInfo, WorkerState } from "./worker_state.ts";
 
 /** Bytes per second that no link has. */
 const BANDWIDTH_MAX = 1e15;
-
-/** How to remove a worker. */
-export interface RemoveWorkerOptions {
-  /** Seconds since the epoch. */
-  readonly now: number;
-  /** Whether the worker said goodbye; then its tasks are not to blame. Default false. */
-  readonly expected?: boolean;
-  /** Whether it is told to shut down. Default true. */
-  readonly close?: boolean;
-  /** What caused it. */
-  readonly stimulusId?: string;
-}
 
 /** What went with a worker. */
 export interface WorkerLoss {
@@ -41,13 +29,12 @@ export interface WorkerLoss {
   readonly givenUp: readonly { readonly key: Key; readonly deaths: number }[];
 }
 
-/** Registers a worker. Returns `"OK"`, or why it can't be. */
-export function addWorker(m: SchedulerMachine, info: WorkerInfo): string {
-  if (m.workers.has(info.address)) return `Worker already exists ${info.address}`;
-  for (const other of m.workersByName.get(info.name) ?? []) {
-    if (other.name === info.name) return `name taken, ${info.name}`;
-  }
-  const ws = new WorkerState(info, m.now);
+/** Registers a worker, unless its address or its name is taken. */
+export function addWorker(m: SchedulerMachine, { ask, worker }: AddWorker): void {
+  const refusal = refusalOf(m, worker);
+  m.answer(ask, { op: "add-worker", ...refusal !== undefined && { refusal } });
+  if (refusal !== undefined) return;
+  const ws = new WorkerState(worker, m.now);
   m.workers.set(ws.address, ws);
   m.totalNthreads += ws.nthreads;
   for (const name of namesOf(ws)) {
@@ -56,12 +43,20 @@ export function addWorker(m: SchedulerMachine, info: WorkerInfo): string {
     else named.add(ws);
   }
   m.sortedWorkers = [...m.sortedWorkers, ws].sort(byAddress);
-  if (ws.status === "running") {
-    m.running.add(ws);
-    checkIdleSaturated(m, ws);
-    scheduleUnrunnable(m, ws);
+  m.hasReplicaNews = true;
+  m.tell({ event: "worker-added", worker: ws.address, name: ws.name });
+  if (ws.status !== "running") return;
+  m.running.add(ws);
+  checkIdleSaturated(m, ws);
+  scheduleUnrunnable(m, ws);
+}
+
+function refusalOf(m: SchedulerMachine, { address, name }: WorkerInfo): string | undefined {
+  if (m.workers.has(address)) return `Worker already exists ${address}`;
+  for (const other of m.workersByName.get(name) ?? []) {
+    if (other.name === name) return `name taken, ${name}`;
   }
-  return "OK";
+  return undefined;
 }
 
 function byAddress(left: WorkerState, right: WorkerState): number {
@@ -72,7 +67,7 @@ function namesOf(ws: WorkerState): Set<string> {
   return new Set([ws.address, withoutScheme(ws.address), ws.name, ws.host]);
 }
 
-/** Places tasks that waited for a worker such as this one, then queued ones. */
+/** Has tasks placed that waited for a worker such as this one. */
 export function scheduleUnrunnable(m: SchedulerMachine, ws: WorkerState): void {
   const runnable: TaskState[] = [];
   for (const ts of m.unrunnable) {
@@ -84,12 +79,15 @@ export function scheduleUnrunnable(m: SchedulerMachine, ws: WorkerState): void {
     const ts = runnable[i];
     if (ts !== undefined) m.recommendations.add(ts, State.PROCESSING);
   }
-  runTransitions(m);
-  fillSlots(m);
 }
 
 /** Forgets a worker; its tasks are placed anew, and results that only it held are computed again. */
-export function removeWorker(m: SchedulerMachine, ws: WorkerState, options: RemoveWorkerOptions): WorkerLoss {
+export function removeWorker(
+  m: SchedulerMachine,
+  ws: WorkerState,
+  options: Pick<RemoveWorker, "expected" | "close">,
+): Afterwards {
+  const { stimulusId } = m;
   const recomputed: Key[] = [];
   const lost: Key[] = [];
   const givenUp: { key: Key; deaths: number }[] = [];
@@ -109,12 +107,18 @@ export function removeWorker(m: SchedulerMachine, ws: WorkerState, options: Remo
     (ts.runSpec === null ? lost : recomputed).push(ts.key);
     m.recommendations.add(ts, ts.runSpec === null ? State.FORGOTTEN : State.RELEASED);
   }
-  runTransitions(m);
-  for (const other of m.workers.values()) {
-    m.outbox.tellWorker(other, { op: "remove-worker", worker: ws.address, stimulus_id: m.stimulusId });
-  }
-  fillSlots(m);
-  return { recomputed, lost, givenUp };
+  m.tell({
+    event: "worker-removed",
+    worker: ws.address,
+    name: ws.name,
+    stimulusId,
+    loss: { recomputed, lost, givenUp },
+  });
+  return () => {
+    for (const other of m.workers.values()) {
+      m.outbox.tellWorker(other, { op: "remove-worker", worker: ws.address, stimulus_id: stimulusId });
+    }
+  };
 }
 
 function unregister(m: SchedulerMachine, ws: WorkerState): void {
@@ -127,6 +131,7 @@ function unregister(m: SchedulerMachine, ws: WorkerState): void {
   }
   m.sortedWorkers = m.sortedWorkers.filter((other) => other !== ws);
   ws.status = "closed";
+  m.hasReplicaNews = true;
   m.running.delete(ws);
   checkIdleSaturated(m, ws);
   forgetWorkerFunctions(ws);
@@ -141,11 +146,9 @@ function giveUp(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
 /** A worker tells how it is. One that is not known must end. */
 export function heartbeatWorker(
   m: SchedulerMachine,
-  address: Address,
-  metrics: WorkerMetrics,
-  executing: Readonly<Record<string, number>>,
+  { worker, metrics, executing }: Heartbeat,
 ): HeartbeatWorkerReply {
-  const ws = m.workers.get(address);
+  const ws = m.workers.get(worker);
   if (ws === undefined) return { status: "missing" };
   const share = 1 / m.workers.size;
   const bandwidth = metrics.bandwidth.total;
@@ -157,19 +160,6 @@ export function heartbeatWorker(
     if (typeof seconds === "number") m.tasks.get(key as Key)?.group.addExecTime(seconds);
   }
   return { status: "OK", time: m.now, "heartbeat-interval": heartbeatInterval(m.workers.size) };
-}
-
-/**
- * Workers that said nothing for longer than `ttl` seconds, and than ten heartbeats (`check_worker_ttl`). Returns for
- * how many seconds by address.
- */
-export function silentWorkers(m: SchedulerMachine, ttl: number, now: number): Map<Address, number> {
-  const limit = Math.max(ttl, 10 * heartbeatInterval(m.workers.size));
-  const silent = new Map<Address, number>();
-  for (const ws of m.workers.values()) {
-    if (now - ws.lastSeen > limit) silent.set(ws.address, now - ws.lastSeen);
-  }
-  return silent;
 }
 
 /** Seconds between heartbeats, so that all of `count` peers together send at most 200 a second. */

@@ -1,136 +1,243 @@
 /**
- * Emptying a worker before it goes (`distributed/active_memory_manager.py`, `RetireWorker`), and which workers to
- * send away (`distributed/scheduler.py`, `workers_to_close`).
+ * Emptying workers before they go (`distributed/active_memory_manager.py`, `RetireWorker`, and
+ * `distributed/scheduler.py`, `retire_workers`, `workers_to_close`).
+ *
+ * A worker that is being emptied takes no tasks any more, and its results are copied to others. Copies are asked for again
+ * from time to time, of the same receiver as long as it runs: it may have given a copy up with a task that needed it, too.
  *
  * @module
  */
 
 import type { Address, WorkerStatus } from "../../messages/common.ts";
-import type { SchedulerMachine } from "./machine.ts";
+import type { Afterwards, SchedulerMachine } from "./machine.ts";
+import { removeWorker } from "./membership.ts";
 import { holders } from "./reports.ts";
+import type { Retire } from "./stimulus.ts";
 import type { TaskState } from "./task_state.ts";
 import { changeStatus } from "./worker_stimuli.ts";
-import type { WorkerState } from "./worker_state.ts";
+import { factsOf, type WorkerFacts, type WorkerState } from "./worker_state.ts";
 
-/** How far a worker's results have been copied. */
-export interface RetirementStep {
-  /** Results that are not safe yet. */
-  readonly unsafe: number;
-  /** Those of them that nobody can take. */
+/** Seconds after which copies that are not there yet are asked for again, as in `retire_workers`. */
+const RENEW = 2;
+/** Seconds per result between two looks at what is copied, and the bounds of that. */
+const LOOK = { perResult: 0.0025, least: 0.01, most: 0.5 };
+
+/** How many workers to close; without `n` and `target`, as many idle ones as leave twice the memory needed. */
+export interface DownscaleOptions {
+  /** Number of workers to close. */
+  readonly n?: number | undefined;
+  /** Close workers until this many remain. */
+  readonly target?: number | undefined;
+  /** Close no worker if only this many remain. */
+  readonly minimum?: number | undefined;
+  /** Memory of the workers that remain, as a multiple of what all results take. Default: 2. */
+  readonly memoryRatio?: number | undefined;
+}
+
+/** Which workers to retire, and what to do with them when they are empty. */
+export interface RetireOptions extends DownscaleOptions {
+  /** Addresses. Exclusive with `names`; without both, the cheapest are chosen. */
+  readonly workers?: readonly string[] | undefined;
+  /** Names. */
+  readonly names?: readonly string[] | undefined;
+  /** Whether the workers are told to shut down. If not, they have to be ended in another way. Default: false. */
+  readonly closeWorkers?: boolean | undefined;
+  /** Whether the scheduler forgets them at once. Default: true. */
+  readonly remove?: boolean | undefined;
+  /** What caused it, for the log. */
+  readonly stimulusId?: string | undefined;
+}
+
+/** A worker that is being emptied. */
+export interface Retirement {
+  /** The worker. */
+  readonly worker: WorkerState;
+  /** Its status before. */
+  readonly previous: WorkerStatus;
+  /** What caused it. */
+  readonly stimulusId: string;
+  /** Which worker was asked to fetch a result. */
+  readonly asked: Map<TaskState, WorkerState>;
+  /** Whether the log was told how much there is to do. */
+  isTold: boolean;
+  /** When it is to be looked at again if there is news of copies, in seconds since the epoch. */
+  lookAt: number;
+  /** When copies are asked for again. */
+  renewAt: number;
+}
+
+/** A request that waits for workers to be retired. */
+export interface RetireRequest {
+  /** What becomes of them. */
+  readonly options: RetireOptions;
+  /** What caused it. */
+  readonly stimulusId: string;
+  /** Workers that are not empty yet. */
+  readonly waiting: Set<WorkerState>;
+  /** Workers that were retired. */
+  readonly retired: Record<Address, WorkerFacts>;
+}
+
+/** A worker that is empty, or that can't be emptied. */
+export interface Outcome {
+  /** How it was emptied. */
+  readonly retirement: Retirement;
+  /** Number of results that no other worker can hold; 0: it is empty, or gone. */
   readonly stuck: number;
 }
 
-const NOTHING_LEFT: RetirementStep = { unsafe: 0, stuck: 0 };
-
-/**
- * A worker that takes no tasks any more, and whose results are copied to others. Each step asks again for what is not
- * there yet, of the same receiver as long as it runs: it may have given the copy up with a task that needed it, too.
- */
-export class Retirement {
-  readonly #machine: SchedulerMachine;
-  readonly #worker: WorkerState;
-  readonly #previous: WorkerStatus;
-  readonly #stimulusId: string;
-  /** Who was asked to fetch a result. */
-  readonly #asked: Map<TaskState, WorkerState> = new Map();
-
-  /** Begins: no more tasks for the worker, which is told. */
-  constructor(m: SchedulerMachine, ws: WorkerState) {
-    this.#machine = m;
-    this.#worker = ws;
-    this.#previous = ws.status === "paused" ? "paused" : "running";
-    this.#stimulusId = m.stimulusId;
-    this.#setStatus("closing_gracefully");
-  }
-
-  /** Whether the worker is still registered. */
-  get isMember(): boolean {
-    return this.#machine.workers.get(this.#worker.address) === this.#worker;
-  }
-
-  /** Asks others to fetch what they don't hold yet. */
-  step(now: number): RetirementStep {
-    if (!this.isMember) return NOTHING_LEFT;
-    const m = this.#machine;
-    m.begin(this.#stimulusId, now);
-    const planned = this.#planned();
-    const orders = new Map<WorkerState, TaskState[]>();
-    let unsafe = 0;
-    let stuck = 0;
-    for (const ts of this.#worker.hasWhat) {
-      if (isSafe(ts)) {
-        this.#asked.delete(ts);
-        continue;
-      }
-      unsafe++;
-      const asked = this.#asked.get(ts);
-      const isAsked = asked !== undefined && m.running.has(asked);
-      const receiver = isAsked ? asked : findReceiver(m, ts, planned);
-      if (receiver === null) {
-        stuck++;
-        continue;
-      }
-      this.#asked.set(ts, receiver);
-      if (!isAsked) planned.set(receiver, (planned.get(receiver) ?? 0) + ts.size);
-      const order = orders.get(receiver);
-      if (order === undefined) orders.set(receiver, [ts]);
-      else order.push(ts);
-    }
-    for (const [receiver, tasks] of orders) this.#send(receiver, tasks);
-    return { unsafe, stuck };
-  }
-
-  /** Number of results that only this worker, or others that leave, hold. */
-  countUnsafe(): number {
-    if (!this.isMember) return 0;
-    let unsafe = 0;
-    for (const ts of this.#worker.hasWhat) if (!isSafe(ts)) unsafe++;
-    return unsafe;
-  }
-
-  /** Lets the worker go on as before. */
-  abort(now: number): void {
-    if (!this.isMember) return;
-    this.#machine.begin(this.#stimulusId, now);
-    // The scheduler's own view changes when the worker confirms.
-    this.#tell(this.#previous);
-  }
-
-  #setStatus(status: WorkerStatus): void {
-    changeStatus(this.#machine, this.#worker, status);
-    this.#tell(status);
-  }
-
-  #tell(status: WorkerStatus): void {
-    const stimulus_id = this.#stimulusId;
-    this.#machine.outbox.tellWorker(this.#worker, { op: "worker-status-change", status, stimulus_id });
-  }
-
-  /** Bytes under way to each receiver. */
-  #planned(): Map<WorkerState, number> {
-    const planned = new Map<WorkerState, number>();
-    for (const [ts, ws] of this.#asked) planned.set(ws, (planned.get(ws) ?? 0) + ts.size);
-    return planned;
-  }
-
-  #send(receiver: WorkerState, tasks: readonly TaskState[]): void {
-    // Without prototypes, as a key may have any name.
-    const whoHas: Record<string, readonly Address[]> = Object.create(null);
-    const nbytes: Record<string, number> = Object.create(null);
-    for (const ts of tasks) {
-      whoHas[ts.key] = holders(ts);
-      nbytes[ts.key] = ts.nbytes;
-    }
-    this.#machine.outbox.tellWorker(receiver, {
-      op: "acquire-replicas",
-      who_has: whoHas,
-      nbytes,
-      stimulus_id: this.#stimulusId,
-    });
-  }
+/** Begins to empty workers. All of them stop taking tasks and copies before the first is looked at. */
+export function retire(m: SchedulerMachine, { ask, options, stimulusId }: Retire): void {
+  const chosen = workersToRetire(m, options);
+  m.tell({ event: "retire-begun", workers: chosen.map(({ address }) => address), stimulusId });
+  if (chosen.length === 0) return m.answer(ask, { op: "retire", workers: {} });
+  m.retireRequests.set(ask, { options, stimulusId, waiting: new Set(chosen), retired: {} });
+  for (const ws of chosen) if (!m.retirements.has(ws)) begin(m, ws, stimulusId);
 }
 
-/** Whether somebody who stays holds a copy. */
+function begin(m: SchedulerMachine, ws: WorkerState, stimulusId: string): void {
+  const previous = ws.status === "paused" ? "paused" : "running";
+  const begun = {
+    worker: ws,
+    previous,
+    stimulusId,
+    asked: new Map(),
+    isTold: false,
+    lookAt: 0,
+    renewAt: 0,
+  } as const;
+  m.retirements.set(ws, { ...begun });
+  changeStatus(m, ws, "closing_gracefully");
+  tellStatus(m, ws, "closing_gracefully", stimulusId);
+}
+
+function tellStatus(m: SchedulerMachine, ws: WorkerState, status: WorkerStatus, stimulusId: string): void {
+  m.outbox.tellWorker(ws, { op: "worker-status-change", status, stimulus_id: stimulusId });
+}
+
+/** When workers that are being emptied are to be looked at, in seconds since the epoch; `Infinity` if never. */
+export function retirementDeadline(m: SchedulerMachine): number {
+  let next = Infinity;
+  for (const { lookAt, renewAt } of m.retirements.values()) {
+    next = Math.min(next, renewAt, m.hasReplicaNews ? lookAt : Infinity);
+  }
+  return next;
+}
+
+/** Asks for copies that are not there yet. Yields workers that are empty, and those that can't be emptied. */
+export function* emptiedWorkers(m: SchedulerMachine, now: number): IterableIterator<Outcome> {
+  let isLate = false;
+  for (const retirement of [...m.retirements.values()]) {
+    if (m.workers.get(retirement.worker.address) !== retirement.worker) {
+      yield { retirement, stuck: 0 };
+    } else if (now >= retirement.renewAt || (m.hasReplicaNews && now >= retirement.lookAt)) {
+      const stuck = look(m, retirement, now);
+      if (stuck !== null) yield { retirement, stuck };
+    } else {
+      isLate = true;
+    }
+  }
+  m.hasReplicaNews &&= isLate;
+}
+
+/** Returns null while copies are under way, else the number of results that no other worker can hold. */
+function look(m: SchedulerMachine, retirement: Retirement, now: number): number | null {
+  const { worker, asked, stimulusId } = retirement;
+  const isRenewal = now >= retirement.renewAt;
+  const planned = new Map<WorkerState, number>();
+  for (const [ts, ws] of asked) planned.set(ws, (planned.get(ws) ?? 0) + ts.size);
+  const orders = new Map<WorkerState, TaskState[]>();
+  let unsafe = 0;
+  let stuck = 0;
+  for (const ts of worker.hasWhat) {
+    if (isSafe(ts)) {
+      asked.delete(ts);
+      continue;
+    }
+    unsafe++;
+    const before = asked.get(ts);
+    const isAsked = before !== undefined && m.running.has(before);
+    const receiver = isAsked ? before : findReceiver(m, ts, planned);
+    if (receiver === null) {
+      stuck++;
+      continue;
+    }
+    asked.set(ts, receiver);
+    if (isAsked && !isRenewal) continue;
+    if (!isAsked) planned.set(receiver, (planned.get(receiver) ?? 0) + ts.size);
+    const order = orders.get(receiver);
+    if (order === undefined) orders.set(receiver, [ts]);
+    else order.push(ts);
+  }
+  if (stuck > 0) return stuck;
+  for (const [receiver, tasks] of orders) askFor(m, receiver, tasks, stimulusId);
+  if (!retirement.isTold || unsafe === 0) {
+    m.tell({ event: "worker-retiring", worker: worker.address, unsafe });
+  }
+  retirement.isTold = true;
+  if (unsafe === 0) return 0;
+  if (isRenewal) retirement.renewAt = now + RENEW;
+  retirement.lookAt = now + Math.min(Math.max(unsafe * LOOK.perResult, LOOK.least), LOOK.most);
+  return null;
+}
+
+/**
+ * Removes a worker that is empty, in the same turn: what is computed on it from now on is computed again elsewhere. One
+ * that can't be emptied goes on as before.
+ */
+export function finishRetirement(m: SchedulerMachine, { retirement, stuck }: Outcome): Afterwards {
+  const { worker, stimulusId, previous } = retirement;
+  m.retirements.delete(worker);
+  m.begin(stimulusId, m.now);
+  if (stuck > 0) {
+    m.tell({ event: "retire-refused", worker: worker.address, stuck, stimulusId });
+    // The scheduler's own view changes when the worker confirms.
+    tellStatus(m, worker, previous, stimulusId);
+  }
+  let afterwards: Afterwards = undefined;
+  for (const [ask, request] of [...m.retireRequests]) {
+    if (!request.waiting.delete(worker)) continue;
+    if (stuck === 0) afterwards = release(m, worker, request) ?? afterwards;
+    if (request.waiting.size > 0) continue;
+    m.retireRequests.delete(ask);
+    m.answer(ask, { op: "retire", workers: request.retired });
+  }
+  return afterwards;
+}
+
+function release(m: SchedulerMachine, ws: WorkerState, request: RetireRequest): Afterwards {
+  const { options: { closeWorkers = false, remove = true }, stimulusId } = request;
+  request.retired[ws.address] = factsOf(ws);
+  const isMember = m.workers.get(ws.address) === ws;
+  let afterwards: Afterwards = undefined;
+  if (isMember && remove) {
+    m.begin(stimulusId, m.now);
+    afterwards = removeWorker(m, ws, { expected: true, close: closeWorkers });
+  } else if (isMember && closeWorkers) {
+    m.outbox.tellWorker(ws, { op: "close", reason: "scheduler-close-worker" });
+  }
+  const close = isMember && !remove && closeWorkers;
+  m.tell({ event: "worker-retired", worker: ws.address, close, stimulusId });
+  return afterwards;
+}
+
+function askFor(
+  m: SchedulerMachine,
+  receiver: WorkerState,
+  tasks: readonly TaskState[],
+  stimulusId: string,
+): void {
+  // Without prototypes, as a key may have any name.
+  const whoHas: Record<string, readonly Address[]> = Object.create(null);
+  const nbytes: Record<string, number> = Object.create(null);
+  for (const ts of tasks) {
+    whoHas[ts.key] = holders(ts);
+    nbytes[ts.key] = ts.nbytes;
+  }
+  m.outbox.tellWorker(receiver, { op: "acquire-replicas", who_has: whoHas, nbytes, stimulus_id: stimulusId });
+}
+
+/** Whether a worker that stays holds a copy. */
 function isSafe(ts: TaskState): boolean {
   for (const ws of ts.whoHas) if (ws.status === "running" || ws.status === "paused") return true;
   return false;
@@ -155,16 +262,30 @@ function findReceiver(
   return found;
 }
 
-/** How many workers to send away; without any of these, as many idle ones as leave twice the memory needed. */
-export interface DownscaleOptions {
-  /** So many. */
-  readonly n?: number | undefined;
-  /** Until so many are left. */
-  readonly target?: number | undefined;
-  /** Never below so many. */
-  readonly minimum?: number | undefined;
-  /** As long as the others have so many times the memory that all results take. Default 2. */
-  readonly memoryRatio?: number | undefined;
+/**
+ * Workers that the options name, or that can go at low cost.
+ *
+ * @throws {TypeError} If the options contradict each other.
+ */
+export function workersToRetire(m: SchedulerMachine, options: RetireOptions): WorkerState[] {
+  checkRetireOptions(options);
+  const { workers, names } = options;
+  if (names !== undefined) {
+    const wanted = new Set(names);
+    return [...m.workers.values()].filter((ws) => wanted.has(ws.name));
+  }
+  const addresses = workers ?? workersToClose(m, options);
+  return [...new Set(addresses)].flatMap((address) => m.workers.get(address as Address) ?? []);
+}
+
+/** @throws {TypeError} If the options contradict each other. */
+export function checkRetireOptions({ workers, names, n, target, minimum, memoryRatio }: RetireOptions): void {
+  if (workers !== undefined && names !== undefined) {
+    throw new TypeError("Cannot retire workers by address and by name at once: give one of them");
+  }
+  if ((workers ?? names) !== undefined && (n ?? target ?? minimum ?? memoryRatio) !== undefined) {
+    throw new TypeError("Cannot retire workers: those that are named can't be chosen by number, too");
+  }
 }
 
 /** Workers that can go at low cost: idle ones first, then those that hold least. */

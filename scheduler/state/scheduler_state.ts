@@ -1,72 +1,117 @@
 /**
- * The scheduler as a pure state machine: stimuli in, messages out. It mirrors `SchedulerState` and the stimuli of
+ * The scheduler as a pure state machine: stimuli in, effects out. It mirrors `SchedulerState` and the stimuli of
  * `distributed/scheduler.py`; it knows neither sockets nor clocks.
  *
  * @module
  */
 
-import type { ClientStreamMessage } from "../../messages/client_scheduler.ts";
-import type { Address, ClientId, Key } from "../../messages/common.ts";
-import type { WorkerMetrics } from "../../messages/facts.ts";
-import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
-import type { WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
-import { unreachable } from "../../internal/assert.ts";
+import { assert } from "../../internal/assert.ts";
 import type { StoryEntry } from "../../internal/story.ts";
-import type { ClientState } from "./client_state.ts";
-import * as clients from "./client_stimuli.ts";
-import { updateData } from "./data.ts";
-import { updateGraph } from "./graph.ts";
-import { SchedulerMachine, type SchedulerStateOptions } from "./machine.ts";
-import {
-  addWorker,
-  heartbeatInterval,
-  heartbeatWorker,
-  removeWorker,
-  type RemoveWorkerOptions,
-  silentWorkers,
-  type WorkerLoss,
-} from "./membership.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Address, ClientId, Key } from "../../messages/common.ts";
+import { checkIdle, idleDeadline } from "./idle.ts";
+import type { Effects } from "./effects.ts";
+import { type Afterwards, SchedulerMachine, type SchedulerStateOptions } from "./machine.ts";
+import { heartbeatInterval } from "./membership.ts";
 import { totalOccupancy } from "./placement.ts";
 import { holders } from "./reports.ts";
-import { type DownscaleOptions, Retirement, workersToClose } from "./retire.ts";
-import type { TaskGroup } from "./task_group.ts";
-import type { StateName, TaskState } from "./task_state.ts";
+import {
+  emptiedWorkers,
+  finishRetirement,
+  retirementDeadline,
+  type RetireOptions,
+  workersToRetire,
+} from "./retire.ts";
+import { removeSilent, silenceDeadline, silentWorkers } from "./silence.ts";
+import { prefixStates, type SchedulerSnapshot, snapshot } from "./snapshot.ts";
+import { causeOf, handleClient, handleStimulus } from "./stimuli.ts";
+import type { SchedulerStimulus } from "./stimulus.ts";
+import type { StateName } from "./task_state.ts";
+import { fillSlots, runTransitions } from "./transitions.ts";
 import { validateMachine } from "./validate.ts";
+import { answerWaits, waitDeadline } from "./waits.ts";
 import { handleWorker } from "./worker_stimuli.ts";
-import type { WorkerInfo, WorkerState } from "./worker_state.ts";
+import { factsOf, type WorkerFacts } from "./worker_state.ts";
+
+/** The machine behind a {@linkcode SchedulerState}: for tests and checks, which look at what nobody else may see. */
+export let machineOf: (state: SchedulerState) => SchedulerMachine;
 
 /**
- * All that a scheduler decides. Every method is one stimulus; what is to be sent afterwards is in
- * {@linkcode SchedulerState.takeOutbox}. Messages are taken as checked by `messages/`, and may be late or
- * senseless; an error that is thrown all the same is a bug, and leaves the machine unusable.
+ * All that a scheduler decides. {@linkcode SchedulerState.handle} is the only way to change it. An error that it throws
+ * is a bug, and leaves the machine unusable.
  */
 export class SchedulerState {
+  static {
+    machineOf = (state) => state.#machine;
+  }
   readonly #machine: SchedulerMachine;
 
-  /** Makes a scheduler that knows nobody. */
+  /** Makes a scheduler without workers and clients. */
   constructor(options: SchedulerStateOptions = {}) {
     this.#machine = new SchedulerMachine(options);
   }
 
-  /** Tasks that are not forgotten, by key. */
-  get tasks(): ReadonlyMap<Key, TaskState> {
-    return this.#machine.tasks;
+  /**
+   * Handles stimuli in order, serves the deadlines that are due at `now`, and returns what is to be done.
+   *
+   * @param now Seconds since the epoch.
+   */
+  handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
+    const m = this.#machine;
+    for (let i = 0; i < stimuli.length; i++) this.#handleOne(stimuli[i] as SchedulerStimulus, now); // hot: per batch
+    for (const ws of silentWorkers(m, now)) this.#settle(removeSilent(m, ws, now));
+    for (const retired of emptiedWorkers(m, now)) this.#settle(finishRetirement(m, retired));
+    answerWaits(m, now);
+    checkIdle(m, now);
+    const { toWorker, toClient } = m.outbox.take();
+    const { answers, events } = m.takeAnswers();
+    return { answers, toWorker, toClient, events, nextDeadline: this.#nextDeadline() };
   }
 
-  /** Registered workers by address. */
-  get workers(): ReadonlyMap<Address, WorkerState> {
-    return this.#machine.workers;
+  #nextDeadline(): number | null {
+    const m = this.#machine;
+    const next = Math.min(silenceDeadline(m), retirementDeadline(m), waitDeadline(m), idleDeadline(m));
+    return next === Infinity ? null : next;
   }
 
-  /** Registered clients by name. */
-  get clients(): ReadonlyMap<ClientId, ClientState> {
-    return this.#machine.clients;
+  #handleOne(stimulus: SchedulerStimulus, now: number): void {
+    const m = this.#machine;
+    if (stimulus.op === "worker-messages") {
+      const ws = m.workers.get(stimulus.worker);
+      if (ws === undefined) return;
+      for (const message of stimulus.messages) { // hot: per task
+        ws.lastSeen = now;
+        m.begin(causeOf(message), now);
+        this.#settle(handleWorker(m, ws, message));
+      }
+    } else if (stimulus.op === "client-messages") {
+      for (const message of stimulus.messages) {
+        const cs = m.clients.get(stimulus.client);
+        if (cs === undefined) return;
+        cs.lastSeen = now;
+        m.begin(`${message.op}-${now}`, now);
+        this.#settle(handleClient(m, cs, message));
+      }
+    } else if (stimulus.op !== "tick") {
+      this.#settle(handleStimulus(m, stimulus, now));
+    }
   }
 
-  /** Functions that are known, by hash. */
-  get groups(): ReadonlyMap<string, TaskGroup> {
-    return this.#machine.groups;
+  /** Makes the transitions that were recommended, gives free workers tasks, and does what is left to be done. */
+  #settle(afterwards: Afterwards): void { // hot: per task
+    const m = this.#machine;
+    runTransitions(m);
+    fillSlots(m);
+    if (afterwards === undefined) return;
+    afterwards();
+    assert(
+      m.recommendations.pop() === undefined,
+      "What is done after the transitions may not ask for more of them",
+    );
+  }
+
+  /** Number of registered workers. */
+  get workerCount(): number {
+    return this.#machine.workers.size;
   }
 
   /** Threads of all workers. */
@@ -81,7 +126,7 @@ export class SchedulerState {
 
   /** Number of ready tasks that wait for a worker. */
   get queuedCount(): number {
-    return this.#machine.queued.size + this.#machine.unrunnable.size;
+    return this.#machine.queuedCount;
   }
 
   /** Transitions so far; one that does not grow tells that nothing happens. */
@@ -91,11 +136,7 @@ export class SchedulerState {
 
   /** Whether no task waits or runs (`check_idle`). */
   get isIdle(): boolean {
-    if (this.queuedCount > 0) return false;
-    for (const ws of this.#machine.workers.values()) {
-      if (ws.processing.size > 0) return false;
-    }
-    return true;
+    return this.#machine.isIdle;
   }
 
   /** Seconds between a worker's heartbeats. */
@@ -103,121 +144,38 @@ export class SchedulerState {
     return heartbeatInterval(this.#machine.workers.size);
   }
 
-  /** Registers a client. */
-  addClient(id: ClientId, now: number): void {
-    this.#machine.begin(`add-client-${now}`, now);
-    clients.addClient(this.#machine, id);
+  /** Whether a worker of this address is registered. */
+  hasWorker(address: Address): boolean {
+    return this.#machine.workers.has(address);
   }
 
-  /** A client left: all it wanted is released. Does nothing if it is not known. */
-  removeClient(id: ClientId, now: number): void {
-    this.#machine.begin(`remove-client-${now}`, now);
-    clients.removeClient(this.#machine, id);
+  /** Whether a client of this name is registered. */
+  hasClient(client: ClientId): boolean {
+    return this.#machine.clients.has(client);
   }
 
-  /** Registers a worker. Returns `"OK"`, or the reason to refuse it. */
-  addWorker(info: WorkerInfo, now: number): string {
-    this.#machine.begin(`add-worker-${now}`, now);
-    return addWorker(this.#machine, info);
-  }
-
-  /** A worker left, or shall leave. Returns what went with it, or `null` if it was not known. */
-  removeWorker(address: Address, options: RemoveWorkerOptions): WorkerLoss | null {
-    const m = this.#machine;
-    const ws = m.workers.get(address);
-    if (ws === undefined) return null;
-    m.begin(options.stimulusId ?? `remove-worker-${options.now}`, options.now);
-    return removeWorker(m, ws, options);
-  }
-
-  /** Begins to empty a worker; `null` if it is not known. */
-  retire(address: Address, stimulusId: string, now: number): Retirement | null {
-    const m = this.#machine;
-    const ws = m.workers.get(address);
-    if (ws === undefined) return null;
-    m.begin(stimulusId, now);
-    return new Retirement(m, ws);
-  }
-
-  /** Workers that can go at low cost. */
-  workersToClose(options: DownscaleOptions): Address[] {
-    return workersToClose(this.#machine, options);
-  }
-
-  /** Workers that said nothing for longer than `ttl` seconds, and than ten heartbeats: for how many seconds. */
-  silentWorkers(ttl: number, now: number): Map<Address, number> {
-    return silentWorkers(this.#machine, ttl, now);
-  }
-
-  /** A worker tells how it is, and for how many seconds its tasks have been running. Returns the answer. */
-  heartbeat(
-    address: Address,
-    metrics: WorkerMetrics,
-    executing: Readonly<Record<string, number>>,
-    now: number,
-  ): HeartbeatWorkerReply {
-    this.#machine.begin(`heartbeat-${now}`, now);
-    return heartbeatWorker(this.#machine, address, metrics, executing);
-  }
-
-  /** Handles what a worker said on its stream. One that is not registered is ignored. */
-  handleWorkerMessage(worker: Address, message: WorkerStreamMessage, now: number): void {
-    const m = this.#machine;
-    const ws = m.workers.get(worker);
-    if (ws === undefined) return;
-    ws.lastSeen = now;
-    m.begin(causeOf(message), now);
-    handleWorker(m, ws, message);
-  }
-
-  /** Handles what a client said on its stream. One that is not registered is ignored. */
-  handleClientMessage(client: ClientId, message: ClientStreamMessage, now: number): void {
-    const m = this.#machine;
-    const cs = m.clients.get(client);
-    if (cs === undefined) return;
-    cs.lastSeen = now;
-    m.begin(`${message.op}-${now}`, now);
-    switch (message.op) {
-      case "update-graph":
-        return updateGraph(m, cs, message);
-      case "update-data":
-        return updateData(m, cs, message);
-      case "client-desires-keys":
-        return clients.desireKeys(m, cs, message.keys);
-      case "client-releases-keys":
-        return clients.releaseKeys(m, cs, message.keys);
-      case "client-releases-functions":
-        return clients.releaseFunctions(m, cs, message.functions);
-      case "cancel-keys":
-        return clients.cancelKeys(m, cs, message);
-      case "report-key":
-        return clients.reportKey(m, cs, message.key);
-      case "heartbeat-client":
-        return m.outbox.tellClient(cs, {
-          op: "adjust-heartbeat-interval",
-          interval: heartbeatInterval(m.clients.size) * 10,
-        });
-      case "close-client":
-        return clients.removeClient(m, client);
-      case "close-stream":
-        return;
-      default:
-        return unreachable(message);
+  /** What is known of workers, in the order of their registration; of the first `most` of them. */
+  *workerFacts(most = Infinity): IterableIterator<WorkerFacts> {
+    let told = 0;
+    for (const ws of this.#machine.workers.values()) {
+      if (told++ >= most) return;
+      yield factsOf(ws);
     }
   }
 
-  /** Runs failed tasks again. Returns the keys that run again. */
-  retry(keys: readonly Key[], now: number): Key[] {
-    this.#machine.begin(`stimulus-retry-${now}`, now);
-    return clients.retryKeys(this.#machine, keys);
+  /** Bytes of memory of all workers that have a limit. */
+  get totalMemory(): number {
+    let bytes = 0;
+    for (const ws of this.#machine.workers.values()) bytes += ws.memoryLimit;
+    return bytes;
   }
 
-  /** Takes the messages that are to be sent. */
-  takeOutbox(): Outbox {
-    return this.#machine.outbox.take();
+  /** Threads of each worker. */
+  ncores(): Map<Address, number> {
+    return new Map(Array.from(this.#machine.workers.values(), (ws) => [ws.address, ws.nthreads]));
   }
 
-  /** Addresses of those who hold each result; none for an unknown key. Without keys: all that are known. */
+  /** Addresses of the workers that hold each result; none for an unknown key. Without keys: all that are known. */
   whoHas(keys?: readonly Key[] | null): Map<Key, Address[]> {
     const found = new Map<Key, Address[]>();
     for (const key of keys ?? this.#machine.tasks.keys()) {
@@ -247,9 +205,28 @@ export class SchedulerState {
     return found;
   }
 
+  /** Number of tasks by state, by name of the tasks (`get_task_prefix_states`). */
+  prefixStates(): Record<string, Record<string, number>> {
+    return prefixStates(this.#machine);
+  }
+
+  /**
+   * Addresses of the workers that {@linkcode Retire} would empty now.
+   *
+   * @throws {TypeError} If the options contradict each other.
+   */
+  workersToRetire(options: RetireOptions): Address[] {
+    return workersToRetire(this.#machine, options).map(({ address }) => address);
+  }
+
   /** The last transitions of a task or by a stimulus, or with no argument of all; oldest first. */
   story(keyOrStimulus?: string): StoryEntry<StateName>[] {
     return this.#machine.story.of(keyOrStimulus);
+  }
+
+  /** A copy of everything as plain data, in an order that depends on the stimuli alone. */
+  snapshot(): SchedulerSnapshot {
+    return snapshot(this.#machine);
   }
 
   /**
@@ -260,13 +237,4 @@ export class SchedulerState {
   validateState(): void {
     validateMachine(this.#machine);
   }
-}
-
-/** Characters of the name of a cause; those of our workers have some fifty. */
-const CAUSE_MAX = 256;
-
-/** Name of what caused a message. It is noted in stories, which outlive what they tell of. */
-function causeOf(message: WorkerStreamMessage): string {
-  const cause: unknown = "stimulus_id" in message ? message.stimulus_id : undefined;
-  return typeof cause === "string" && cause.length <= CAUSE_MAX ? cause : message.op;
 }

@@ -1,7 +1,8 @@
-import type { ClientId, FunctionHash, Key } from "../../messages/common.ts";
+import type { Address, ClientId, FunctionHash, Key } from "../../messages/common.ts";
 import type { TaskRow, UpdateGraph } from "../../messages/client_scheduler.ts";
 import type { ComputeTask, TaskFinished } from "../../messages/worker_scheduler.ts";
-import { SchedulerState } from "./scheduler_state.ts";
+import { machineOf, SchedulerState } from "./scheduler_state.ts";
+import type { SchedulerStimulus } from "./stimulus.ts";
 
 const CLIENT = "client" as ClientId;
 const ARGUMENTS = new Uint8Array(16);
@@ -44,32 +45,33 @@ function finished(task: ComputeTask): TaskFinished {
 /** The whole life of all tasks of a graph: submitted, run, reported, released, forgotten. */
 function live(scheduler: SchedulerState, graph: UpdateGraph): void {
   let now = 2000;
-  scheduler.handleClientMessage(CLIENT, graph, now);
+  let { toWorker } = scheduler.handle([{ op: "client-messages", client: CLIENT, messages: [graph] }], now);
   for (;;) {
-    const { toWorker } = scheduler.takeOutbox();
-    let ran = false;
-    for (const [address, commands] of toWorker) {
-      for (const command of commands) {
-        if (command.op !== "compute-task") continue;
-        scheduler.handleWorkerMessage(address, finished(command), now += 1e-5);
-        ran = true;
-      }
+    const stimuli: SchedulerStimulus[] = [];
+    for (const [worker, commands] of toWorker) {
+      const messages: TaskFinished[] = [];
+      for (const command of commands) if (command.op === "compute-task") messages.push(finished(command));
+      if (messages.length > 0) stimuli.push({ op: "worker-messages", worker, messages });
     }
-    if (!ran) break;
+    if (stimuli.length === 0) break;
+    ({ toWorker } = scheduler.handle(stimuli, now += 1e-5));
   }
   const keys = graph.groups.flatMap((group) => group.tasks.map((row) => row[0]));
-  scheduler.handleClientMessage(CLIENT, { op: "client-releases-keys", keys }, now);
-  scheduler.takeOutbox();
-  if (scheduler.tasks.size > 0) throw new Error(`${scheduler.tasks.size} tasks are left`);
+  const release = { op: "client-releases-keys", keys } as const;
+  scheduler.handle([{ op: "client-messages", client: CLIENT, messages: [release] }], now);
+  const { size } = machineOf(scheduler).tasks;
+  if (size > 0) throw new Error(`${size} tasks are left`);
 }
 
 function schedulerWith(workers: number): SchedulerState {
   const scheduler = new SchedulerState();
-  scheduler.addClient(CLIENT, 1000);
+  const stimuli: SchedulerStimulus[] = [{ op: "add-client", ask: 0, client: CLIENT }];
   for (let i = 0; i < workers; i++) {
-    const address = `tls://10.0.0.${i}:8788` as Parameters<SchedulerState["removeWorker"]>[0];
-    scheduler.addWorker({ address, status: "running", nthreads: 4, name: address, memory_limit: null }, 1000);
+    const address = `tls://10.0.0.${i}:8788` as Address;
+    const worker = { address, status: "running", nthreads: 4, name: address, memory_limit: null } as const;
+    stimuli.push({ op: "add-worker", ask: 1 + i, worker });
   }
+  scheduler.handle(stimuli, 1000);
   return scheduler;
 }
 

@@ -8,7 +8,7 @@ import {
   type SimulatedWorker,
   updateGraph,
 } from "../../testing/scheduler_simulation.ts";
-import { SchedulerState } from "./scheduler_state.ts";
+import { SchedulerDriver } from "../../testing/scheduler_driver.ts";
 
 const SEED = 20260801;
 
@@ -54,8 +54,8 @@ function check(numRuns: number, property: (run: readonly Step[]) => void): void 
 }
 
 /** A cluster in which anything may happen, then peace. */
-function simulate(run: readonly Step[], options: ConstructorParameters<typeof SchedulerState>[0]): void {
-  const scheduler = new SchedulerState({ ...options, validate: true, transitionCounterMax: 100_000 });
+function simulate(run: readonly Step[], options: ConstructorParameters<typeof SchedulerDriver>[0]): void {
+  const scheduler = new SchedulerDriver({ ...options, validate: true, transitionCounterMax: 100_000 });
   const cluster = new SimulatedCluster(scheduler);
   cluster.addWorker(1);
   cluster.addWorker(2);
@@ -215,7 +215,7 @@ function checkNothingIsLeft(cluster: SimulatedCluster): void {
 
 /** Messages of workers and clients that follow no rule at all. */
 function babble(run: readonly Step[]): void {
-  const scheduler = new SchedulerState({ validate: true });
+  const scheduler = new SchedulerDriver({ validate: true });
   const cluster = new SimulatedCluster(scheduler);
   const client = cluster.addClient("client-0");
   const workers = [cluster.addWorker(1), cluster.addWorker(2), cluster.addWorker(1)];

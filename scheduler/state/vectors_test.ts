@@ -17,15 +17,15 @@ import {
   type UpdateGraph,
 } from "../../messages/client_scheduler.ts";
 import { parseWorkerStreamMessage, type WorkerCommand } from "../../messages/worker_scheduler.ts";
-import { addClient, cancelKeys, desireKeys, releaseKeys, removeClient } from "./client_stimuli.ts";
-import { reportKey, retryKeys } from "./client_stimuli.ts";
-import { updateData } from "./data.ts";
+import { registerClient } from "./client_stimuli.ts";
 import { addTasks, startTasks, wantTask } from "./graph.ts";
 import { keySplit } from "./key_split.ts";
-import { SchedulerMachine } from "./machine.ts";
+import { type Afterwards, SchedulerMachine } from "./machine.ts";
 import { addWorker, removeWorker } from "./membership.ts";
 import { occupancy, totalOccupancy } from "./placement.ts";
 import type { TaskState } from "./task_state.ts";
+import { handleClient, handleStimulus } from "./stimuli.ts";
+import { fillSlots, runTransitions } from "./transitions.ts";
 import { validateMachine } from "./validate.ts";
 import type { WorkerState } from "./worker_state.ts";
 import { handleWorker } from "./worker_stimuli.ts";
@@ -106,7 +106,10 @@ function replay(vector: Vector): void {
   for (const [index, step] of vector.steps.entries()) {
     const where = `${vector.id}, step ${index} (${step.step.do} ${String(step.step["op"] ?? "")})`;
     const first = m.story.count;
-    apply(m, vector.id, step, now++);
+    const afterwards = apply(m, vector.id, step, now++);
+    runTransitions(m);
+    fillSlots(m);
+    afterwards?.();
     validateMachine(m);
     const isLoose = (field: Field) =>
       DIFFERENT[vector.id]?.[0].includes(field) ||
@@ -123,32 +126,33 @@ function replay(vector: Vector): void {
   }
 }
 
-function apply(m: SchedulerMachine, id: string, { step }: Step, now: number): void {
+function apply(m: SchedulerMachine, id: string, { step }: Step, now: number): Afterwards {
   const fields = (untag(step["fields"] ?? {})) as Json;
   const raw = { ...fields, op: step["op"] };
   m.begin(String(fields["stimulus_id"] ?? step["stimulus_id"] ?? step.do), now);
   switch (step.do) {
     case "add-worker":
-      assertEquals(
-        addWorker(m, {
+      addWorker(m, {
+        op: "add-worker",
+        ask: 0,
+        worker: {
           address: step["address"] as Address,
           status: "running" satisfies WorkerStatus,
           nthreads: step["nthreads"] as number,
           name: step["name"] as string,
           memory_limit: (step["memory_limit"] as number | undefined) ?? null,
-        }),
-        "OK",
-      );
+        },
+      });
+      assertEquals(m.takeAnswers().answers.at(-1), [0, { op: "add-worker" }]);
       return;
     case "add-client":
-      return addClient(m, step["client"] as ClientId);
+      return registerClient(m, { op: "add-client", ask: 0, client: step["client"] as ClientId });
     case "update-graph":
       return submit(m, step);
     case "remove-worker": {
       const ws = tied(m, id, "x") ?? m.workers.get(step["address"] as Address);
       assert(ws !== undefined);
-      removeWorker(m, ws, { now, expected: step["expected"] === true });
-      return;
+      return removeWorker(m, ws, { expected: step["expected"] === true });
     }
     case "worker-stream": {
       const ws = tied(m, id, fields["key"]) ?? m.workers.get(step["worker"] as Address);
@@ -160,17 +164,16 @@ function apply(m: SchedulerMachine, id: string, { step }: Step, now: number): vo
     case "rpc":
       if (step["op"] === "update_data") return takeData(m, parseUpdateData({ ...raw, op: "update-data" }));
       assertEquals(step["op"], "retry");
-      retryKeys(m, fields["keys"] as Key[]);
-      return;
+      return handleStimulus(m, { op: "retry", ask: 0, keys: fields["keys"] as Key[] }, now);
     default:
       throw new Error(`No such step: ${step.do}`);
   }
 }
 
-function takeData(m: SchedulerMachine, message: UpdateData): void {
+function takeData(m: SchedulerMachine, message: UpdateData): Afterwards {
   const cs = m.clients.get(message.client);
   assert(cs !== undefined);
-  updateData(m, cs, message);
+  return handleClient(m, cs, message);
 }
 
 /** In the scenarios in which Dask tosses a coin between two workers, the steps after it go by our side of the coin. */
@@ -179,24 +182,10 @@ function tied(m: SchedulerMachine, id: string, key: unknown): WorkerState | unde
   return m.tasks.get(key as Key)?.processingOn ?? undefined;
 }
 
-function clientStream(m: SchedulerMachine, client: ClientId, raw: Json): void {
+function clientStream(m: SchedulerMachine, client: ClientId, raw: Json): Afterwards {
   const cs = m.clients.get(client);
   assert(cs !== undefined);
-  const message = parseClientStreamMessage(raw);
-  switch (message.op) {
-    case "client-releases-keys":
-      return releaseKeys(m, cs, message.keys);
-    case "client-desires-keys":
-      return desireKeys(m, cs, message.keys);
-    case "report-key":
-      return reportKey(m, cs, message.key);
-    case "cancel-keys":
-      return cancelKeys(m, cs, message);
-    case "close-client":
-      return removeClient(m, client);
-    default:
-      throw new Error(`No such message: ${message.op}`);
-  }
+  return handleClient(m, cs, parseClientStreamMessage(raw));
 }
 
 /** Dask's clients want some keys of a graph, ours all of them. */

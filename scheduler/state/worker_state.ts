@@ -11,8 +11,38 @@ import type { WorkerCommand } from "../../messages/worker_scheduler.ts";
 import type { TaskGroup } from "./task_group.ts";
 import type { TaskState } from "./task_state.ts";
 
-/** What a worker tells of itself when it registers; `register-worker` has all of it. */
-export type WorkerInfo = Pick<RegisterWorker, "address" | "status" | "nthreads" | "name" | "memory_limit">;
+/** What a worker tells of itself when it registers, and what is used of it here. */
+export type WorkerInfo =
+  & Pick<RegisterWorker, "address" | "status" | "nthreads" | "name" | "memory_limit">
+  & Partial<Pick<RegisterWorker, "resources" | "local_directory" | "services" | "nanny" | "metrics">>;
+
+/** What is told about a worker. */
+export interface WorkerFacts {
+  /** Where peers dial it. */
+  readonly address: Address;
+  /** Unique in the cluster. */
+  readonly name: string;
+  /** Host part of the address. */
+  readonly host: string;
+  /** Tasks at once. */
+  readonly nthreads: number;
+  /** Bytes of memory, or null for no limit. */
+  readonly memoryLimit: number | null;
+  /** When it last said something, in seconds since the epoch. */
+  readonly lastSeen: number;
+  /** Status. */
+  readonly status: WorkerStatus;
+  /** What it said with its last heartbeat, or when it registered. */
+  readonly metrics: WorkerMetrics | null;
+  /** Abstract resources. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** Where it spills. */
+  readonly localDirectory: string;
+  /** Ports of HTTP services. */
+  readonly services: Readonly<Record<string, number>>;
+  /** Its nanny, if any. */
+  readonly nanny: Address | null;
+}
 
 /** One worker. Fields are written by this folder only. */
 export class WorkerState {
@@ -46,8 +76,10 @@ export class WorkerState {
   readonly functions: Set<TaskGroup> = new Set();
   /** When it last said something, in seconds since the epoch. */
   lastSeen: number;
-  /** What it said with its last heartbeat. */
-  metrics: WorkerMetrics | null = null;
+  /** What it said with its last heartbeat, or when it registered. */
+  metrics: WorkerMetrics | null;
+  /** What it registered with. */
+  readonly info: WorkerInfo;
   /** Messages to be sent. Owned by `Outbox`. */
   outbox: WorkerCommand[] = [];
 
@@ -59,6 +91,8 @@ export class WorkerState {
     this.nthreads = Math.max(info.nthreads, 1);
     this.memoryLimit = info.memory_limit ?? 0;
     this.status = info.status;
+    this.metrics = info.metrics ?? null;
+    this.info = info;
     this.lastSeen = now;
   }
 
@@ -66,6 +100,25 @@ export class WorkerState {
   get busy(): number {
     return this.processing.size - this.longRunning.size;
   }
+}
+
+/** What is told about a worker. */
+export function factsOf(ws: WorkerState): WorkerFacts {
+  const { info } = ws;
+  return {
+    address: ws.address,
+    name: ws.name,
+    host: ws.host,
+    nthreads: ws.nthreads,
+    memoryLimit: info.memory_limit ?? null,
+    lastSeen: ws.lastSeen,
+    status: ws.status,
+    metrics: ws.metrics,
+    resources: info.resources ?? {},
+    localDirectory: info.local_directory ?? "",
+    services: info.services ?? {},
+    nanny: info.nanny ?? null,
+  };
 }
 
 /** `"10.0.0.7"` of `"tls://10.0.0.7:8786"`, `"::1"` of `"tls://[::1]:8786"`. */

@@ -21,7 +21,7 @@ import { checkIdleSaturated } from "./placement.ts";
 import { addReplica, addToLongRunning, removeReplica } from "./replicas.ts";
 import { holders } from "./reports.ts";
 import { State, type TaskState } from "./task_state.ts";
-import { fillSlots, runTransitions, transition } from "./transitions.ts";
+import { transition } from "./transitions.ts";
 import { scheduleUnrunnable } from "./membership.ts";
 import type { WorkerState } from "./worker_state.ts";
 
@@ -54,6 +54,7 @@ export function handleWorker(m: SchedulerMachine, ws: WorkerState, message: Work
 }
 
 function taskFinished(m: SchedulerMachine, ws: WorkerState, message: TaskFinished): void {
+  m.hasReplicaNews = true;
   const ts = m.tasks.get(message.key);
   if (
     ts === undefined ||
@@ -74,8 +75,6 @@ function taskFinished(m: SchedulerMachine, ws: WorkerState, message: TaskFinishe
     // In the state "waiting" it was released meanwhile, and the order to free it is under way.
     m.outbox.freeKey(ws, message.key, m.stimulusId);
   }
-  runTransitions(m);
-  fillSlots(m);
 }
 
 function taskErred(m: SchedulerMachine, ws: WorkerState, message: TaskErred): void {
@@ -93,12 +92,11 @@ function taskErred(m: SchedulerMachine, ws: WorkerState, message: TaskErred): vo
     (ts.erredOn ??= []).push(ws.address);
     transition(m, ts, State.ERRED);
   }
-  runTransitions(m);
-  fillSlots(m);
 }
 
 function addKeys(m: SchedulerMachine, ws: WorkerState, keys: readonly Key[]): void {
   const redundant: Key[] = [];
+  m.hasReplicaNews = true;
   for (const key of keys) {
     const ts = m.tasks.get(key);
     if (ts !== undefined && ts.state === State.MEMORY) addReplica(m, ts, ws);
@@ -110,17 +108,17 @@ function addKeys(m: SchedulerMachine, ws: WorkerState, keys: readonly Key[]): vo
   checkIdleSaturated(m, ws);
 }
 
-function releaseWorkerData(m: SchedulerMachine, ws: WorkerState, key: Key): void {
+/** A worker has a result no longer. */
+export function releaseWorkerData(m: SchedulerMachine, ws: WorkerState, key: Key): void {
   const ts = m.tasks.get(key);
   if (ts === undefined || !ts.whoHas.has(ws)) return;
   removeReplica(ts, ws);
+  m.hasReplicaNews = true;
   if (ts.whoHas.size > 0) {
     needAgain(m, ts, ws);
     return;
   }
   m.recommendations.add(ts, State.RELEASED);
-  runTransitions(m);
-  fillSlots(m);
 }
 
 /** Tasks that the worker was given because it had this result must fetch it now. */
@@ -138,8 +136,6 @@ function reschedule(m: SchedulerMachine, ws: WorkerState, message: Reschedule): 
   const ts = m.tasks.get(message.key);
   if (ts === undefined || ts.processingOn !== ws) return;
   m.recommendations.add(ts, State.RELEASED);
-  runTransitions(m);
-  fillSlots(m);
 }
 
 function longRunning(m: SchedulerMachine, ws: WorkerState, message: LongRunning): void {
@@ -147,7 +143,6 @@ function longRunning(m: SchedulerMachine, ws: WorkerState, message: LongRunning)
   if (ts === undefined || ts.processingOn !== ws || ts.runId !== message.run_id) return;
   if (message.compute_duration !== null) ts.group.addDuration(message.compute_duration);
   addToLongRunning(m, ts, ws);
-  fillSlots(m);
 }
 
 function refreshWhoHas(m: SchedulerMachine, ws: WorkerState, keys: readonly Key[]): void {
@@ -169,6 +164,7 @@ function refreshWhoHas(m: SchedulerMachine, ws: WorkerState, keys: readonly Key[
 export function changeStatus(m: SchedulerMachine, ws: WorkerState, status: WorkerStatus): void {
   if (ws.status === status) return;
   ws.status = status;
+  m.hasReplicaNews = true;
   if (status !== "running") {
     m.running.delete(ws);
     checkIdleSaturated(m, ws);

@@ -34,12 +34,13 @@ const PARTS: readonly (readonly [part: string, places: readonly string[]])[] = [
   ]],
   ["scheduler's handlers", [
     "scheduler/access.ts",
-    "scheduler/departures.ts",
+    "scheduler/event_log.ts",
     "scheduler/gather.ts",
     "scheduler/identity.ts",
-    "scheduler/registration.ts",
+    "scheduler/operations.ts",
+    "scheduler/peers.ts",
     "scheduler/scatter.ts",
-    "scheduler/scheduler.ts",
+    "scheduler/shell.ts",
   ]],
   ["scheduler's state", ["scheduler/state/"]],
   ["worker's handlers", [

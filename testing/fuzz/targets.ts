@@ -22,7 +22,7 @@ import { decodeError } from "../../protocol/remote_error.ts";
 import { Pickled, SerializationError, Serialized } from "../../protocol/serialized.ts";
 import { deserializeValue } from "../../protocol/values.ts";
 import { parseRegisterWorker } from "../../messages/membership.ts";
-import { SchedulerState } from "../../scheduler/state/scheduler_state.ts";
+import { SchedulerDriver } from "../scheduler_driver.ts";
 import { ClientState } from "../../client/state/client_state.ts";
 import type { Stimulus } from "../../worker/state/stimulus.ts";
 import { Random } from "../random.ts";
@@ -52,7 +52,7 @@ function isExpected(error: unknown): boolean {
 
 /** State machines that live through many inputs. */
 export class Targets {
-  readonly #scheduler = new SchedulerState({ validate: true });
+  readonly #scheduler = new SchedulerDriver({ validate: true });
   readonly #worker = new WorkerState({ address: WORKER, nthreads: 1, validate: true });
   readonly #client = new ClientState({ client: CLIENT, heartbeat: 1, now: 0, validate: true });
   readonly #knowledge = new Knowledge();

@@ -12,9 +12,8 @@ import type { ClientReport, ClientStreamMessage } from "../../messages/client_sc
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
 import type { WorkerCommand, WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import type { SchedulerStateOptions } from "../../scheduler/state/machine.ts";
-import type { RemoveWorkerOptions, WorkerLoss } from "../../scheduler/state/membership.ts";
-import type { Outbox } from "../../scheduler/state/outbox.ts";
-import { SchedulerState } from "../../scheduler/state/scheduler_state.ts";
+import type { WorkerLoss } from "../../scheduler/state/membership.ts";
+import { SchedulerDriver } from "../scheduler_driver.ts";
 import { Parts } from "./setting.ts";
 import type { Random } from "../random.ts";
 import type { Instruction } from "../../worker/state/instruction.ts";
@@ -46,7 +45,7 @@ class NoRecompute extends Parts {
   }
 }
 
-class StaleRunScheduler extends SchedulerState {
+class StaleRunScheduler extends SchedulerDriver {
   override handleWorkerMessage(worker: Address, message: WorkerStreamMessage, now: number): void {
     const runId = message.op === "task-finished" ? this.tasks.get(message.key)?.runId : undefined;
     const taken = message.op === "task-finished" && runId !== undefined
@@ -56,7 +55,7 @@ class StaleRunScheduler extends SchedulerState {
   }
 }
 
-class ForgetfulScheduler extends SchedulerState {
+class ForgetfulScheduler extends SchedulerDriver {
   override handleWorkerMessage(worker: Address, message: WorkerStreamMessage, now: number): void {
     const ts = message.op === "task-finished" ? this.tasks.get(message.key) : undefined;
     for (const dts of ts?.dependents ?? []) {
@@ -67,14 +66,17 @@ class ForgetfulScheduler extends SchedulerState {
   }
 }
 
-class ClaimKeepingScheduler extends SchedulerState {
-  override removeWorker(address: Address, options: RemoveWorkerOptions): WorkerLoss | null {
+class ClaimKeepingScheduler extends SchedulerDriver {
+  override removeWorker(
+    address: Address,
+    options: Parameters<SchedulerDriver["removeWorker"]>[1],
+  ): WorkerLoss | null {
     this.workers.get(address)?.hasWhat.clear();
     return super.removeWorker(address, options);
   }
 }
 
-class MiscountingScheduler extends SchedulerState {
+class MiscountingScheduler extends SchedulerDriver {
   override handleWorkerMessage(worker: Address, message: WorkerStreamMessage, now: number): void {
     super.handleWorkerMessage(worker, message, now);
     if (message.op !== "task-finished") return;
@@ -83,8 +85,8 @@ class MiscountingScheduler extends SchedulerState {
   }
 }
 
-class MixingScheduler extends SchedulerState {
-  override takeOutbox(): Outbox {
+class MixingScheduler extends SchedulerDriver {
+  override takeOutbox(): ReturnType<SchedulerDriver["takeOutbox"]> {
     const { toWorker, toClient } = super.takeOutbox();
     const [first, second] = [...this.clients.keys()];
     const reports = first === undefined ? undefined : toClient.get(first);
@@ -96,10 +98,10 @@ class MixingScheduler extends SchedulerState {
   }
 }
 
-class AliasingScheduler extends SchedulerState {
+class AliasingScheduler extends SchedulerDriver {
   #last: Key[] | undefined;
 
-  override takeOutbox(): Outbox {
+  override takeOutbox(): ReturnType<SchedulerDriver["takeOutbox"]> {
     const outbox = super.takeOutbox();
     for (const messages of outbox.toWorker.values()) {
       for (const message of messages) {
@@ -113,14 +115,14 @@ class AliasingScheduler extends SchedulerState {
 }
 
 class SchedulerBug extends Parts {
-  readonly #make: new (options: SchedulerStateOptions) => SchedulerState;
+  readonly #make: new (options: SchedulerStateOptions) => SchedulerDriver;
 
-  constructor(make: new (options: SchedulerStateOptions) => SchedulerState) {
+  constructor(make: new (options: SchedulerStateOptions) => SchedulerDriver) {
     super();
     this.#make = make;
   }
 
-  override makeScheduler(options: SchedulerStateOptions): SchedulerState {
+  override makeScheduler(options: SchedulerStateOptions): SchedulerDriver {
     return new this.#make(options);
   }
 }
@@ -251,7 +253,7 @@ class HoardingClients extends Parts {
   }
 }
 
-const scheduler = (make: new (options: SchedulerStateOptions) => SchedulerState) => () =>
+const scheduler = (make: new (options: SchedulerStateOptions) => SchedulerDriver) => () =>
   new SchedulerBug(make);
 const losing = (op: string, share: number) => () => new Losing(op, share);
 

@@ -11,9 +11,7 @@ import type { WorkerMetrics } from "../../messages/facts.ts";
 import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
 import type { WorkerCommand, WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
-import type { Retirement } from "../../scheduler/state/retire.ts";
-import type { RemoveWorkerOptions } from "../../scheduler/state/membership.ts";
-import type { SchedulerState } from "../../scheduler/state/scheduler_state.ts";
+import type { SchedulerDriver } from "../scheduler_driver.ts";
 import type { WorkerInfo } from "../../scheduler/state/worker_state.ts";
 import type { Setting } from "./setting.ts";
 import type { Stream } from "./stream.ts";
@@ -21,18 +19,15 @@ import { check } from "./world.ts";
 
 /** Virtual time begins at this time of the scheduler. */
 const EPOCH = 1000;
-/** Seconds between looks at a worker that is being emptied. */
-const RETIRE_LOOK = 0.05;
-/** Seconds after which others are asked again to copy what it holds. */
-const RETIRE_RENEW = 2;
 
 /** The scheduler and its open links. */
 export class SchedulerNode {
   /** The machine. */
-  readonly state: SchedulerState;
+  readonly state: SchedulerDriver;
   readonly #setting: Setting;
   readonly #workers: Map<Address, Stream<WorkerCommand>> = new Map();
   readonly #clients: Map<ClientId, Stream<ClientReport>> = new Map();
+  #deadline: number | null = null;
 
   /** A scheduler that knows nobody. */
   constructor(setting: Setting) {
@@ -83,7 +78,7 @@ export class SchedulerNode {
   }
 
   /** Forgets a worker, if it is known. */
-  removeWorker(address: Address, options: Omit<RemoveWorkerOptions, "now">): void {
+  removeWorker(address: Address, options: { readonly expected?: boolean }): void {
     if (!this.state.workers.has(address)) return;
     this.#setting.world.note(`S removes ${address} expected ${String(options.expected ?? false)}`);
     this.#setting.losses++;
@@ -106,29 +101,8 @@ export class SchedulerNode {
 
   /** Empties a worker, then sends it away. */
   retireWorker(address: Address): void {
-    const begun: { retirement: Retirement | null } = { retirement: null };
     this.#setting.world.note(`S retires ${address}`);
-    this.#stimulate((now) => {
-      begun.retirement = this.state.retire(address, `retire-${now}`, now);
-    });
-    if (begun.retirement !== null) this.#empty(address, begun.retirement);
-  }
-
-  #empty(address: Address, retirement: Retirement): void {
-    if (!retirement.isMember) return;
-    const done = { unsafe: 0, stuck: 0 };
-    this.#stimulate((now) => Object.assign(done, retirement.step(now)));
-    if (done.stuck > 0) return this.#stimulate((now) => retirement.abort(now));
-    this.#waitUntilSafe(address, retirement, done.unsafe, RETIRE_RENEW);
-  }
-
-  #waitUntilSafe(address: Address, retirement: Retirement, unsafe: number, left: number): void {
-    if (unsafe === 0) return this.removeWorker(address, { expected: true });
-    if (left <= 0) return this.#empty(address, retirement);
-    this.#setting.world.schedule(RETIRE_LOOK, () => {
-      if (!retirement.isMember) return;
-      this.#waitUntilSafe(address, retirement, retirement.countUnsafe(), left - RETIRE_LOOK);
-    });
+    this.#stimulate((now) => void this.state.retire({ workers: [address] }, now, `retire-${now}`));
   }
 
   /** Takes a client. */
@@ -181,9 +155,20 @@ export class SchedulerNode {
   #stimulate(stimulus: (now: number) => void): void {
     stimulus(this.now);
     const { toWorker, toClient } = this.state.takeOutbox();
+    for (const event of this.state.takeEvents()) {
+      if (event.event !== "worker-retired") continue;
+      this.#setting.world.note(`S removes ${event.worker} expected true`);
+      this.#setting.losses++;
+    }
     for (const [address, messages] of toWorker) this.#workers.get(address)?.send(messages);
     for (const [id, messages] of toClient) this.#clients.get(id)?.send(messages);
     this.state.validateState();
+    const { nextDeadline } = this.state;
+    if (nextDeadline === null || nextDeadline === this.#deadline) return;
+    this.#deadline = nextDeadline;
+    this.#setting.world.schedule(Math.max(nextDeadline - this.now, 0.001), () => {
+      if (this.#deadline === nextDeadline) this.#stimulate((now) => void this.state.tick(now));
+    });
   }
 
   #holds(address: Address, message: WorkerStreamMessage): boolean {

@@ -9,7 +9,7 @@ import type { Address, ClientId, Key } from "../../messages/common.ts";
 import type { WorkerCommand, WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import { ClientState, type ClientStateOptions } from "../../client/state/client_state.ts";
 import type { SchedulerStateOptions } from "../../scheduler/state/machine.ts";
-import { SchedulerState } from "../../scheduler/state/scheduler_state.ts";
+import { SchedulerDriver } from "../scheduler_driver.ts";
 import { WorkerState, type WorkerStateOptions } from "../../worker/state/worker_state.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
 import type { Random } from "../random.ts";
@@ -19,8 +19,8 @@ import type { World } from "./world.ts";
 /** Where the machines come from, and what the network does to messages. Tests plant bugs here. */
 export class Parts {
   /** Makes the scheduler's machine. */
-  makeScheduler(options: SchedulerStateOptions): SchedulerState {
-    return new SchedulerState(options);
+  makeScheduler(options: SchedulerStateOptions): SchedulerDriver {
+    return new SchedulerDriver(options);
   }
 
   /** Makes a worker's machine. */

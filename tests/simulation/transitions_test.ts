@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { SchedulerStateOptions } from "../../scheduler/state/machine.ts";
-import { SchedulerState } from "../../scheduler/state/scheduler_state.ts";
+import { SchedulerDriver } from "../../testing/scheduler_driver.ts";
 import { State, STATE_NAMES, type StateName } from "../../scheduler/state/task_state.ts";
 import { TRANSITIONS } from "../../scheduler/state/transitions.ts";
 import { Parts } from "../../testing/simulation/setting.ts";
@@ -10,9 +10,9 @@ const SEEDS = 150;
 
 /** Keeps the machine of a run. */
 class KeptScheduler extends Parts {
-  state: SchedulerState = new SchedulerState();
+  state: SchedulerDriver = new SchedulerDriver();
 
-  override makeScheduler(options: SchedulerStateOptions): SchedulerState {
+  override makeScheduler(options: SchedulerStateOptions): SchedulerDriver {
     return this.state = super.makeScheduler(options);
   }
 }

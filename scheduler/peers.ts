@@ -1,0 +1,64 @@
+/**
+ * The links that a scheduler has to its workers and clients: one record each.
+ *
+ * @module
+ */
+
+import type { Comm } from "../comm/comm.ts";
+import { CommClosed } from "../comm/errors.ts";
+import type { ClientReport } from "../messages/client_scheduler.ts";
+import type { Address, ClientId } from "../messages/common.ts";
+import type { WorkerCommand } from "../messages/worker_scheduler.ts";
+import type { BatchedSend } from "../rpc/batched.ts";
+
+/** A peer and its stream. */
+export interface Peer {
+  /** Where it registered. */
+  readonly comm: Comm;
+  /** Takes messages to it. */
+  readonly stream: BatchedSend;
+}
+
+/** Peers by name. A peer whose place another took is in it no more, though its stream may go on for a while. */
+export class Peers {
+  /** Workers by address. */
+  readonly workers: Map<Address, Peer> = new Map();
+  /** Clients by name. */
+  readonly clients: Map<ClientId, Peer> = new Map();
+
+  /** Sends messages to a worker, if it is here. */
+  tellWorker(address: Address, commands: readonly WorkerCommand[]): void {
+    sendAll(this.workers.get(address)?.stream, commands);
+  }
+
+  /** Sends messages to a client, if it is here. One that does not keep up can ask for results later. */
+  tellClient(client: ClientId, reports: readonly ClientReport[]): void {
+    const stream = this.clients.get(client)?.stream;
+    sendAll(stream, stream?.isBehind === true ? reports.map(withoutResult) : reports);
+  }
+
+  /** Says goodbye to all. Resolves when they have read it, or `signal` is aborted. */
+  async sayGoodbye(signal: AbortSignal | undefined): Promise<void> {
+    for (const address of this.workers.keys()) {
+      this.tellWorker(address, [{ op: "close", reason: "scheduler-close" }]);
+    }
+    for (const client of this.clients.keys()) this.tellClient(client, [{ op: "stream-closed" }]);
+    const streams = [...this.workers.values(), ...this.clients.values()].map(({ stream }) => stream);
+    await Promise.all(streams.map((stream) => stream.close(signal)));
+  }
+}
+
+function sendAll(stream: BatchedSend | undefined, messages: readonly unknown[]): void {
+  if (stream === undefined || stream.closed) return; // its end is being handled
+  try {
+    for (let i = 0; i < messages.length; i++) stream.send(messages[i]); // hot: per message
+  } catch (error) {
+    if (!(error instanceof CommClosed)) throw error; // too much waited: the stream was dropped, and said so
+  }
+}
+
+function withoutResult(report: ClientReport): ClientReport {
+  if (report.op !== "key-in-memory" || report.result === undefined) return report;
+  const { result: _, ...rest } = report;
+  return rest;
+}

@@ -1,0 +1,113 @@
+/**
+ * Handles one stimulus each. Nothing here runs transitions: they are recommended, and the door (`scheduler_state.ts`)
+ * makes them, then does what is returned to be done afterwards.
+ *
+ * @module
+ */
+
+import { unreachable } from "../../internal/assert.ts";
+import type { ClientStreamMessage } from "../../messages/client_scheduler.ts";
+import type { WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
+import type { ClientState } from "./client_state.ts";
+import * as clients from "./client_stimuli.ts";
+import { updateData } from "./data.ts";
+import { updateGraph } from "./graph.ts";
+import type { Afterwards, SchedulerMachine } from "./machine.ts";
+import { addWorker, heartbeatInterval, heartbeatWorker, removeWorker } from "./membership.ts";
+import { retire } from "./retire.ts";
+import type { SchedulerStimulus } from "./stimulus.ts";
+import { waitForWorkers } from "./waits.ts";
+import { releaseWorkerData } from "./worker_stimuli.ts";
+
+/** All stimuli but those with many messages, and the passing of time. */
+export type SingleStimulus = Exclude<
+  SchedulerStimulus,
+  { readonly op: "client-messages" | "worker-messages" | "tick" }
+>;
+
+/** Handles a stimulus. */
+export function handleStimulus(m: SchedulerMachine, stimulus: SingleStimulus, now: number): Afterwards {
+  switch (stimulus.op) {
+    case "add-client":
+      m.begin(`add-client-${now}`, now);
+      return clients.registerClient(m, stimulus);
+    case "remove-client":
+      m.begin(`remove-client-${now}`, now);
+      return clients.removeClient(m, stimulus.client);
+    case "add-worker":
+      m.begin(`add-worker-${now}`, now);
+      return addWorker(m, stimulus);
+    case "remove-worker": {
+      const ws = m.workers.get(stimulus.worker);
+      if (ws === undefined) return;
+      m.begin(stimulus.stimulusId, now);
+      return removeWorker(m, ws, stimulus);
+    }
+    case "heartbeat":
+      m.begin(`heartbeat-${now}`, now);
+      m.answer(stimulus.ask, { op: "heartbeat", reply: heartbeatWorker(m, stimulus) });
+      return;
+    case "lacking": {
+      const ws = m.workers.get(stimulus.worker);
+      if (ws === undefined) return;
+      m.begin(`gather-lacking-${now}`, now);
+      m.tell({ event: "worker-lacking", worker: ws.address, count: stimulus.keys.length });
+      for (const key of stimulus.keys) releaseWorkerData(m, ws, key);
+      return;
+    }
+    case "retry":
+      m.begin(`stimulus-retry-${now}`, now);
+      return clients.retryKeys(m, stimulus);
+    case "retire":
+      m.begin(stimulus.stimulusId, now);
+      return retire(m, stimulus);
+    case "wait-for-workers":
+      return waitForWorkers(m, stimulus, now);
+    case "forget":
+      m.waits.delete(stimulus.ask);
+      m.retireRequests.delete(stimulus.ask);
+      return;
+    default:
+      return unreachable(stimulus);
+  }
+}
+
+/** Handles what a client said. */
+export function handleClient(m: SchedulerMachine, cs: ClientState, message: ClientStreamMessage): Afterwards {
+  switch (message.op) {
+    case "update-graph":
+      return updateGraph(m, cs, message);
+    case "update-data":
+      return updateData(m, cs, message);
+    case "client-desires-keys":
+      return clients.desireKeys(m, cs, message.keys);
+    case "client-releases-keys":
+      return clients.releaseKeys(m, cs, message.keys);
+    case "client-releases-functions":
+      return clients.releaseFunctions(m, cs, message.functions);
+    case "cancel-keys":
+      return clients.cancelKeys(m, cs, message);
+    case "report-key":
+      return clients.reportKey(m, cs, message.key);
+    case "heartbeat-client":
+      return m.outbox.tellClient(cs, {
+        op: "adjust-heartbeat-interval",
+        interval: heartbeatInterval(m.clients.size) * 10,
+      });
+    case "close-client":
+      return clients.removeClient(m, cs.id);
+    case "close-stream":
+      return;
+    default:
+      return unreachable(message);
+  }
+}
+
+/** Characters of the name of a cause; those of our workers have some fifty. */
+const CAUSE_MAX = 256;
+
+/** Name of what caused a message. It is noted in stories, which outlive what they tell of. */
+export function causeOf(message: WorkerStreamMessage): string {
+  const cause: unknown = "stimulus_id" in message ? message.stimulus_id : undefined;
+  return typeof cause === "string" && cause.length <= CAUSE_MAX ? cause : message.op;
+}

@@ -1,0 +1,53 @@
+/**
+ * Requests that wait until enough workers run (`Client.wait_for_workers`, and the wait of `Scheduler.scatter`).
+ *
+ * @module
+ */
+
+import type { Address } from "../../messages/common.ts";
+import type { SchedulerMachine } from "./machine.ts";
+import type { WaitForWorkers } from "./stimulus.ts";
+
+/** One that waits. */
+export interface Wait {
+  /** Number of workers that it waits for. */
+  readonly count: number;
+  /** Addresses, names or hosts that count; null: all workers do. */
+  readonly among: readonly string[] | null;
+  /** When it gives up, in seconds since the epoch; `Infinity`: never. */
+  readonly deadline: number;
+}
+
+/** Begins to wait; the door answers at once if there are enough workers. */
+export function waitForWorkers(m: SchedulerMachine, stimulus: WaitForWorkers, now: number): void {
+  const { ask, count, among, timeout } = stimulus;
+  m.waits.set(ask, { count, among, deadline: timeout === null ? Infinity : now + timeout });
+}
+
+/** When the next one gives up; `Infinity` if none does. */
+export function waitDeadline(m: SchedulerMachine): number {
+  let next = Infinity;
+  for (const { deadline } of m.waits.values()) next = Math.min(next, deadline);
+  return next;
+}
+
+/** Answers those for which there are enough workers, and those whose time is up. */
+export function answerWaits(m: SchedulerMachine, now: number): void {
+  for (const [ask, wait] of m.waits) {
+    const workers = runningAmong(m, wait.among);
+    if (workers.length < wait.count && now < wait.deadline) continue;
+    m.waits.delete(ask);
+    const isEnough = workers.length >= wait.count;
+    m.answer(ask, { op: "wait-for-workers", workers: isEnough ? workers.sort() : null });
+  }
+}
+
+function runningAmong(m: SchedulerMachine, among: readonly string[] | null): Address[] {
+  const found: Address[] = [];
+  for (const ws of m.running) {
+    const isMeant = among === null || among.includes(ws.address) || among.includes(ws.name) ||
+      among.includes(ws.host);
+    if (isMeant) found.push(ws.address);
+  }
+  return found;
+}
