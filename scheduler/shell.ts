@@ -139,7 +139,7 @@ export class SchedulerShell {
       pool: this.#pool,
       holders: (keys) => this.#state.whoHas(keys),
       onLacking: (worker, keys) => void this.#handle([{ op: "lacking", worker, keys }]),
-    }, clock);
+    }, platform);
     this.#server = new Server({
       name: "Scheduler",
       platform,
