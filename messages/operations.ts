@@ -67,6 +67,9 @@ export interface Operation<Request = unknown, Reply = unknown> {
   readonly endsLink?: boolean;
 }
 
+/** The operation that ends one direction of any stream. */
+export const STREAM_END = "close-stream";
+
 /** What the asking end writes once it has a reply that is to be confirmed. */
 export const CONFIRMATION = "OK";
 
@@ -98,6 +101,12 @@ export interface StreamOperation<Message = unknown> {
 /** What is said on one direction of a stream, by name. */
 export type StreamTable = Readonly<Record<string, StreamOperation | LackingOperation>>;
 
+/** A row as it is written down. */
+type Row =
+  | Omit<Operation, "op">
+  | Omit<StreamOperation, "op">
+  | Omit<LackingOperation, "op">;
+
 /** Rows that know their own names. */
 export type Named<Rows> = { readonly [Op in keyof Rows]: Rows[Op] & { readonly op: Op } };
 
@@ -121,7 +130,7 @@ export type MessageOf<Table> = {
 export type FieldsOf<Request> = RawMessage extends Request ? RawMessage : Omit<Request, "op" | "reply">;
 
 /** Gives each row its name. */
-export function named<const Rows extends Readonly<Record<string, object>>>(rows: Rows): Named<Rows> {
+export function named<const Rows extends Readonly<Record<string, Row>>>(rows: Rows): Named<Rows> {
   const entries = Object.entries(rows).map(([op, row]) => [op, { op, ...row }]);
   return Object.fromEntries(entries) as Named<Rows>;
 }

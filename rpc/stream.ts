@@ -6,6 +6,7 @@
  */
 
 import { isRecord, MessageError, type RawMessage } from "../messages/common.ts";
+import { STREAM_END } from "../messages/operations.ts";
 import type { Comm } from "../comm/comm.ts";
 
 /** How a stream ended. */
@@ -61,7 +62,7 @@ function endOf(messages: readonly unknown[]): number { // hot: per message
     if (!isRecord(message) || typeof message["op"] !== "string") {
       throw new MessageError(`Cannot handle a stream's message: it must be a map with "op"`);
     }
-    if (message["op"] === "close-stream") return i;
+    if (message["op"] === STREAM_END) return i;
   }
   return messages.length;
 }
