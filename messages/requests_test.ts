@@ -167,6 +167,8 @@ const READ: readonly Read[] = [
   ["all workers' threads", S.ncores, { workers: ["a"] }, { workers: null }],
   ["a number of workers", S.identity, { n_workers: 3 }, { n_workers: 3 }],
   ["no number of workers", S.identity, { n_workers: "3" }, {}],
+  ["a number of workers to wait for", S.wait_for_workers, { n: 3, timeout: 0.5 }, { n: 3, timeout: 0.5 }],
+  ["a wait without an end", S.wait_for_workers, { n: 3 }, { n: 3, timeout: null }],
   ["nothing", W.ping, { x: 1 }, {}],
 ];
 
@@ -242,6 +244,8 @@ const REFUSED: readonly Refused[] = [
   ],
   ["holders that are no lists", S.update_data, { who_has: { x: 1 }, nbytes: {}, client: "c" }, /"x"/],
   ["a retry without keys", S.retry, {}, /"retry": field "keys"/],
+  ["a wait for no number", S.wait_for_workers, { timeout: 1 }, /"wait_for_workers": field "n"/],
+  ["a wait that is no time", S.wait_for_workers, { n: 1, timeout: "1" }, /field "timeout"/],
   ["keys that are none", S.who_has, { keys: 5 }, /"who_has": field "keys"/],
 ];
 
@@ -304,6 +308,7 @@ const REPLIES: readonly Replies[] = [
   [S.retire_workers, [{}, { a: { type: "Worker" } }], [null, { a: 1 }]],
   [S.terminate, ["OK"], [null, 1]],
   [W.ping, [new Uint8Array(4)], ["pong", null]],
+  [S.wait_for_workers, [null, [], ["tcp://h:1"]], ["OK", [1], {}]],
   [S.close, ["OK"], [null]],
 ];
 

@@ -50,6 +50,7 @@ Deno.test("SCHEDULER_OPERATIONS gives operations of a scheduler to whom they are
     "terminate": "A",
     "unregister": "w",
     "update_data": "SA",
+    "wait_for_workers": "OSA",
     "who_has": "OSAw",
   });
 });
