@@ -36,6 +36,11 @@ const FLAGS: Flags = {
     value: "PATH",
     help: "File to write the address to, for workers and clients; needs --allow-write=PATH",
   },
+  record: {
+    type: "string",
+    value: "FILE",
+    help: "File to record all that happens in, to find bugs; needs --allow-write=FILE",
+  },
   ...CONFIG_FLAGS,
   "idle-timeout": { type: "string", value: "TIME", help: "Close after that long without tasks, such as 1h" },
   help: { type: "boolean", help: "Show this and exit" },
@@ -66,13 +71,15 @@ export async function startScheduler(args: readonly string[]): Promise<RunningRo
   if (flags.on["dashboard"] === true) throw new UsageError(`--dashboard can't be used: ${NO_DASHBOARD}`);
   const config = configFromFlags(flags);
   const security = securityFromFlags("scheduler", flags, config);
-  const { host, port, protocol, "idle-timeout": idleTimeout, "scheduler-file": schedulerFile } = flags.text;
+  const { host, port, protocol, record, "idle-timeout": idleTimeout, "scheduler-file": schedulerFile } =
+    flags.text;
   return await Scheduler.start({
     ...host !== undefined && { host },
     ...port !== undefined && { port: wholeNumber("port", port, 0, 65535) },
     ...protocol !== undefined && { protocol: oneOf("protocol", protocol, ["tcp", "tls"]) },
     ...security !== undefined && { security },
     ...schedulerFile !== undefined && { schedulerFile },
+    ...record !== undefined && { record },
     config,
     ...idleTimeout !== undefined && {
       idleTimeout: converted("idle-timeout", idleTimeout, (text) => parseTimedelta(text) * 1000),

@@ -25,6 +25,7 @@ const KNOWN: Record<keyof SchedulerOptions, true> = {
   allowedFailures: true,
   validate: true,
   schedulerFile: true,
+  record: true,
   config: true,
 };
 
@@ -65,6 +66,12 @@ export interface SchedulerOptions {
    * end. Default: none.
    */
   schedulerFile?: string;
+  /**
+   * File to record all that happens to the scheduler in, as lines of JSON; an existing one is replaced. Functions, arguments
+   * and small results of all clients are in it, so that only this account may read it. It slows the scheduler down and
+   * grows without end: for finding bugs. Default: none.
+   */
+  record?: string;
   /** Configuration. Default: what Dask's files and variables say, as far as permissions go. */
   config?: Config;
 }

@@ -52,6 +52,7 @@ import { schedulerIdentity } from "./identity.ts";
 import { schedulerOperations, type WorkersWanted } from "./operations.ts";
 import { type SchedulerOptions, type SchedulerSettings, schedulerSettings } from "./options.ts";
 import { type Peer, Peers } from "./peers.ts";
+import { JournalFile, Recorder } from "./recorder.ts";
 import { scatterToWorkers } from "./scatter.ts";
 import { SchedulerFile } from "./scheduler_file.ts";
 import type { Answer, AnswerTo, Effects, SchedulerEvent } from "./state/effects.ts";
@@ -81,8 +82,8 @@ export interface SchedulerParts {
   readonly platform?: Platform;
   /** Makes the machine. */
   readonly makeState?: (options: SchedulerStateOptions) => SchedulerState;
-  /** Told of all stimuli before they are handled, and of the time. */
-  readonly onStimuli?: (stimuli: readonly SchedulerStimulus[], now: number) => void;
+  /** Takes the lines of a recording of all stimuli. */
+  readonly onRecord?: (line: string) => void;
 }
 
 /** Stimuli that are answered, without the number of the answer. */
@@ -102,7 +103,7 @@ export class SchedulerShell {
   readonly finished: Promise<void>;
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #platform: Platform;
-  readonly #onStimuli: SchedulerParts["onStimuli"];
+  readonly #recorder: Recorder | undefined;
   readonly #state: SchedulerState;
   readonly #peers = new Peers();
   readonly #waiting = new Map<number, Waiting>();
@@ -115,6 +116,7 @@ export class SchedulerShell {
   readonly #started: number;
   #listener: Listener | undefined;
   #file: SchedulerFile | undefined;
+  #journal: JournalFile | undefined;
   #asks = 0;
   #scatterTurn = 0;
   #deadline: number | null = null;
@@ -125,12 +127,12 @@ export class SchedulerShell {
     const { platform = systemPlatform, makeState = (options) => new SchedulerState(options) } = parts;
     const { clock } = platform;
     this.#platform = platform;
-    this.#onStimuli = parts.onStimuli;
     this.id = `Scheduler-${platform.ids.uuid()}`;
     this.#started = clock.time();
     this.finished = this.#finish.promise;
     this.finished.catch(() => {}); // whoever waits for it sees it
     this.#state = makeState({ ...settings.state, encodeError });
+    this.#recorder = parts.onRecord === undefined ? undefined : new Recorder(settings.state, parts.onRecord);
     this.#links = links;
     this.#credentials = new Credentials(links.context);
     this.#backlogs = new Backlogs(settings.limits);
@@ -155,10 +157,17 @@ export class SchedulerShell {
     const { security, host = "", port = DEFAULT_PORT, config = currentConfig(), schedulerFile } = options;
     announceConfig(config, "scheduler");
     if (schedulerFile !== undefined) SchedulerFile.check(schedulerFile);
+    if (options.record !== undefined) JournalFile.check(options.record);
     const settings = schedulerSettings(options, config);
     const { protocol } = settings;
     const links = { ...await linkOptions(security, "scheduler", config), limits: settings.limits };
-    const shell = new SchedulerShell(settings, links, parts);
+    const journal = options.record === undefined ? undefined : await JournalFile.open(options.record);
+    const onRecord = journal === undefined ? parts.onRecord : (line: string) => journal.write(line);
+    const shell = new SchedulerShell(settings, links, {
+      ...parts,
+      ...onRecord !== undefined && { onRecord },
+    });
+    shell.#journal = journal;
     try {
       const address = protocol === "inproc" ? "inproc://" : formatAddress(protocol, host, port);
       shell.#listener = await shell.#server.listen(address, links);
@@ -257,6 +266,7 @@ export class SchedulerShell {
     this.#waiting.clear();
     await this.#pool.close();
     await this.#credentials.close();
+    this.#journal?.[Symbol.dispose]();
     this.#finish.resolve();
   }
 
@@ -285,7 +295,7 @@ export class SchedulerShell {
     if (this.#closing !== undefined) return undefined;
     const now = this.#platform.clock.time();
     try {
-      this.#onStimuli?.(stimuli, now);
+      this.#recorder?.record(stimuli, now, this.#state);
       return this.#state.handle(stimuli, now);
     } catch (error) {
       this.#fail(error);

@@ -1,0 +1,98 @@
+/**
+ * Writes what happens to a scheduler to a file, for `deno task replay`.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { messageOf } from "../internal/errors.ts";
+import { encodeEntry, JOURNAL_VERSION, type JournalEntry, type RecordedOptions } from "./state/journal.ts";
+import type { SchedulerSnapshot } from "./state/snapshot.ts";
+import type { SchedulerStimulus } from "./state/stimulus.ts";
+
+/** Stimuli between two digests of the whole state. */
+export const DIGEST_EVERY = 100;
+
+/** What a recorder asks of the machine. */
+export interface Recorded {
+  /** A copy of everything. */
+  snapshot(): SchedulerSnapshot;
+}
+
+/** SHA-256 of a snapshot, hexadecimal. */
+export function digestOf(snapshot: SchedulerSnapshot): string {
+  return createHash("sha256").update(JSON.stringify(snapshot)).digest("hex");
+}
+
+/** Turns what happens into lines. */
+export class Recorder {
+  readonly #write: (line: string) => void;
+  #count = 0;
+  #nextDigest = DIGEST_EVERY;
+
+  /** @param write Takes each line, without a line break. */
+  constructor(options: RecordedOptions, write: (line: string) => void) {
+    this.#write = write;
+    this.#put({ journal: JOURNAL_VERSION, options });
+  }
+
+  /** Notes stimuli that are about to be handled, so that those that break something are in the file as well. */
+  record(stimuli: readonly SchedulerStimulus[], now: number, machine: Recorded): void {
+    if (this.#count >= this.#nextDigest) {
+      this.#put({ digest: digestOf(machine.snapshot()) });
+      this.#nextDigest = this.#count + DIGEST_EVERY;
+    }
+    this.#count += stimuli.length;
+    this.#put({ now, stimuli });
+  }
+
+  #put(entry: JournalEntry): void {
+    this.#write(encodeEntry(entry));
+  }
+}
+
+/** A file of lines that only this account can read: functions, arguments and results of all clients are in it. */
+export class JournalFile implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #encoder = new TextEncoder();
+
+  private constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  /**
+   * Refuses what could not be written, before anything is started.
+   *
+   * @throws {Deno.errors.NotCapable} If the program may not write there; nothing is asked for.
+   */
+  static check(path: string): void {
+    if (Deno.permissions.querySync({ name: "write", path }).state === "granted") return;
+    throw new Deno.errors.NotCapable(`Cannot record to "${path}": add --allow-write=${path}`);
+  }
+
+  /** Opens it, and empties it if it is there. */
+  static async open(path: string): Promise<JournalFile> {
+    JournalFile.check(path);
+    try {
+      const file = await Deno.open(path, { write: true, create: true, mode: 0o600 });
+      // A file that was there keeps its mode: it is closed to others before anything is in it.
+      if (Deno.build.os !== "windows") await Deno.chmod(path, 0o600);
+      await file.truncate();
+      return new JournalFile(file);
+    } catch (cause) {
+      throw new Error(`Cannot record to "${path}": ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  /** Appends a line. */
+  write(line: string): void {
+    for (let rest = this.#encoder.encode(`${line}\n`); rest.length > 0;) {
+      rest = rest.subarray(this.#file.writeSync(rest));
+    }
+  }
+
+  /** Closes it. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
