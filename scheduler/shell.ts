@@ -58,6 +58,7 @@ import { SchedulerFile } from "./scheduler_file.ts";
 import type { Answer, AnswerTo, Effects, SchedulerEvent } from "./state/effects.ts";
 import type { SchedulerStateOptions } from "./state/machine.ts";
 import { checkRetireOptions, type RetireOptions } from "./state/retire.ts";
+import { FunctionBodies } from "./extensions/functions/function_bodies.ts";
 import { SchedulerState } from "./state/scheduler_state.ts";
 import type { Heartbeat, RemoveWorker, SchedulerStimulus } from "./state/stimulus.ts";
 import type { WorkerFacts } from "./state/worker_state.ts";
@@ -124,7 +125,10 @@ export class SchedulerShell {
   #closing: Promise<void> | undefined;
 
   private constructor(settings: SchedulerSettings, links: LinkOptions, parts: SchedulerParts) {
-    const { platform = systemPlatform, makeState = (options) => new SchedulerState(options) } = parts;
+    const {
+      platform = systemPlatform,
+      makeState = (options) => new SchedulerState(options, [new FunctionBodies()]),
+    } = parts;
     const { clock } = platform;
     this.#platform = platform;
     this.id = `Scheduler-${platform.ids.uuid()}`;

@@ -12,12 +12,12 @@ import type { WorkerMetrics } from "../messages/facts.ts";
 import type { HeartbeatWorkerReply } from "../messages/membership.ts";
 import type { WorkerCommand, WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import type { Answer, AnswerTo, Effects, SchedulerEvent } from "../scheduler/state/effects.ts";
-import type { SchedulerMachine } from "../scheduler/state/machine.ts";
+import { FunctionBodies } from "../scheduler/extensions/functions/function_bodies.ts";
+import type { SchedulerMachine, SchedulerStateOptions } from "../scheduler/state/machine.ts";
 import type { WorkerLoss } from "../scheduler/state/membership.ts";
 import type { RetireOptions } from "../scheduler/state/retire.ts";
 import { machineOf, SchedulerState } from "../scheduler/state/scheduler_state.ts";
 import type { SchedulerStimulus } from "../scheduler/state/stimulus.ts";
-import type { TaskGroup } from "../scheduler/state/task_group.ts";
 import type { WorkerInfo } from "../scheduler/state/worker_state.ts";
 
 /** Messages by receiver. */
@@ -34,8 +34,17 @@ export class SchedulerDriver extends SchedulerState {
   events: SchedulerEvent[] = [];
   /** Answers by number. */
   readonly answers: Map<number, Answer> = new Map();
+  /** Bodies of functions that it has. */
+  readonly functions: FunctionBodies;
   #asks = 0;
   #outbox: Outbox = { toWorker: new Map(), toClient: new Map() };
+
+  /** Makes a scheduler with all extensions. */
+  constructor(options: SchedulerStateOptions = {}) {
+    const functions = new FunctionBodies();
+    super(options, [functions]);
+    this.functions = functions;
+  }
 
   /** What nobody but tests may see. */
   get machine(): SchedulerMachine {
@@ -57,8 +66,8 @@ export class SchedulerDriver extends SchedulerState {
     return this.machine.clients;
   }
 
-  /** Groups by hash of their function. */
-  get groups(): ReadonlyMap<string, TaskGroup> {
+  /** Groups of tasks. */
+  get groups(): SchedulerMachine["groups"] {
     return this.machine.groups;
   }
 

@@ -8,6 +8,7 @@
 import { assert } from "../internal/assert.ts";
 import type { ClientReport, ClientStreamMessage, TaskRow } from "../messages/client_scheduler.ts";
 import type { Address, ClientId, FunctionHash, Key } from "../messages/common.ts";
+import { isNative } from "../messages/run_spec.ts";
 import type { ComputeTask, WorkerCommand, WorkerStreamMessage } from "../messages/worker_scheduler.ts";
 import { Serialized } from "../protocol/serialized.ts";
 import type { GraphAnnotations, UpdateGraph } from "../messages/client_scheduler.ts";
@@ -164,6 +165,7 @@ export class SimulatedWorker {
   }
 
   #compute(command: ComputeTask): void {
+    assert(isNative(command.run_spec), `${command.key} is a task of this package`);
     const [hash] = command.run_spec;
     assert(this.functions.has(hash), `${this.address} was not given function ${hash}`);
     if (this.data.has(command.key)) {
@@ -189,7 +191,7 @@ export class SimulatedWorker {
     const tasks = [...this.tasks.values()];
     const task = tasks[which % Math.max(tasks.length, 1)];
     if (task === undefined) return false;
-    for (const [key] of task.run_spec[2]) {
+    for (const key of Object.keys(task.who_has) as Key[]) {
       if (!this.data.has(key)) return this.#fetch(key);
     }
     if (outcome === "long-running") {

@@ -45,7 +45,8 @@ const rules: Rules = {
     { folder: "client/functions", imports: ["client/state", ...state] },
     { folder: "client/futures", imports: futures },
     { folder: "client/state", imports: state, pure: true },
-    { folder: "scheduler", imports: ["scheduler/state", ...roles] },
+    { folder: "scheduler", imports: ["scheduler/extensions/functions", "scheduler/state", ...roles] },
+    { folder: "scheduler/extensions/functions", imports: ["scheduler/state", ...state], pure: true },
     { folder: "scheduler/state", imports: state, pure: true },
     {
       folder: "worker",

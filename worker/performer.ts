@@ -11,8 +11,10 @@ import type { Clock } from "../internal/clock.ts";
 import type { Scope } from "../internal/scope.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { GetDataReply } from "../messages/results.ts";
+import { isNative, type NativeSpec } from "../messages/run_spec.ts";
 import { rejoined } from "../protocol/payload.ts";
 import { Serialized } from "../protocol/serialized.ts";
+import { encodeError, exceptionText } from "../protocol/remote_error.ts";
 import { encodePickle } from "../protocol/pickle_encode.ts";
 import type { ExecutionOutcome, ExecutionRequest, Executor } from "./executor/executor.ts";
 import { FeedAhead } from "./feed_ahead.ts";
@@ -113,10 +115,12 @@ export class Performer {
   #perform(instructions: readonly Instruction[]): void {
     const requests: ExecutionRequest[] = [];
     const withdrawals: Key[] = [];
+    const refused: Stimulus[] = [];
     for (const instruction of instructions) { // hot: per task
       switch (instruction.op) {
         case "execute":
-          requests.push(this.#request(instruction));
+          if (isNative(instruction.run_spec)) requests.push(this.#request(instruction, instruction.run_spec));
+          else refused.push(this.#refused(instruction));
           break;
         case "withdraw":
           withdrawals.push(instruction.key);
@@ -136,9 +140,30 @@ export class Performer {
     }
     if (requests.length > 0) this.executor.execute(requests);
     if (withdrawals.length > 0) this.executor.withdraw(withdrawals);
+    if (refused.length > 0) this.handle(refused);
   }
 
-  #request({ key, run_id, run_spec, dependencies }: Execute): ExecutionRequest {
+  /** How a task ends that is for workers of another kind. */
+  #refused({ key, run_id }: Execute): Stimulus {
+    const error = new TypeError(
+      `Cannot run task "${key}": it is serialized for another runtime, and this worker runs functions of Deno`,
+    );
+    return {
+      op: "execute-failure",
+      key,
+      run_id,
+      start: null,
+      stop: null,
+      thread: null,
+      exception: encodeError(error),
+      traceback: null,
+      exception_text: exceptionText(error),
+      traceback_text: "",
+      stimulus_id: this.stimulusId("task-erred"),
+    };
+  }
+
+  #request({ key, run_id, dependencies }: Execute, spec: NativeSpec): ExecutionRequest {
     const values: (readonly [Key, Serialized])[] = [];
     for (const dependency of dependencies) {
       const value = this.#parts.store.get(dependency);
@@ -151,9 +176,9 @@ export class Performer {
     return {
       key,
       runId: run_id,
-      functionHash: run_spec[0],
-      args: run_spec[1],
-      references: run_spec[2],
+      functionHash: spec[0],
+      args: spec[1],
+      references: spec[2],
       dependencies: values,
     };
   }

@@ -6,7 +6,6 @@
 
 import type { ClientReport } from "../../messages/client_scheduler.ts";
 import type { ClientId } from "../../messages/common.ts";
-import type { TaskGroup } from "./task_group.ts";
 import type { TaskState } from "./task_state.ts";
 
 /** One client. Fields are written by this folder only. */
@@ -15,8 +14,6 @@ export class ClientState {
   readonly id: ClientId;
   /** Tasks whose results it wants. */
   readonly wantsWhat: Set<TaskState> = new Set();
-  /** Functions whose body it sent and did not release. */
-  readonly functions: Set<TaskGroup> = new Set();
   /** When it last said something, in seconds since the epoch. */
   lastSeen: number;
   /** Messages to be sent. Owned by `Outbox`. */

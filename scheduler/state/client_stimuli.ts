@@ -5,9 +5,8 @@
  */
 
 import type { CancelKeys } from "../../messages/client_scheduler.ts";
-import type { ClientId, FunctionHash, Key } from "../../messages/common.ts";
+import type { ClientId, Key } from "../../messages/common.ts";
 import { ClientState } from "./client_state.ts";
-import { releaseBody } from "./functions.ts";
 import { wantTask } from "./graph.ts";
 import type { Afterwards, SchedulerMachine } from "./machine.ts";
 import { reportTask } from "./reports.ts";
@@ -34,9 +33,7 @@ export function removeClient(m: SchedulerMachine, id: ClientId): Afterwards {
   m.clients.delete(id);
   m.tell({ event: "client-removed", client: id });
   for (const ts of [...cs.wantsWhat]) releaseTask(m, cs, ts);
-  return () => {
-    for (const group of [...cs.functions]) releaseBody(m, group, cs);
-  };
+  return () => m.extensions.clientLeft(m, cs);
 }
 
 /** A client wants keys that others submitted. Dask leaves it waiting for one that nobody knows; we tell it. */
@@ -68,18 +65,6 @@ function releaseTask(m: SchedulerMachine, cs: ClientState, ts: TaskState): void 
   if (ts.whoWants.size > 0) return;
   if (ts.dependents.size === 0) m.recommendations.add(ts, State.FORGOTTEN);
   else if (ts.state !== State.ERRED && ts.waiters.size === 0) m.recommendations.add(ts, State.RELEASED);
-}
-
-/** A client tells what it will name no longer. */
-export function releaseFunctions(
-  m: SchedulerMachine,
-  cs: ClientState,
-  hashes: readonly FunctionHash[],
-): void {
-  for (const hash of hashes) {
-    const group = m.groups.get(hash);
-    if (group !== undefined) releaseBody(m, group, cs);
-  }
 }
 
 /** A client asks what became of a key. */

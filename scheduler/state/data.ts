@@ -6,17 +6,15 @@
  */
 
 import type { UpdateData } from "../../messages/client_scheduler.ts";
-import type { Address, FunctionHash, Key } from "../../messages/common.ts";
+import type { Address, Key } from "../../messages/common.ts";
 import type { ClientState } from "./client_state.ts";
 import { wantTask } from "./graph.ts";
-import { keySplit } from "./key_split.ts";
 import type { SchedulerMachine } from "./machine.ts";
 import { addReplica } from "./replicas.ts";
 import { holders, reportTask, tellWanters } from "./reports.ts";
-import { State, TaskState } from "./task_state.ts";
+import { State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-const NO_BODY = new Uint8Array(0);
 const NO_ANNOTATIONS: Readonly<Record<string, never>> = Object.freeze({});
 
 /** Takes note of values that workers were given. The client wants them; one that nobody holds is cancelled. */
@@ -30,7 +28,7 @@ export function updateData(m: SchedulerMachine, cs: ClientState, { who_has, nbyt
       continue;
     }
     wantTask(cs, ts);
-    if (ts.state === State.MEMORY) keep(m, ts, workers, nbytes[key] ?? -1);
+    if (ts.state === State.MEMORY) keep(ts, workers, nbytes[key] ?? -1);
     else keepNot(m, ts, workers);
     if (workers.length > 0 && ts.state === State.MEMORY) {
       tellWanters(m, ts, { op: "key-in-memory", key, type: ts.type, workers: holders(ts) });
@@ -49,20 +47,17 @@ function knownWorkers(m: SchedulerMachine, addresses: readonly Address[]): Worke
   return known;
 }
 
-/** A task in memory that nobody holds yet. Values of one kind are a group, as if one function had made them. */
+/** A task in memory that nobody holds yet. */
 function newData(m: SchedulerMachine, key: Key): TaskState {
-  const group = m.group(`data:${keySplit(key)}` as FunctionHash, key);
-  group.body ??= NO_BODY;
-  const ts = new TaskState(key, null, group, [0, m.generation, 0], m.sequence++, NO_ANNOTATIONS);
-  m.tasks.set(key, ts);
+  const ts = m.addTask(key, null, m.groups.ofName(key), [0, m.generation, 0], NO_ANNOTATIONS);
   ts.setState(State.MEMORY);
   if (m.validate) m.touched.add(ts);
   return ts;
 }
 
-function keep(m: SchedulerMachine, ts: TaskState, workers: readonly WorkerState[], nbytes: number): void {
+function keep(ts: TaskState, workers: readonly WorkerState[], nbytes: number): void {
   if (nbytes >= 0) ts.setNbytes(nbytes);
-  for (const ws of workers) addReplica(m, ts, ws);
+  for (const ws of workers) addReplica(ts, ws);
 }
 
 /** A task of that name is there and makes its result by itself; Dask would take the value for it. */

@@ -8,15 +8,13 @@
  */
 
 import type { GraphAnnotations, UpdateGraph } from "../../messages/client_scheduler.ts";
-import type { FunctionHash, Key } from "../../messages/common.ts";
-import type { RunSpec } from "../../messages/run_spec.ts";
+import type { Key } from "../../messages/common.ts";
+import type { NativeSpec } from "../../messages/run_spec.ts";
 import type { ClientState } from "./client_state.ts";
-import { addBody, dropUnusedGroup } from "./functions.ts";
 import type { SchedulerMachine } from "./machine.ts";
 import { GraphRow, orderRows } from "./order.ts";
 import { reportTask } from "./reports.ts";
-import type { TaskGroup } from "./task_group.ts";
-import { comparePriority, State, TaskState } from "./task_state.ts";
+import { comparePriority, State, type TaskState } from "./task_state.ts";
 
 /** Names of workers that a task's annotations may have when they are sent. */
 const NAMES_SENT = 100;
@@ -46,10 +44,9 @@ export function wantTask(cs: ClientState, ts: TaskState): void {
 
 /** Makes the tasks of a graph, released and wanted by nobody yet. */
 export function addTasks(m: SchedulerMachine, cs: ClientState, message: UpdateGraph): GraphTasks {
-  const touched: TaskGroup[] = [];
+  m.extensions.graphArrived(m, cs, message);
   const known: TaskState[] = [];
-  takeBodies(m, cs, message, touched);
-  const rows = collectRows(m, message, touched, known);
+  const rows = collectRows(m, message, known);
   const ordered = [...rows.values()];
   if (linkRows(m, rows)) {
     orderRows(ordered);
@@ -59,41 +56,14 @@ export function addTasks(m: SchedulerMachine, cs: ClientState, message: UpdateGr
   }
   const accepted = ordered.filter((row) => accept(m, cs, row));
   if (accepted.length + known.length > 0) beginGeneration(m, message.fifo_timeout);
-  const created = createTasks(m, accepted, message);
-  for (const group of touched) dropUnusedGroup(m, group);
-  return { created, known };
-}
-
-function takeBodies(m: SchedulerMachine, cs: ClientState, message: UpdateGraph, touched: TaskGroup[]): void {
-  const names = new Map<FunctionHash, Key>();
-  for (const { function: hash, tasks } of message.groups) {
-    const key = tasks[0]?.[0];
-    if (key !== undefined && !names.has(hash)) names.set(hash, key);
-  }
-  for (const name in message.functions) {
-    const hash = name as FunctionHash;
-    const body = message.functions[hash];
-    if (body === undefined) continue;
-    const group = m.group(hash, names.get(hash) ?? hash as string as Key);
-    addBody(group, body, cs);
-    touched.push(group);
-  }
+  return { created: createTasks(m, accepted, message), known };
 }
 
 /** Rows of tasks that are new. */
-function collectRows(
-  m: SchedulerMachine,
-  message: UpdateGraph,
-  touched: TaskGroup[],
-  known: TaskState[],
-): Map<Key, GraphRow> {
+function collectRows(m: SchedulerMachine, message: UpdateGraph, known: TaskState[]): Map<Key, GraphRow> {
   const rows = new Map<Key, GraphRow>();
   for (const { function: hash, tasks } of message.groups) {
-    const first = tasks[0];
-    if (first === undefined) continue;
-    const group = m.group(hash, first[0]);
-    touched.push(group);
-    const refusal = group.body === null ? "unknown function" : "";
+    const refusal = m.extensions.refusal(hash);
     for (const row of tasks) {
       const ts = m.tasks.get(row[0]);
       if (ts !== undefined) known.push(ts);
@@ -140,19 +110,18 @@ function createTasks(m: SchedulerMachine, rows: readonly GraphRow[], message: Up
   const sent = annotationsToSend(annotations);
   const created: TaskState[] = [];
   for (const row of rows) {
-    const spec: RunSpec = [row.hash, row.row[1], row.row[2]];
+    const spec: NativeSpec = [row.hash, row.row[1], row.row[2]];
     const priority = [userPriority, m.generation, row.order];
-    const ts = new TaskState(row.key, spec, m.group(row.hash, row.key), priority, m.sequence++, sent);
+    const ts = m.addTask(row.key, spec, m.groups.ofFunction(row.hash, row.key), priority, sent);
     annotate(ts, annotations);
-    m.tasks.set(row.key, ts);
     created.push(ts);
   }
-  for (const ts of created) {
-    for (const [key] of ts.runSpec?.[2] ?? []) {
+  created.forEach((ts, i) => {
+    for (const [key] of rows[i]?.row[2] ?? []) {
       const dts = m.tasks.get(key);
       if (dts !== undefined) ts.addDependency(dts);
     }
-  }
+  });
   return created;
 }
 

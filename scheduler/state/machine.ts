@@ -4,26 +4,22 @@
  * @module
  */
 
-import type { Address, ClientId, FunctionHash, Key } from "../../messages/common.ts";
-import { Heap } from "../../internal/heap.ts";
+import { assert } from "../../internal/assert.ts";
 import { Recommendations } from "../../internal/recommendations.ts";
 import { Story } from "../../internal/story.ts";
+import type { Address, ClientId, Key, Priority } from "../../messages/common.ts";
+import { type RunSpec, type Runtime, runtimeOf } from "../../messages/run_spec.ts";
 import type { ClientState } from "./client_state.ts";
 import type { Answer, SchedulerEvent } from "./effects.ts";
+import { type Extension, Extensions } from "./extension.ts";
 import { OutboxBuilder } from "./outbox.ts";
-import { TaskGroup } from "./task_group.ts";
-import {
-  type ErrorPayload,
-  runsBefore,
-  type State,
-  STATE_NAMES,
-  type StateName,
-  type TaskState,
-} from "./task_state.ts";
+import { Pool } from "./pool.ts";
 import type { Retirement, RetireRequest } from "./retire.ts";
+import type { TaskGroup } from "./task_group.ts";
+import { TaskGroups } from "./task_groups.ts";
+import { type ErrorPayload, type State, STATE_NAMES, type StateName, TaskState } from "./task_state.ts";
 import type { Wait } from "./waits.ts";
 import type { WorkerState } from "./worker_state.ts";
-import { keySplit } from "./key_split.ts";
 
 /** What can be set; the names follow Dask's configuration. */
 export interface SchedulerStateOptions {
@@ -60,8 +56,6 @@ export interface SchedulerStateOptions {
 /** What a stimulus leaves to be done once the transitions that it recommended were made. */
 export type Afterwards = (() => void) | void;
 
-/** Durations of functions that have no tasks now are kept for so many. */
-const REMEMBERED_DURATIONS = 4096;
 /** Bytes of the pickle of a type's name, at most, and how many are remembered. */
 const TYPE_BYTES = 4096;
 const TYPES_MAX = 1000;
@@ -74,8 +68,6 @@ export class SchedulerMachine {
   readonly workerSaturation: number;
   /** See {@linkcode SchedulerStateOptions.workerQueueTime}. */
   readonly workerQueueTime: number;
-  /** See {@linkcode SchedulerStateOptions.defaultTaskDurations}. */
-  readonly defaultTaskDurations: Readonly<Record<string, number>>;
   /** See {@linkcode SchedulerStateOptions.allowedFailures}. */
   readonly allowedFailures: number;
   /** See {@linkcode SchedulerStateOptions.transitionCounterMax}. */
@@ -93,39 +85,19 @@ export class SchedulerMachine {
   readonly workers: Map<Address, WorkerState> = new Map();
   /** Registered clients. */
   readonly clients: Map<ClientId, ClientState> = new Map();
-  /** Functions that have tasks or a body. */
-  readonly groups: Map<FunctionHash, TaskGroup> = new Map();
+  /** Groups of tasks. */
+  readonly groups: TaskGroups;
+  /** What was added to the machine. */
+  readonly extensions: Extensions;
 
   /** Workers by address, with and without scheme, by name and by host: what a restriction may say. */
   readonly workersByName: Map<string, Set<WorkerState>> = new Map();
-  /** Workers in the order of their addresses. */
-  sortedWorkers: WorkerState[] = [];
-  /** Workers that take tasks. */
-  readonly running: Set<WorkerState> = new Set();
-  /** Running workers that lack work. */
-  readonly idle: Set<WorkerState> = new Set();
-  /** Running workers that take another root-ish task (Dask's `idle_task_count`). */
-  readonly notFull: Set<WorkerState> = new Set();
-  /** Running workers that have more than their share. */
-  readonly saturated: Set<WorkerState> = new Set();
-  /** Ready tasks for which all workers are full. */
-  readonly queued: Heap<TaskState> = new Heap(runsBefore);
-  /** Ready tasks that no worker may run. */
-  readonly unrunnable: Set<TaskState> = new Set();
-  /** Functions that workers are busy with. */
-  readonly activeGroups: Set<TaskGroup> = new Set();
-  /** Durations of functions without tasks, the one used last at the end. */
-  readonly #durations: Map<FunctionHash, number> = new Map();
+  /** Pools that have, or had, workers or tasks. */
+  readonly pools: Pool[] = [];
   readonly #types: Map<string, Uint8Array> = new Map();
 
-  /** Threads of all workers. */
-  totalNthreads = 0;
-  /** Bytes that all workers must fetch. */
-  networkBytes = 0;
   /** Bytes per second between workers. */
   bandwidth: number;
-  /** Assignments of tasks to workers so far. */
-  placements = 0;
   /** Number of the last assignment. */
   runId = 0;
   /** Grows with every task made. */
@@ -165,11 +137,12 @@ export class SchedulerMachine {
   stimulusId = "";
 
   /** Makes an empty machine. */
-  constructor(options: SchedulerStateOptions) {
+  constructor(options: SchedulerStateOptions, extensions: readonly Extension[]) {
+    this.extensions = new Extensions(extensions);
+    this.groups = new TaskGroups(options.defaultTaskDurations ?? {});
     this.validate = options.validate ?? false;
     this.workerSaturation = options.workerSaturation ?? 1.1;
     this.workerQueueTime = options.workerQueueTime ?? 0.1;
-    this.defaultTaskDurations = options.defaultTaskDurations ?? {};
     this.allowedFailures = options.allowedFailures ?? 3;
     this.transitionCounterMax = options.transitionCounterMax ?? 0;
     this.workerTtl = options.workerTtl ?? Infinity;
@@ -184,7 +157,9 @@ export class SchedulerMachine {
 
   /** Number of ready tasks that wait for a worker. */
   get queuedCount(): number {
-    return this.queued.size + this.unrunnable.size;
+    let count = 0;
+    for (const { queued, unrunnable } of this.pools) count += queued.size + unrunnable.size;
+    return count;
   }
 
   /** Whether no task waits or runs. */
@@ -236,31 +211,30 @@ export class SchedulerMachine {
     return copy;
   }
 
-  /** The group of a function; made if it is not known, and named after `key`. */
-  group(hash: FunctionHash, key: Key): TaskGroup {
-    const known = this.groups.get(hash);
-    if (known !== undefined) return known;
-    const name = keySplit(key);
-    const preset = Object.hasOwn(this.defaultTaskDurations, name)
-      ? this.defaultTaskDurations[name]
-      : undefined;
-    const group = new TaskGroup(hash, name, this.#durations.get(hash) ?? preset ?? -1);
-    this.groups.set(hash, group);
-    return group;
+  /** The workers that run tasks of a kind. */
+  pool(runtime: Runtime): Pool { // hot: per task
+    for (let i = 0; i < this.pools.length; i++) {
+      const pool = this.pools[i];
+      if (pool !== undefined && pool.runtime === runtime) return pool;
+    }
+    const pool = new Pool(runtime);
+    this.pools.push(pool);
+    return pool;
   }
 
-  /** Forgets a group that has neither tasks nor owners, except how long its tasks took. */
-  dropGroup(group: TaskGroup): void {
-    this.groups.delete(group.hash);
-    this.#durations.delete(group.hash);
-    if (group.durationAverage < 0) return;
-    this.#durations.set(group.hash, group.durationAverage);
-    if (this.#durations.size > REMEMBERED_DURATIONS) {
-      for (const oldest of this.#durations.keys()) {
-        this.#durations.delete(oldest);
-        break;
-      }
-    }
+  /** Makes a released task; one without a run spec is a value, and runs nowhere. */
+  addTask( // hot: per task
+    key: Key,
+    runSpec: RunSpec | null,
+    group: TaskGroup,
+    priority: Priority,
+    annotations: Readonly<Record<string, unknown>>,
+  ): TaskState {
+    assert(!this.tasks.has(key), () => `Task "${key}" is made twice`);
+    const pool = runSpec === null ? null : this.pool(runtimeOf(runSpec));
+    const ts = new TaskState(key, runSpec, pool, group, priority, this.sequence++, annotations);
+    this.tasks.set(key, ts);
+    return ts;
   }
 }
 

@@ -7,7 +7,6 @@
 import type { Key } from "../../messages/common.ts";
 import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
 import { KilledWorker } from "./errors.ts";
-import { forgetWorkerFunctions } from "./functions.ts";
 import type { Afterwards, SchedulerMachine } from "./machine.ts";
 import { checkIdleSaturated, validWorkers } from "./placement.ts";
 import { removeReplica } from "./replicas.ts";
@@ -16,6 +15,8 @@ import { transition } from "./transitions.ts";
 import type { AddWorker, Heartbeat, RemoveWorker } from "./stimulus.ts";
 import { withoutScheme, type WorkerInfo, WorkerState } from "./worker_state.ts";
 
+/** What registered workers run: those of Dask are refused before. */
+const RUNTIME = "deno";
 /** Bytes per second that no link has. */
 const BANDWIDTH_MAX = 1e15;
 
@@ -34,19 +35,18 @@ export function addWorker(m: SchedulerMachine, { ask, worker }: AddWorker): void
   const refusal = refusalOf(m, worker);
   m.answer(ask, { op: "add-worker", ...refusal !== undefined && { refusal } });
   if (refusal !== undefined) return;
-  const ws = new WorkerState(worker, m.now);
+  const ws = new WorkerState(worker, m.pool(RUNTIME), m.now);
   m.workers.set(ws.address, ws);
-  m.totalNthreads += ws.nthreads;
+  ws.pool.add(ws);
   for (const name of namesOf(ws)) {
     const named = m.workersByName.get(name);
     if (named === undefined) m.workersByName.set(name, new Set([ws]));
     else named.add(ws);
   }
-  m.sortedWorkers = [...m.sortedWorkers, ws].sort(byAddress);
   m.hasReplicaNews = true;
   m.tell({ event: "worker-added", worker: ws.address, name: ws.name });
   if (ws.status !== "running") return;
-  m.running.add(ws);
+  ws.pool.running.add(ws);
   checkIdleSaturated(m, ws);
   scheduleUnrunnable(m, ws);
 }
@@ -59,10 +59,6 @@ function refusalOf(m: SchedulerMachine, { address, name }: WorkerInfo): string |
   return undefined;
 }
 
-function byAddress(left: WorkerState, right: WorkerState): number {
-  return left.address < right.address ? -1 : 1;
-}
-
 function namesOf(ws: WorkerState): Set<string> {
   return new Set([ws.address, withoutScheme(ws.address), ws.name, ws.host]);
 }
@@ -70,7 +66,7 @@ function namesOf(ws: WorkerState): Set<string> {
 /** Has tasks placed that waited for a worker such as this one. */
 export function scheduleUnrunnable(m: SchedulerMachine, ws: WorkerState): void {
   const runnable: TaskState[] = [];
-  for (const ts of m.unrunnable) {
+  for (const ts of ws.pool.unrunnable) {
     const valid = validWorkers(m, ts);
     if (valid === null || valid.has(ws) || ts.looseRestrictions) runnable.push(ts);
   }
@@ -123,18 +119,17 @@ export function removeWorker(
 
 function unregister(m: SchedulerMachine, ws: WorkerState): void {
   m.workers.delete(ws.address);
-  m.totalNthreads -= ws.nthreads;
   for (const name of namesOf(ws)) {
     const named = m.workersByName.get(name);
     named?.delete(ws);
     if (named?.size === 0) m.workersByName.delete(name);
   }
-  m.sortedWorkers = m.sortedWorkers.filter((other) => other !== ws);
   ws.status = "closed";
   m.hasReplicaNews = true;
-  m.running.delete(ws);
+  ws.pool.running.delete(ws);
+  ws.pool.remove(ws);
   checkIdleSaturated(m, ws);
-  forgetWorkerFunctions(ws);
+  m.extensions.workerLeft(m, ws);
 }
 
 function giveUp(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
@@ -157,7 +152,7 @@ export function heartbeatWorker(
   ws.metrics = metrics;
   for (const key in executing) {
     const seconds = executing[key];
-    if (typeof seconds === "number") m.tasks.get(key as Key)?.group.addExecTime(seconds);
+    if (typeof seconds === "number") m.tasks.get(key as Key)?.group.prefix.addExecTime(seconds);
   }
   return { status: "OK", time: m.now, "heartbeat-interval": heartbeatInterval(m.workers.size) };
 }

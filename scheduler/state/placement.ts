@@ -4,7 +4,9 @@
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import type { SchedulerMachine } from "./machine.ts";
+import type { Pool } from "./pool.ts";
 import { ROOTISH_DEPENDENCIES } from "./task_group.ts";
 import { State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
@@ -15,11 +17,17 @@ const MANY_WORKERS = 20;
 /** Short tasks that a worker holds per thread at most, however short they are. */
 const MAX_SHORT_TASKS_PER_THREAD = 256;
 
+/** The workers that can run a task. */
+export function poolOf(ts: TaskState): Pool {
+  assert(ts.pool !== null, () => `"${ts.key}" is a value, and is to be placed`);
+  return ts.pool;
+}
+
 /** Whether `ts` has few inputs and many siblings, so that it must not be sent before there is room. */
-export function isRootish(m: SchedulerMachine, ts: TaskState): boolean {
+export function isRootish(ts: TaskState): boolean {
   if (ts.restrictions !== null) return false;
   const { size, dependencies } = ts.group;
-  if (size <= m.totalNthreads * 2 || dependencies.size >= ROOTISH_DEPENDENCIES) return false;
+  if (size <= poolOf(ts).nthreads * 2 || dependencies.size >= ROOTISH_DEPENDENCIES) return false;
   if (dependencies.size === 0) return true;
   let tasks = 0;
   for (const group of dependencies) tasks += group.size;
@@ -29,15 +37,15 @@ export function isRootish(m: SchedulerMachine, ts: TaskState): boolean {
 /** Seconds of work that a worker has, transfers included. */
 export function occupancy(m: SchedulerMachine, ws: WorkerState): number {
   let seconds = 0;
-  for (const [group, count] of ws.groupCounts) seconds += group.duration * count;
+  for (const [prefix, count] of ws.prefixCounts) seconds += prefix.duration * count;
   return seconds + ws.networkBytes / m.bandwidth;
 }
 
-/** Seconds of work that all workers have. */
-export function totalOccupancy(m: SchedulerMachine): number {
+/** Seconds of work that all workers of a pool have. */
+export function totalOccupancy(m: SchedulerMachine, pool: Pool): number {
   let seconds = 0;
-  for (const group of m.activeGroups) seconds += group.duration * group.processing;
-  return seconds + m.networkBytes / m.bandwidth;
+  for (const prefix of pool.activePrefixes) seconds += prefix.duration * prefix.processing;
+  return seconds + pool.networkBytes / m.bandwidth;
 }
 
 /**
@@ -53,55 +61,60 @@ export function isWorkerFull(m: SchedulerMachine, ws: WorkerState): boolean {
   if (busy < Math.max(Math.ceil(m.workerSaturation * nthreads), 1)) return false;
   if (m.workerQueueTime <= 0 || busy >= nthreads * MAX_SHORT_TASKS_PER_THREAD) return true;
   let seconds = 0;
-  for (const [group, count] of ws.groupCounts) seconds += Math.min(group.duration, m.workerQueueTime) * count;
+  for (const [prefix, count] of ws.prefixCounts) {
+    seconds += Math.min(prefix.duration, m.workerQueueTime) * count;
+  }
   return seconds >= nthreads * m.workerQueueTime;
 }
 
 /** Sorts a worker into idle, saturated, full. To be called after its load changed. */
 export function checkIdleSaturated(m: SchedulerMachine, ws: WorkerState): void {
-  if (ws.status !== "running" || !m.running.has(ws)) {
-    m.saturated.delete(ws);
-    m.idle.delete(ws);
-    m.notFull.delete(ws);
+  const { pool } = ws;
+  if (ws.status !== "running" || !pool.running.has(ws)) {
+    pool.saturated.delete(ws);
+    pool.idle.delete(ws);
+    pool.notFull.delete(ws);
     return;
   }
   const tasks = ws.processing.size;
   if (tasks < ws.nthreads) {
-    m.saturated.delete(ws);
-    m.idle.add(ws);
+    pool.saturated.delete(ws);
+    pool.idle.add(ws);
   } else {
     compareWithOthers(m, ws, tasks);
   }
-  if (isWorkerFull(m, ws)) m.notFull.delete(ws);
-  else m.notFull.add(ws);
+  if (isWorkerFull(m, ws)) pool.notFull.delete(ws);
+  else pool.notFull.add(ws);
 }
 
 function compareWithOthers(m: SchedulerMachine, ws: WorkerState, tasks: number): void {
+  const { pool } = ws;
   const own = occupancy(m, ws);
-  const average = totalOccupancy(m) / m.totalNthreads;
-  m.saturated.delete(ws);
+  const average = totalOccupancy(m, pool) / pool.nthreads;
+  pool.saturated.delete(ws);
   if (own < ws.nthreads * average / 2) {
-    m.idle.add(ws);
+    pool.idle.add(ws);
     return;
   }
-  m.idle.delete(ws);
+  pool.idle.delete(ws);
   if (tasks > ws.nthreads) {
     const pending = own * (tasks - ws.nthreads) / (tasks * ws.nthreads);
-    if (pending > 0.4 && pending > 1.9 * average) m.saturated.add(ws);
+    if (pending > 0.4 && pending > 1.9 * average) pool.saturated.add(ws);
   }
 }
 
 /** A worker for a root-ish task; `null` if all are full. */
 export function decideWorkerRootish(m: SchedulerMachine, ts: TaskState): WorkerState | null {
   if (m.workerSaturation === Infinity) return decideWorkerBySiblings(m, ts);
+  const { notFull } = poolOf(ts);
   let best: WorkerState | null = null;
   let load = Infinity;
-  for (const ws of m.notFull) {
+  for (const ws of notFull) {
     const own = ws.processing.size / ws.nthreads;
     if (own >= load) continue;
     // Durations may have grown since this worker was looked at.
     if (m.workerQueueTime > 0 && isWorkerFull(m, ws)) {
-      m.notFull.delete(ws);
+      notFull.delete(ws);
     } else {
       best = ws;
       load = own;
@@ -112,14 +125,15 @@ export function decideWorkerRootish(m: SchedulerMachine, ts: TaskState): WorkerS
 
 /** Without queuing, siblings go to the same worker (`decide_worker_rootish_queuing_disabled`). */
 function decideWorkerBySiblings(m: SchedulerMachine, ts: TaskState): WorkerState | null {
-  const pool = m.idle.size > 0 ? m.idle : m.running;
-  if (pool.size === 0) return null;
+  const pool = poolOf(ts);
+  const candidates = pool.idle.size > 0 ? pool.idle : pool.running;
+  if (candidates.size === 0) return null;
   const { group } = ts;
   let ws = group.lastWorker;
-  if (ws === null || group.lastWorkerTasksLeft === 0 || !m.running.has(ws)) {
-    ws = best(m, ts, pool);
+  if (ws === null || group.lastWorkerTasksLeft === 0 || !pool.running.has(ws)) {
+    ws = best(m, ts, candidates);
     if (ws === null) return null;
-    group.lastWorkerTasksLeft = Math.floor(group.size / m.totalNthreads * ws.nthreads);
+    group.lastWorkerTasksLeft = Math.floor(group.size / pool.nthreads * ws.nthreads);
   }
   const left = (group.counts[State.RELEASED] ?? 0) + (group.counts[State.WAITING] ?? 0);
   group.lastWorker = left > 1 ? ws : null;
@@ -129,20 +143,22 @@ function decideWorkerBySiblings(m: SchedulerMachine, ts: TaskState): WorkerState
 
 /** A worker for a task that is not root-ish; `null` if none may run it. */
 export function decideWorkerNonRootish(m: SchedulerMachine, ts: TaskState): WorkerState | null {
-  if (m.running.size === 0) return null;
+  const pool = poolOf(ts);
+  if (pool.running.size === 0) return null;
   let valid = validWorkers(m, ts);
-  if (valid === null && m.running.size < m.workers.size) valid = m.running;
+  if (valid === null && pool.running.size < pool.workers.length) valid = pool.running;
   if (ts.dependencies.size > 0 || valid !== null) return decideWorker(m, ts, valid);
-  return m.sortedWorkers.length < MANY_WORKERS ? leastOccupied(m) : byTurns(m);
+  return pool.workers.length < MANY_WORKERS ? leastOccupied(m, pool) : byTurns(pool);
 }
 
-/** Running workers that the restrictions allow, `null` for all. */
+/** Running workers of the pool that the restrictions allow, `null` for all. */
 export function validWorkers(m: SchedulerMachine, ts: TaskState): Set<WorkerState> | null {
   if (ts.restrictions === null) return null;
+  const { running } = poolOf(ts);
   const valid = new Set<WorkerState>();
   for (const name of namesThatCount(m, ts.restrictions)) {
     for (const ws of m.workersByName.get(name) ?? []) {
-      if (m.running.has(ws)) valid.add(ws);
+      if (running.has(ws)) valid.add(ws);
     }
   }
   return valid;
@@ -167,18 +183,19 @@ function decideWorker(
   ts: TaskState,
   valid: Set<WorkerState> | null,
 ): WorkerState | null {
+  const { running } = poolOf(ts);
   let only: WorkerState | null = null;
   let several: Set<WorkerState> | null = null;
   for (const dts of ts.dependencies) {
     for (const ws of dts.whoHas) {
-      if (ws === only || !m.running.has(ws) || (valid !== null && !valid.has(ws))) continue;
+      if (ws === only || !running.has(ws) || (valid !== null && !valid.has(ws))) continue;
       if (only === null) only = ws;
       else (several ??= new Set([only])).add(ws);
     }
   }
   if (several !== null) return best(m, ts, several);
   if (only !== null) return only;
-  if (valid === null) return best(m, ts, m.running);
+  if (valid === null) return best(m, ts, running);
   if (valid.size > 0) return best(m, ts, valid);
   return ts.looseRestrictions ? decideWorker(m, ts, null) : null;
 }
@@ -207,11 +224,12 @@ function communicationCost(m: SchedulerMachine, ts: TaskState, ws: WorkerState):
 }
 
 /** The idle worker with least work; those without any take turns. */
-function leastOccupied(m: SchedulerMachine): WorkerState | null {
-  const pool = m.idle.size > 0 ? m.sortedWorkers.filter((ws) => m.idle.has(ws)) : m.sortedWorkers;
+function leastOccupied(m: SchedulerMachine, pool: Pool): WorkerState | null {
+  const { idle, workers, placements } = pool;
+  const candidates = idle.size > 0 ? workers.filter((ws) => idle.has(ws)) : workers;
   let found: WorkerState | null = null;
   let least = Infinity;
-  for (const ws of pool) {
+  for (const ws of candidates) {
     const own = occupancy(m, ws);
     if (own < least) {
       found = ws;
@@ -219,19 +237,18 @@ function leastOccupied(m: SchedulerMachine): WorkerState | null {
     }
   }
   if (least > 0) return found;
-  for (let i = 0; i < pool.length; i++) {
-    const ws = pool[(i + m.placements) % pool.length];
+  for (let i = 0; i < candidates.length; i++) {
+    const ws = candidates[(i + placements) % candidates.length];
     if (ws !== undefined && occupancy(m, ws) === 0) return ws;
   }
   return found;
 }
 
 /** The next idle worker, or the next one if none is. */
-function byTurns(m: SchedulerMachine): WorkerState | null {
-  const pool = m.sortedWorkers;
-  for (let i = 0; i < pool.length; i++) {
-    const ws = pool[(i + m.placements) % pool.length];
-    if (ws !== undefined && (m.idle.size === 0 || m.idle.has(ws))) return ws;
+function byTurns({ idle, workers, placements }: Pool): WorkerState | null {
+  for (let i = 0; i < workers.length; i++) {
+    const ws = workers[(i + placements) % workers.length];
+    if (ws !== undefined && (idle.size === 0 || idle.has(ws))) return ws;
   }
   return null;
 }

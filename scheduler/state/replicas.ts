@@ -5,15 +5,16 @@
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import type { SchedulerMachine } from "./machine.ts";
 import { checkIdleSaturated } from "./placement.ts";
 import type { TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 /** A worker got a copy of a result. */
-export function addReplica(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
+export function addReplica(ts: TaskState, ws: WorkerState): void {
   if (ws.hasWhat.has(ts)) return;
-  if (ws.needsWhat.delete(ts)) subtractNetwork(m, ws, ts.size);
+  if (ws.needsWhat.delete(ts)) subtractNetwork(ws, ts.size);
   ts.addHolder(ws);
   ws.nbytes += ts.size;
   ws.hasWhat.add(ts);
@@ -40,14 +41,14 @@ export function freeReplicas(m: SchedulerMachine, ts: TaskState): void {
 export function addToProcessing(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   ws.processing.add(ts);
   ts.processingOn = ws;
-  countTask(m, ts, ws);
+  countTask(ts, ws);
   for (const dts of ts.dependencies) {
     if (ws.hasWhat.has(dts)) continue;
     const needed = ws.needsWhat.get(dts) ?? 0;
     ws.needsWhat.set(dts, needed + 1);
     if (needed === 0) {
       ws.networkBytes += dts.size;
-      m.networkBytes += dts.size;
+      ws.pool.networkBytes += dts.size;
     }
   }
   checkIdleSaturated(m, ws);
@@ -57,7 +58,7 @@ export function addToProcessing(m: SchedulerMachine, ts: TaskState, ws: WorkerSt
 export function addToLongRunning(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   if (ws.longRunning.has(ts)) return;
   ws.longRunning.add(ts);
-  discountTask(m, ts, ws);
+  discountTask(ts, ws);
   checkIdleSaturated(m, ws);
 }
 
@@ -67,42 +68,43 @@ export function exitProcessing(m: SchedulerMachine, ts: TaskState): WorkerState 
   if (ws === null) return null;
   ts.processingOn = null;
   ws.processing.delete(ts);
-  if (!ws.longRunning.delete(ts)) discountTask(m, ts, ws);
-  for (const dts of ts.dependencies) needLess(m, dts, ws);
+  if (!ws.longRunning.delete(ts)) discountTask(ts, ws);
+  for (const dts of ts.dependencies) needLess(dts, ws);
   if (m.workers.get(ws.address) !== ws) return null;
   checkIdleSaturated(m, ws);
   return ws;
 }
 
 /** A worker needs a result for one task less. */
-export function needLess(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
+export function needLess(ts: TaskState, ws: WorkerState): void {
   const needed = ws.needsWhat.get(ts);
   if (needed === undefined) return;
   if (needed > 1) {
     ws.needsWhat.set(ts, needed - 1);
   } else {
     ws.needsWhat.delete(ts);
-    subtractNetwork(m, ws, ts.size);
+    subtractNetwork(ws, ts.size);
   }
 }
 
-function countTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
-  const { group } = ts;
-  ws.groupCounts.set(group, (ws.groupCounts.get(group) ?? 0) + 1);
-  if (group.processing++ === 0) m.activeGroups.add(group);
+function countTask(ts: TaskState, ws: WorkerState): void {
+  const { prefix } = ts.group;
+  ws.prefixCounts.set(prefix, (ws.prefixCounts.get(prefix) ?? 0) + 1);
+  if (prefix.processing++ === 0) ws.pool.activePrefixes.add(prefix);
 }
 
-function discountTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
-  const { group } = ts;
-  const count = (ws.groupCounts.get(group) ?? 0) - 1;
-  if (count > 0) ws.groupCounts.set(group, count);
-  else ws.groupCounts.delete(group);
-  if (--group.processing === 0) m.activeGroups.delete(group);
+function discountTask(ts: TaskState, ws: WorkerState): void {
+  const { prefix } = ts.group;
+  const count = (ws.prefixCounts.get(prefix) ?? 0) - 1;
+  assert(count >= 0, () => `Worker ${ws.address} is done with "${ts.key}", and was not busy with it`);
+  if (count > 0) ws.prefixCounts.set(prefix, count);
+  else ws.prefixCounts.delete(prefix);
+  if (--prefix.processing === 0) ws.pool.activePrefixes.delete(prefix);
 }
 
 /** Sizes may have changed since they were added: never below zero, and nothing is left when nothing is needed. */
-function subtractNetwork(m: SchedulerMachine, ws: WorkerState, nbytes: number): void {
+function subtractNetwork(ws: WorkerState, nbytes: number): void {
   const amount = ws.needsWhat.size === 0 ? ws.networkBytes : Math.min(nbytes, ws.networkBytes);
   ws.networkBytes -= amount;
-  m.networkBytes -= amount;
+  ws.pool.networkBytes -= amount;
 }

@@ -8,7 +8,6 @@ import type { Address } from "../../messages/common.ts";
 import type { ClientReport } from "../../messages/client_scheduler.ts";
 import { assert } from "../../internal/assert.ts";
 import type { ClientState } from "./client_state.ts";
-import { registerFunction } from "./functions.ts";
 import type { SchedulerMachine } from "./machine.ts";
 import { State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
@@ -19,7 +18,7 @@ const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 export function sendTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   const { runSpec } = ts;
   assert(runSpec !== null, () => `Task "${ts.key}" is data, and is to run`);
-  registerFunction(m, ts.group, ws);
+  m.extensions.taskPlaced(m, ts, ws);
   ts.runId = ++m.runId;
   let whoHas: Readonly<Record<string, readonly Address[]>> = NOTHING;
   let nbytes: Readonly<Record<string, number>> = NOTHING;

@@ -1,7 +1,7 @@
 /** What of peers' messages the state machine keeps: it must not keep whole messages alive, nor grow by odd fields. */
 
 import { assert, assertEquals } from "@std/assert";
-import type { Key } from "../../messages/common.ts";
+import type { FunctionHash, Key } from "../../messages/common.ts";
 import type { WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import { A, ALICE, SchedulerFixture } from "../../testing/scheduler_fixture.ts";
 import { taskFinished, updateGraph } from "../../testing/scheduler_simulation.ts";
@@ -48,7 +48,7 @@ Deno.test("SchedulerState keeps the bodies of functions, and not the messages th
   const body = partOfMessage([7, 7]);
   const graph = updateGraph([["x", [], "f"]]);
   fixture.client(ALICE, { ...graph, functions: { f: body } } as typeof graph);
-  const kept = fixture.state.groups.get("f")?.body;
+  const kept = fixture.state.functions.bodies.get("f" as FunctionHash)?.bytes;
   assertEquals([kept?.length, kept?.buffer.byteLength], [2, 2]);
 });
 

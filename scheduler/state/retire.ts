@@ -11,6 +11,7 @@
 import type { Address, WorkerStatus } from "../../messages/common.ts";
 import type { Afterwards, SchedulerMachine } from "./machine.ts";
 import { removeWorker } from "./membership.ts";
+import type { Pool } from "./pool.ts";
 import { holders } from "./reports.ts";
 import type { Retire } from "./stimulus.ts";
 import type { TaskState } from "./task_state.ts";
@@ -156,8 +157,8 @@ function look(m: SchedulerMachine, retirement: Retirement, now: number): number 
     }
     unsafe++;
     const before = asked.get(ts);
-    const isAsked = before !== undefined && m.running.has(before);
-    const receiver = isAsked ? before : findReceiver(m, ts, planned);
+    const isAsked = before !== undefined && before.pool.running.has(before);
+    const receiver = isAsked ? before : findReceiver(worker.pool, ts, planned);
     if (receiver === null) {
       stuck++;
       continue;
@@ -243,15 +244,15 @@ function isSafe(ts: TaskState): boolean {
   return false;
 }
 
-/** The running worker that holds least, and has no copy (`_find_recipient`). */
+/** The running worker of a pool that holds least, and has no copy (`_find_recipient`). */
 function findReceiver(
-  m: SchedulerMachine,
+  { running }: Pool,
   ts: TaskState,
   planned: ReadonlyMap<WorkerState, number>,
 ): WorkerState | null {
   let found: WorkerState | null = null;
   let least = Infinity;
-  for (const ws of m.running) {
+  for (const ws of running) {
     if (ts.whoHas.has(ws)) continue;
     const nbytes = ws.nbytes + (planned.get(ws) ?? 0);
     if (nbytes < least) {

@@ -10,6 +10,7 @@ import type { StoryEntry } from "../../internal/story.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
 import { checkIdle, idleDeadline } from "./idle.ts";
 import type { Effects } from "./effects.ts";
+import type { Extension } from "./extension.ts";
 import { type Afterwards, SchedulerMachine, type SchedulerStateOptions } from "./machine.ts";
 import { heartbeatInterval } from "./membership.ts";
 import { totalOccupancy } from "./placement.ts";
@@ -22,7 +23,7 @@ import {
   workersToRetire,
 } from "./retire.ts";
 import { removeSilent, silenceDeadline, silentWorkers } from "./silence.ts";
-import { prefixStates, type SchedulerSnapshot, snapshot } from "./snapshot.ts";
+import { type SchedulerSnapshot, snapshot } from "./snapshot.ts";
 import { causeOf, handleClient, handleStimulus } from "./stimuli.ts";
 import type { SchedulerStimulus } from "./stimulus.ts";
 import type { StateName } from "./task_state.ts";
@@ -45,9 +46,9 @@ export class SchedulerState {
   }
   readonly #machine: SchedulerMachine;
 
-  /** Makes a scheduler without workers and clients. */
-  constructor(options: SchedulerStateOptions = {}) {
-    this.#machine = new SchedulerMachine(options);
+  /** Makes a scheduler without workers and clients. Extensions are its own: no other scheduler may have them. */
+  constructor(options: SchedulerStateOptions, extensions: readonly Extension[]) {
+    this.#machine = new SchedulerMachine(options, extensions);
   }
 
   /**
@@ -116,12 +117,16 @@ export class SchedulerState {
 
   /** Threads of all workers. */
   get totalNthreads(): number {
-    return this.#machine.totalNthreads;
+    let count = 0;
+    for (const pool of this.#machine.pools) count += pool.nthreads;
+    return count;
   }
 
   /** Seconds of work that the workers have been given. */
   get totalOccupancy(): number {
-    return totalOccupancy(this.#machine);
+    let seconds = 0;
+    for (const pool of this.#machine.pools) seconds += totalOccupancy(this.#machine, pool);
+    return seconds;
   }
 
   /** Number of ready tasks that wait for a worker. */
@@ -207,7 +212,7 @@ export class SchedulerState {
 
   /** Number of tasks by state, by name of the tasks (`get_task_prefix_states`). */
   prefixStates(): Record<string, Record<string, number>> {
-    return prefixStates(this.#machine);
+    return Object.fromEntries(this.#machine.groups.countsByName());
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Address, ClientId, FunctionHash, Key } from "../../messages/common.ts";
 import type { TaskRow, UpdateGraph } from "../../messages/client_scheduler.ts";
 import type { ComputeTask, TaskFinished } from "../../messages/worker_scheduler.ts";
+import { FunctionBodies } from "../extensions/functions/function_bodies.ts";
 import { machineOf, SchedulerState } from "./scheduler_state.ts";
 import type { SchedulerStimulus } from "./stimulus.ts";
 
@@ -64,7 +65,7 @@ function live(scheduler: SchedulerState, graph: UpdateGraph): void {
 }
 
 function schedulerWith(workers: number): SchedulerState {
-  const scheduler = new SchedulerState();
+  const scheduler = new SchedulerState({}, [new FunctionBodies()]);
   const stimuli: SchedulerStimulus[] = [{ op: "add-client", ask: 0, client: CLIENT }];
   for (let i = 0; i < workers; i++) {
     const address = `tls://10.0.0.${i}:8788` as Address;

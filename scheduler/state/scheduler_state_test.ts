@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { AssertionError } from "../../internal/assert.ts";
-import type { Address, ClientId, Key } from "../../messages/common.ts";
+import type { Address, ClientId, FunctionHash, Key } from "../../messages/common.ts";
 import type { WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import { A, ALICE, B, BOB, keys, METRICS, SchedulerFixture } from "../../testing/scheduler_fixture.ts";
 import { taskErred, taskFinished, updateGraph } from "../../testing/scheduler_simulation.ts";
+import { State } from "./task_state.ts";
 
 Deno.test("SchedulerState asks for the result only if a client wants it, and passes it on but does not keep it", () => {
   const fixture = new SchedulerFixture();
@@ -239,7 +240,13 @@ Deno.test("SchedulerState.validateState finds what does not fit together", () =>
     (fixture) => fixture.state.workers.get(A)?.processing.clear(),
     (fixture) => fixture.state.clients.get(ALICE)?.wantsWhat.clear(),
     (fixture) => fixture.state.tasks.get("x" as Key)?.whoWants.clear(),
-    (fixture) => fixture.state.groups.get("f")?.moveTask(1, 2),
+    (fixture) => {
+      for (const group of fixture.state.groups.values()) group.moveTask(State.PROCESSING, State.MEMORY);
+    },
+    (fixture) => {
+      for (const group of fixture.state.groups.values()) group.prefix.processing++;
+    },
+    (fixture) => fixture.state.functions.bodies.get("f" as FunctionHash)?.owners.clear(),
     (fixture) => {
       const worker = fixture.state.workers.get(A);
       if (worker !== undefined) worker.nbytes++;

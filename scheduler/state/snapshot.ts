@@ -7,7 +7,7 @@
 
 import type { Address, ClientId, Key } from "../../messages/common.ts";
 import type { SchedulerMachine } from "./machine.ts";
-import { State, STATE_NAMES, type StateName, type TaskState } from "./task_state.ts";
+import type { StateName, TaskState } from "./task_state.ts";
 import { factsOf, type WorkerFacts, type WorkerState } from "./worker_state.ts";
 
 /** A task. */
@@ -103,23 +103,4 @@ function workerSnapshot(ws: WorkerState): WorkerSnapshot {
 
 function keysOf(tasks: Iterable<TaskState>): Key[] {
   return Array.from(tasks, ({ key }) => key);
-}
-
-/**
- * Number of tasks by state, by name of the tasks (`get_task_prefix_states`). Dask leaves out the states `queued` and
- * `no-worker`.
- */
-export function prefixStates(m: SchedulerMachine): Record<string, Record<string, number>> {
-  const found = new Map<string, Record<string, number>>();
-  for (const group of m.groups.values()) {
-    if (group.taskCount <= 0) continue;
-    const counts = found.get(group.name) ?? {};
-    STATE_NAMES.forEach((name, code) => {
-      if (code !== State.NONE && name !== "forgotten") {
-        counts[name] = (counts[name] ?? 0) + (group.counts[code] ?? 0);
-      }
-    });
-    found.set(group.name, counts);
-  }
-  return Object.fromEntries(found);
 }

@@ -83,8 +83,6 @@ export function handleClient(m: SchedulerMachine, cs: ClientState, message: Clie
       return clients.desireKeys(m, cs, message.keys);
     case "client-releases-keys":
       return clients.releaseKeys(m, cs, message.keys);
-    case "client-releases-functions":
-      return clients.releaseFunctions(m, cs, message.functions);
     case "cancel-keys":
       return clients.cancelKeys(m, cs, message);
     case "report-key":
@@ -99,7 +97,7 @@ export function handleClient(m: SchedulerMachine, cs: ClientState, message: Clie
     case "close-stream":
       return;
     default:
-      return unreachable(message);
+      return m.extensions.handle(m, cs, message);
   }
 }
 

@@ -1,64 +1,46 @@
 /**
- * What tasks of one function have in common: Dask's `TaskGroup` and `TaskPrefix` in one, and the function's body.
- *
- * Dask groups by a part of the key; here a task names its function, which says more and costs nothing.
+ * Tasks that are alike, which placement looks at together (`distributed/scheduler.py`, `TaskGroup`).
  *
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import type { FunctionHash } from "../../messages/common.ts";
-import type { ClientState } from "./client_state.ts";
+import type { TaskPrefix } from "./task_prefix.ts";
 import { State, STATE_NAMES } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 /** Groups with as many dependencies are not root-ish whatever more there are, so no more are kept. */
 export const ROOTISH_DEPENDENCIES = 5;
 
-/** Seconds that no task takes. */
-const SECONDS_MAX = 1e9;
-/** Seconds that a task counts for while nothing is known (`unknown-task-duration`). */
-const UNKNOWN_TASK_DURATION = 0.5;
+const NO_GROUPS: ReadonlySet<TaskGroup> = new Set();
 
-/** One function: its tasks, its durations, its body and who has it. */
+/** The tasks of one function, or values of one name. */
 export class TaskGroup {
-  /** SHA-256 of the body. */
-  readonly hash: FunctionHash;
-  /** Name of the tasks, made of the first key. */
-  readonly name: string;
+  /** Hash of the tasks' function; `null` if they name none, as values that clients put on workers. */
+  readonly function: FunctionHash | null;
+  /** How long the tasks take. */
+  readonly prefix: TaskPrefix;
   /** Number of tasks by state. */
   readonly counts: number[] = new Array<number>(STATE_NAMES.length).fill(0);
-  /** Tasks made since the group was last without any; forgotten ones count, as in Dask. */
+  /** Number of tasks made since the group was last without any; forgotten ones count, as in Dask. */
   size = 0;
   /** Groups that the tasks depend on, at most {@linkcode ROOTISH_DEPENDENCIES} of them. */
-  readonly dependencies: Set<TaskGroup> = new Set();
-  /** Running average of the seconds that a task takes, -1 if unknown. */
-  durationAverage: number;
-  /** Longest time that a task was seen to be running, -1 if none was. */
-  maxExecTime: number = -1;
-  /** Tasks that workers are busy with, long-running ones excluded. */
-  processing = 0;
-  /** Body, as long as a client may refer to it or a task names it. */
-  body: Uint8Array | null = null;
-  /** Clients that sent the body and did not release it. */
-  readonly owners: Set<ClientState> = new Set();
-  /** Workers that were given the body. */
-  readonly workers: Set<WorkerState> = new Set();
+  dependencies: ReadonlySet<TaskGroup> = NO_GROUPS;
   /** Where the last task went, if siblings shall follow (no queuing). */
   lastWorker: WorkerState | null = null;
   /** How many more shall follow. */
   lastWorkerTasksLeft = 0;
 
   /** Makes a group without tasks. */
-  constructor(hash: FunctionHash, name: string, durationAverage: number) {
-    this.hash = hash;
-    this.name = name;
-    this.durationAverage = durationAverage;
+  constructor(hash: FunctionHash | null, prefix: TaskPrefix) {
+    this.function = hash;
+    this.prefix = prefix;
   }
 
-  /** Expected seconds of a task (`_get_prefix_duration`). */
-  get duration(): number {
-    if (this.durationAverage >= 0) return this.durationAverage;
-    return this.maxExecTime > 0 ? 2 * this.maxExecTime : UNKNOWN_TASK_DURATION;
+  /** The function part of the tasks' keys. */
+  get name(): string {
+    return this.prefix.name;
   }
 
   /** Number of tasks that are known. */
@@ -73,35 +55,26 @@ export class TaskGroup {
   }
 
   /** Counts a change of state. */
-  moveTask(from: State, to: State): void {
-    this.counts[from] = (this.counts[from] ?? 0) - 1;
+  moveTask(from: State, to: State): void { // hot: per transition
+    const left = (this.counts[from] ?? 0) - 1;
+    assert(left >= 0, () => `No task of ${this.name} is ${STATE_NAMES[from]}, and one leaves that state`);
+    this.counts[from] = left;
     this.counts[to] = (this.counts[to] ?? 0) + 1;
   }
 
   /** Notes that some task depends on one of `other`. */
-  addDependency(other: TaskGroup): void {
-    if (this.dependencies.size < ROOTISH_DEPENDENCIES) this.dependencies.add(other);
-  }
-
-  /** Learns how long a task took, rounded to microseconds as Dask does. */
-  addDuration(seconds: number): void {
-    if (!(seconds < SECONDS_MAX)) return; // nor if it is no number
-    const duration = Math.max(Math.round(seconds * 1e6), 0) / 1e6;
-    this.durationAverage = this.durationAverage < 0 ? duration : 0.5 * duration + 0.5 * this.durationAverage;
-  }
-
-  /** Learns how long a task has been running so far (`add_exec_time`). */
-  addExecTime(seconds: number): void {
-    if (!(seconds < SECONDS_MAX)) return;
-    this.maxExecTime = Math.max(seconds, this.maxExecTime);
-    if (seconds > 2 * this.durationAverage) this.durationAverage = -1;
+  addDependency(other: TaskGroup): void { // hot: per dependency
+    if (this.dependencies.size >= ROOTISH_DEPENDENCIES || this.dependencies.has(other)) return;
+    if (this.dependencies === NO_GROUPS) this.dependencies = new Set([other]);
+    else (this.dependencies as Set<TaskGroup>).add(other);
   }
 
   /** Begins anew after the last task was forgotten. */
   reset(): void {
+    assert(this.taskCount === 0, () => `Group ${this.name} begins anew, and has ${this.taskCount} tasks`);
     this.counts.fill(0);
     this.size = 0;
-    this.dependencies.clear();
+    this.dependencies = NO_GROUPS;
     this.lastWorker = null;
   }
 }

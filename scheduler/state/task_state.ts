@@ -7,8 +7,10 @@
 import type { Address, Key, Priority } from "../../messages/common.ts";
 import type { ClientTaskErred } from "../../messages/client_scheduler.ts";
 import type { RunSpec } from "../../messages/run_spec.ts";
+import { assert } from "../../internal/assert.ts";
 import { NO_STATE } from "../../internal/recommendations.ts";
 import type { ClientState } from "./client_state.ts";
+import type { Pool } from "./pool.ts";
 import type { TaskGroup } from "./task_group.ts";
 import type { WorkerState } from "./worker_state.ts";
 
@@ -86,9 +88,11 @@ const NO_CLIENTS: Set<ClientState> = new Set();
 export class TaskState {
   /** Cluster-wide unique name. */
   readonly key: Key;
-  /** What to run; never looked into. */
+  /** What to run; `null` for a value that a client put on workers. */
   readonly runSpec: RunSpec | null;
-  /** The function's statistics and body. */
+  /** The workers that can run it; `null` if there is nothing to run. */
+  readonly pool: Pool | null;
+  /** Tasks that are like it. */
   readonly group: TaskGroup;
   /** `[-userPriority, generation, order]`: smaller runs first. */
   readonly priority: Priority;
@@ -141,13 +145,19 @@ export class TaskState {
   constructor(
     key: Key,
     runSpec: RunSpec | null,
+    pool: Pool | null,
     group: TaskGroup,
     priority: Priority,
     sequence: number,
     annotations: Readonly<Record<string, unknown>>,
   ) {
     this.key = key;
+    assert(
+      (runSpec === null) === (pool === null),
+      () => `Task "${key}" has something to run or a pool, not both`,
+    );
     this.runSpec = runSpec;
+    this.pool = pool;
     this.group = group;
     this.priority = priority;
     this.sequence = sequence;

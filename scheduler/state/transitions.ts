@@ -13,6 +13,7 @@ import { InvalidTransition } from "../../internal/story.ts";
 import { TransitionTable } from "../../internal/transition_table.ts";
 import type { TaskFinished } from "../../messages/worker_scheduler.ts";
 import type { SchedulerMachine } from "./machine.ts";
+import type { Pool } from "./pool.ts";
 import { State, STATE_NAMES, stateName, type TaskState } from "./task_state.ts";
 import {
   forget,
@@ -113,9 +114,13 @@ export function runTransitions(m: SchedulerMachine): void {
 
 /** Sends queued tasks, the most urgent first, as long as some worker has room. */
 export function fillSlots(m: SchedulerMachine): void {
+  for (const pool of m.pools) fillPool(m, pool);
+}
+
+function fillPool(m: SchedulerMachine, { notFull, queued }: Pool): void {
   for (;;) {
-    if (m.notFull.size === 0) return;
-    const ts = m.queued.peek();
+    if (notFull.size === 0) return;
+    const ts = queued.peek();
     if (ts === undefined) return;
     m.recommendations.add(ts, State.PROCESSING);
     runTransitions(m);

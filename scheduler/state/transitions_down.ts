@@ -5,8 +5,8 @@
  */
 
 import { assert } from "../../internal/assert.ts";
-import { dropUnusedGroup } from "./functions.ts";
 import type { SchedulerMachine } from "./machine.ts";
+import { poolOf } from "./placement.ts";
 import { exitProcessing, freeReplicas, needLess } from "./replicas.ts";
 import { erredReport, tellWanters } from "./reports.ts";
 import { NO_TASKS, State, type TaskFailure, type TaskState } from "./task_state.ts";
@@ -52,7 +52,9 @@ export function waitingReleased(m: SchedulerMachine, ts: TaskState): void {
 
 /** Takes a ready task out of the queue, or from those that no worker may run. */
 export function unplacedReleased(m: SchedulerMachine, ts: TaskState): void {
-  leaveQueues(m, ts);
+  const pool = poolOf(ts);
+  if (ts.state === State.QUEUED) pool.queued.remove(ts);
+  else pool.unrunnable.delete(ts);
   released(m, ts);
 }
 
@@ -61,11 +63,6 @@ export function processingReleased(m: SchedulerMachine, ts: TaskState): void {
   const ws = exitProcessing(m, ts);
   if (ws !== null) m.outbox.freeKey(ws, ts.key, m.stimulusId);
   released(m, ts);
-}
-
-function leaveQueues(m: SchedulerMachine, ts: TaskState): void {
-  if (ts.state === State.QUEUED) m.queued.remove(ts);
-  else m.unrunnable.delete(ts);
 }
 
 /** `_propagate_released` */
@@ -183,7 +180,7 @@ export function forget(m: SchedulerMachine, ts: TaskState): void {
   ts.setState(State.FORGOTTEN);
   for (const dts of ts.dependents) {
     dts.hasLostDependencies = true;
-    if (dts.processingOn !== null) needLess(m, ts, dts.processingOn);
+    if (dts.processingOn !== null) needLess(ts, dts.processingOn);
     dts.dependencies.delete(ts);
     dts.waitingOn.delete(ts);
     if (dts.state !== State.MEMORY && dts.state !== State.ERRED) m.recommendations.add(dts, State.FORGOTTEN);
@@ -209,5 +206,8 @@ function removeTask(m: SchedulerMachine, ts: TaskState): void {
   }
   ts.clearWanters();
   m.tasks.delete(ts.key);
-  if (ts.group.taskCount === 0) dropUnusedGroup(m, ts.group);
+  const { group } = ts;
+  if (group.taskCount > 0) return;
+  m.groups.drop(group);
+  m.extensions.groupEnded(m, group);
 }

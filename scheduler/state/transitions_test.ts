@@ -1,14 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { InvalidTransition } from "../../internal/story.ts";
-import type { FunctionHash, Key } from "../../messages/common.ts";
+import type { Key } from "../../messages/common.ts";
 import { SchedulerMachine } from "./machine.ts";
-import { State, TaskState } from "./task_state.ts";
+import { State } from "./task_state.ts";
 import { transition } from "./transitions.ts";
 
 Deno.test("transition refuses a way that no row has and that does not lead by way of released", () => {
-  const m = new SchedulerMachine({});
+  const m = new SchedulerMachine({}, []);
   m.begin("mistake-1", 12);
-  const ts = new TaskState("x" as Key, null, m.group("f" as FunctionHash, "x" as Key), [0], 0, {});
+  const ts = m.addTask("x" as Key, null, m.groups.ofName("x" as Key), [0], {});
   const error = assertThrows(() => transition(m, ts, State.QUEUED), InvalidTransition);
   assertEquals(
     error.message,

@@ -9,7 +9,7 @@ import type { KeyInMemory } from "../../messages/client_scheduler.ts";
 import { assert } from "../../internal/assert.ts";
 import { InputsTooLarge } from "./errors.ts";
 import type { SchedulerMachine } from "./machine.ts";
-import { decideWorkerNonRootish, decideWorkerRootish, isRootish } from "./placement.ts";
+import { decideWorkerNonRootish, decideWorkerRootish, isRootish, poolOf } from "./placement.ts";
 import { addReplica, addToProcessing, exitProcessing } from "./replicas.ts";
 import { holders, sendTask, tellWanters } from "./reports.ts";
 import { comparePriority, State, type TaskState } from "./task_state.ts";
@@ -17,7 +17,7 @@ import type { WorkerState } from "./worker_state.ts";
 
 /** Sends a ready task to a worker, or recommends where it is to wait for one. */
 export function waitingProcessing(m: SchedulerMachine, ts: TaskState): void {
-  if (isRootish(m, ts)) {
+  if (isRootish(ts)) {
     const ws = decideWorkerRootish(m, ts);
     if (ws !== null) place(m, ts, ws);
     else m.recommendations.add(ts, m.workerSaturation === Infinity ? State.NO_WORKER : State.QUEUED);
@@ -29,22 +29,22 @@ export function waitingProcessing(m: SchedulerMachine, ts: TaskState): void {
 }
 
 /** Lets a ready task wait for a worker with room. */
-export function waitingQueued(m: SchedulerMachine, ts: TaskState): void {
+export function waitingQueued(_m: SchedulerMachine, ts: TaskState): void {
   ts.setState(State.QUEUED);
-  m.queued.push(ts);
+  poolOf(ts).queued.push(ts);
 }
 
 /** Lets a ready task wait for a worker that may run it. */
-export function waitingNoWorker(m: SchedulerMachine, ts: TaskState): void {
+export function waitingNoWorker(_m: SchedulerMachine, ts: TaskState): void {
   ts.setState(State.NO_WORKER);
-  m.unrunnable.add(ts);
+  poolOf(ts).unrunnable.add(ts);
 }
 
 /** Sends a queued task if a worker has room. */
 export function queuedProcessing(m: SchedulerMachine, ts: TaskState): void {
   const ws = decideWorkerRootish(m, ts);
   if (ws === null) return;
-  m.queued.remove(ts);
+  poolOf(ts).queued.remove(ts);
   place(m, ts, ws);
 }
 
@@ -52,14 +52,14 @@ export function queuedProcessing(m: SchedulerMachine, ts: TaskState): void {
 export function noWorkerProcessing(m: SchedulerMachine, ts: TaskState): void {
   const ws = decideWorkerNonRootish(m, ts);
   if (ws === null) return;
-  m.unrunnable.delete(ts);
+  poolOf(ts).unrunnable.delete(ts);
   place(m, ts, ws);
 }
 
 function place(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   ts.setState(State.PROCESSING);
   addToProcessing(m, ts, ws);
-  m.placements++;
+  ws.pool.placements++;
   if (ws.memoryLimit > 0 && ts.dependencies.size > 0) {
     let nbytes = 0;
     for (const dts of ts.dependencies) nbytes += Math.max(dts.nbytes, 0);
@@ -78,11 +78,11 @@ export function processingMemory(m: SchedulerMachine, ts: TaskState, finished: T
   const ws = ts.processingOn;
   assert(ws !== null && finished !== null, () => `Task "${ts.key}" has a result, and no worker that made it`);
   for (const step of finished.startstops) {
-    if (step.action === "compute") ts.group.addDuration(step.stop - step.start);
+    if (step.action === "compute") ts.group.prefix.addDuration(step.stop - step.start);
   }
   ts.setNbytes(Math.max(finished.nbytes, 0));
   exitProcessing(m, ts);
-  addReplica(m, ts, ws);
+  addReplica(ts, ws);
   recommendDependents(m, ts);
   for (const dts of ts.dependencies) {
     dts.waiters.delete(ts);

@@ -6,11 +6,12 @@
 
 import { AssertionError } from "../../internal/assert.ts";
 import type { SchedulerMachine } from "./machine.ts";
+import type { Check } from "./extension.ts";
 import { isWorkerFull } from "./placement.ts";
-import { areSharedSetsEmpty, State, type TaskState } from "./task_state.ts";
+import type { Pool } from "./pool.ts";
+import type { TaskGroup } from "./task_group.ts";
+import { areSharedSetsEmpty, State, STATE_NAMES, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
-
-type Check = (condition: boolean, what: string) => void;
 
 /** Checks a task and its links. Throws `AssertionError` with its story if something is wrong. */
 export function validateTask(m: SchedulerMachine, ts: TaskState): void {
@@ -37,8 +38,14 @@ function isPending(ts: TaskState): boolean {
 function checkHolders(check: Check, m: SchedulerMachine, ts: TaskState): void {
   check((ts.processingOn !== null) === (ts.state === State.PROCESSING), "processing means having a worker");
   check(ts.whoHas.size > 0 === (ts.state === State.MEMORY), "memory means having holders");
-  check(m.queued.has(ts) === (ts.state === State.QUEUED), "queued means being in the queue");
-  check(m.unrunnable.has(ts) === (ts.state === State.NO_WORKER), "no-worker means being unrunnable");
+  check(
+    (ts.pool?.queued.has(ts) ?? false) === (ts.state === State.QUEUED),
+    "queued means being in the queue",
+  );
+  check(
+    (ts.pool?.unrunnable.has(ts) ?? false) === (ts.state === State.NO_WORKER),
+    "no-worker means being unrunnable",
+  );
   check(ts.processingOn === null || ts.processingOn.processing.has(ts), "its worker does not know of it");
   for (const ws of ts.whoHas) {
     check(ws.hasWhat.has(ts) && m.workers.get(ws.address) === ws, `holder ${ws.address} does not have it`);
@@ -101,24 +108,25 @@ export function validateMachine(m: SchedulerMachine): void {
   check(areSharedSetsEmpty(), "a shared empty set is not empty");
   check(m.recommendations.pop() === undefined, "recommendations are left");
   for (const ts of m.tasks.values()) validateTask(m, ts);
-  for (const ws of m.workers.values()) checkWorker(check, m, ws);
-  checkSets(check, m);
-  checkSums(check, m);
+  for (const ws of m.workers.values()) checkWorker(check, ws);
+  for (const pool of m.pools) checkPool(check, m, pool);
   checkGroups(check, m);
+  m.extensions.validate(m, check);
   for (const cs of m.clients.values()) {
     for (const ts of cs.wantsWhat) check(ts.whoWants.has(cs), `"${ts.key}" does not know client ${cs.id}`);
-    for (const group of cs.functions) check(group.owners.has(cs), `${group.hash} does not know ${cs.id}`);
   }
 }
 
-function checkWorker(check: Check, m: SchedulerMachine, ws: WorkerState): void {
+function checkWorker(check: Check, ws: WorkerState): void {
   const name = ws.address;
-  check((ws.status === "running") === m.running.has(ws), `${name} is ${ws.status}`);
+  const { pool } = ws;
+  check(pool.workers.includes(ws), `${name} is in no pool`);
+  check((ws.status === "running") === pool.running.has(ws), `${name} is ${ws.status}`);
   for (const ts of ws.longRunning) check(ws.processing.has(ts), `${name} does not run "${ts.key}"`);
-  if (m.running.has(ws) && ws.processing.size < ws.nthreads) check(m.idle.has(ws), `${name} is idle`);
+  if (pool.running.has(ws) && ws.processing.size < ws.nthreads) check(pool.idle.has(ws), `${name} is idle`);
   const needs = new Map<TaskState, number>();
   for (const ts of ws.processing) {
-    check(ts.processingOn === ws, `"${ts.key}" is not with ${name}`);
+    check(ts.processingOn === ws && ts.pool === pool, `"${ts.key}" is not with ${name}`);
     for (const dts of ts.dependencies) {
       if (!ws.hasWhat.has(dts)) needs.set(dts, (needs.get(dts) ?? 0) + 1);
     }
@@ -133,52 +141,71 @@ function checkWorker(check: Check, m: SchedulerMachine, ws: WorkerState): void {
   }
   check(nbytes === ws.nbytes, `${name} holds ${nbytes} bytes, not ${ws.nbytes}`);
   let counted = 0;
-  for (const [group, count] of ws.groupCounts) {
-    check(count > 0 && m.activeGroups.has(group), `${name} runs tasks of ${group.name}`);
+  for (const [prefix, count] of ws.prefixCounts) {
+    check(count > 0 && pool.activePrefixes.has(prefix), `${name} runs tasks of ${prefix.name}`);
     counted += count;
   }
   check(counted === ws.busy, `${name} is busy with ${counted} tasks, not ${ws.busy}`);
 }
 
-function checkSets(check: Check, m: SchedulerMachine): void {
-  for (const ws of m.running) check(m.workers.get(ws.address) === ws, `${ws.address} runs, and is unknown`);
-  for (const ws of m.idle) check(m.running.has(ws) && !m.saturated.has(ws), `${ws.address} is not idle`);
-  for (const ws of m.saturated) check(m.running.has(ws), `${ws.address} is not saturated`);
-  for (const ws of m.notFull) check(m.running.has(ws), `${ws.address} takes no tasks`);
-  if (m.queued.size > 0) {
-    for (const ws of m.running) {
+function checkPool(check: Check, m: SchedulerMachine, pool: Pool): void {
+  const { workers, running, idle, saturated, notFull, queued, unrunnable } = pool;
+  for (const ws of workers) check(m.workers.get(ws.address) === ws, `${ws.address} is unknown`);
+  for (const ws of running) check(workers.includes(ws), `${ws.address} runs, and is unknown`);
+  for (const ws of idle) check(running.has(ws) && !saturated.has(ws), `${ws.address} is not idle`);
+  for (const ws of saturated) check(running.has(ws), `${ws.address} is not saturated`);
+  for (const ws of notFull) check(running.has(ws), `${ws.address} takes no tasks`);
+  for (const ts of queued.values()) check(ts.state === State.QUEUED, `"${ts.key}" is in a queue`);
+  for (const ts of unrunnable) check(ts.state === State.NO_WORKER, `"${ts.key}" has no worker`);
+  if (queued.size > 0) {
+    for (const ws of running) {
       const spare = ws.busy < Math.ceil(m.workerSaturation * ws.nthreads);
       check(!spare || isWorkerFull(m, ws), `${ws.address} has room, and tasks are queued`);
     }
   }
-}
-
-function checkSums(check: Check, m: SchedulerMachine): void {
-  let threads = 0;
-  let network = 0;
-  for (const ws of m.workers.values()) {
-    threads += ws.nthreads;
-    network += ws.networkBytes;
+  const threads = sum(workers, (ws) => ws.nthreads);
+  const network = sum(workers, (ws) => ws.networkBytes);
+  check(threads === pool.nthreads, `${threads} threads, not ${pool.nthreads}`);
+  check(network === pool.networkBytes, `${network} bytes to fetch, not ${pool.networkBytes}`);
+  for (const prefix of pool.activePrefixes) {
+    const processing = sum(workers, (ws) => ws.prefixCounts.get(prefix) ?? 0);
+    check(
+      processing > 0 && processing === prefix.processing,
+      `${processing} of ${prefix.name} run, not ${prefix.processing}`,
+    );
   }
-  check(threads === m.totalNthreads, `${threads} threads, not ${m.totalNthreads}`);
-  check(network === m.networkBytes, `${network} bytes to fetch, not ${m.networkBytes}`);
 }
 
 function checkGroups(check: Check, m: SchedulerMachine): void {
-  let tasks = 0;
+  const counted = countTasks(m);
+  check(counted.size === m.groups.size, `${counted.size} groups have tasks, ${m.groups.size} are known`);
   for (const group of m.groups.values()) {
-    const { name } = group;
-    tasks += group.taskCount;
-    const processing = [...m.workers.values()]
-      .reduce((sum, ws) => sum + (ws.groupCounts.get(group) ?? 0), 0);
-    check(processing === group.processing, `${processing} of ${name} run, not ${group.processing}`);
-    check((group.processing > 0) === m.activeGroups.has(group), `${name} is active`);
-    check(group.taskCount > 0 || group.owners.size > 0, `${name} should be forgotten`);
-    check(group.body !== null, `${name} has no body`);
-    check(group.counts.every((count) => count >= 0), `${name} has a negative count`);
-    for (const ws of group.workers) {
-      check(m.workers.get(ws.address) === ws, `${name} was given to a stranger`);
+    const { name, counts, prefix, taskCount } = group;
+    const expected = counted.get(group) ?? [];
+    const known = sum(expected, (count) => count);
+    check(known === taskCount, `${name} has ${known} tasks, not ${taskCount}`);
+    for (const [state, count] of expected.entries()) {
+      check(
+        state === State.FORGOTTEN || counts[state] === count,
+        `${count} of ${name} are in state ${state}`,
+      );
     }
+    const isActive = m.pools.some((pool) => pool.activePrefixes.has(prefix));
+    check((prefix.processing > 0) === isActive, `${name} is active`);
   }
-  check(tasks === m.tasks.size, `${tasks} tasks in groups, ${m.tasks.size} known`);
+}
+
+/** Number of known tasks of each group, by state. */
+function countTasks(m: SchedulerMachine): Map<TaskGroup, number[]> {
+  const counted = new Map<TaskGroup, number[]>();
+  for (const { group, state } of m.tasks.values()) {
+    const counts = counted.get(group) ?? STATE_NAMES.map(() => 0);
+    counts[state] = (counts[state] ?? 0) + 1;
+    counted.set(group, counts);
+  }
+  return counted;
+}
+
+function sum<Item>(items: readonly Item[], amount: (item: Item) => number): number {
+  return items.reduce((total, item) => total + amount(item), 0);
 }

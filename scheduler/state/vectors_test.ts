@@ -19,6 +19,7 @@ import {
 import { parseWorkerStreamMessage, type WorkerCommand } from "../../messages/worker_scheduler.ts";
 import { registerClient } from "./client_stimuli.ts";
 import { addTasks, startTasks, wantTask } from "./graph.ts";
+import { FunctionBodies } from "../extensions/functions/function_bodies.ts";
 import { keySplit } from "./key_split.ts";
 import { type Afterwards, SchedulerMachine } from "./machine.ts";
 import { addWorker, removeWorker } from "./membership.ts";
@@ -101,7 +102,7 @@ function replay(vector: Vector): void {
     workerQueueTime: 0, // Dask's rule for full workers, and nothing else
     ...(allowedFailures === undefined ? {} : { allowedFailures }),
     ...(saturation === "inf" ? { workerSaturation: Infinity } : {}),
-  });
+  }, [new FunctionBodies()]);
   let now = 1000;
   for (const [index, step] of vector.steps.entries()) {
     const where = `${vector.id}, step ${index} (${step.step.do} ${String(step.step["op"] ?? "")})`;
@@ -122,7 +123,7 @@ function replay(vector: Vector): void {
       const transitions = m.story.since(first).map(({ key, start, finish }) => [key, start, finish]);
       assertEquals(transitions.sort(), expectedTransitions(step), `transitions of ${where}`);
     }
-    if (!isLoose("after")) assertEquals(stateOf(m, step), expectedState(m, step), `state after ${where}`);
+    if (!isLoose("after")) assertEquals(stateOf(m, step), expectedState(step), `state after ${where}`);
   }
 }
 
@@ -280,7 +281,8 @@ function expectedTransitions(step: Step): unknown[] {
 
 function stateOf(m: SchedulerMachine, { after }: Step): unknown {
   const tasks = [...m.tasks.values()].map(taskOf).sort((a, b) => a.key < b.key ? -1 : 1);
-  const workers = m.sortedWorkers.map((ws) => ({
+  const pool = m.pool("deno");
+  const workers = pool.workers.map((ws) => ({
     address: ws.address,
     status: ws.status,
     processing: keysOf(ws.processing),
@@ -292,18 +294,16 @@ function stateOf(m: SchedulerMachine, { after }: Step): unknown {
   return {
     tasks,
     workers,
-    idle: [...m.idle].map((ws) => ws.address).sort(),
-    idle_task_count: [...m.notFull].map((ws) => ws.address).sort(),
-    saturated: [...m.saturated].map((ws) => ws.address).sort(),
-    queued: keysOf(new Set(m.queued.values())),
-    unrunnable: keysOf(m.unrunnable),
+    idle: [...pool.idle].map((ws) => ws.address).sort(),
+    idle_task_count: [...pool.notFull].map((ws) => ws.address).sort(),
+    saturated: [...pool.saturated].map((ws) => ws.address).sort(),
+    queued: keysOf(new Set(pool.queued.values())),
+    unrunnable: keysOf(pool.unrunnable),
     durations: Object.fromEntries(
-      Object.keys(after["task_prefix_durations"] ?? {})
-        .map((name) => [name, m.groups.get(name as FunctionHash)?.durationAverage])
-        .filter(([, duration]) => duration !== undefined),
+      Object.keys(after["task_prefix_durations"] ?? {}).map((name) => [name, durationOf(m, name)]),
     ),
-    total_occupancy: rounded(totalOccupancy(m)),
-    n_tasks: m.placements,
+    total_occupancy: rounded(totalOccupancy(m, pool)),
+    n_tasks: pool.placements,
     generation: m.generation,
   };
 
@@ -327,7 +327,14 @@ function stateOf(m: SchedulerMachine, { after }: Step): unknown {
   }
 }
 
-function expectedState(m: SchedulerMachine, { after }: Step): unknown {
+/** Also that of a function that no task names. */
+function durationOf(m: SchedulerMachine, name: string): number {
+  const group = m.groups.ofFunction(name as FunctionHash, name as Key);
+  if (group.taskCount === 0) m.groups.drop(group);
+  return group.prefix.durationAverage;
+}
+
+function expectedState({ after }: Step): unknown {
   const list = (value: unknown): string[] => ((value ?? []) as string[]).toSorted();
   const tasks = (after.tasks ?? []).map((task) => ({
     key: task["key"] as string,
@@ -362,10 +369,7 @@ function expectedState(m: SchedulerMachine, { after }: Step): unknown {
     saturated: list(after["saturated"]),
     queued: list(after["queued"]),
     unrunnable: list(after["unrunnable"]),
-    durations: Object.fromEntries(
-      Object.entries(untag(after["task_prefix_durations"] ?? {}) as Json)
-        .filter(([name]) => m.groups.has(name as FunctionHash)), // a function nobody may name is dropped
-    ),
+    durations: untag(after["task_prefix_durations"] ?? {}),
     total_occupancy: rounded(Number(untag(after["total_occupancy"]))),
     n_tasks: after["n_tasks"],
     generation: after["generation"],

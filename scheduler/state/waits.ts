@@ -44,7 +44,8 @@ export function answerWaits(m: SchedulerMachine, now: number): void {
 
 function runningAmong(m: SchedulerMachine, among: readonly string[] | null): Address[] {
   const found: Address[] = [];
-  for (const ws of m.running) {
+  for (const ws of m.workers.values()) {
+    if (!ws.pool.running.has(ws)) continue;
     const isMeant = among === null || among.includes(ws.address) || among.includes(ws.name) ||
       among.includes(ws.host);
     if (isMeant) found.push(ws.address);

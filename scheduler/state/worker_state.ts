@@ -8,7 +8,8 @@ import type { Address, WorkerStatus } from "../../messages/common.ts";
 import type { WorkerMetrics } from "../../messages/facts.ts";
 import type { RegisterWorker } from "../../messages/membership.ts";
 import type { WorkerCommand } from "../../messages/worker_scheduler.ts";
-import type { TaskGroup } from "./task_group.ts";
+import type { Pool } from "./pool.ts";
+import type { TaskPrefix } from "./task_prefix.ts";
 import type { TaskState } from "./task_state.ts";
 
 /** What a worker tells of itself when it registers, and what is used of it here. */
@@ -52,6 +53,8 @@ export class WorkerState {
   readonly name: string;
   /** Host part of the address. */
   readonly host: string;
+  /** Workers of its kind. */
+  readonly pool: Pool;
   /** Tasks at once. */
   readonly nthreads: number;
   /** Bytes, 0 for no limit. */
@@ -70,10 +73,8 @@ export class WorkerState {
   readonly needsWhat: Map<TaskState, number> = new Map();
   /** Bytes that it must fetch. */
   networkBytes = 0;
-  /** Number of tasks in `processing`, without the long-running, by function. */
-  readonly groupCounts: Map<TaskGroup, number> = new Map();
-  /** Functions whose body it was given. */
-  readonly functions: Set<TaskGroup> = new Set();
+  /** Number of tasks in `processing`, without the long-running, by kind. */
+  readonly prefixCounts: Map<TaskPrefix, number> = new Map();
   /** When it last said something, in seconds since the epoch. */
   lastSeen: number;
   /** What it said with its last heartbeat, or when it registered. */
@@ -84,10 +85,11 @@ export class WorkerState {
   outbox: WorkerCommand[] = [];
 
   /** Makes a worker without tasks. */
-  constructor(info: WorkerInfo, now: number) {
+  constructor(info: WorkerInfo, pool: Pool, now: number) {
     this.address = info.address;
     this.name = info.name;
     this.host = hostOf(info.address);
+    this.pool = pool;
     this.nthreads = Math.max(info.nthreads, 1);
     this.memoryLimit = info.memory_limit ?? 0;
     this.status = info.status;

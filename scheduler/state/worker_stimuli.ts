@@ -68,7 +68,7 @@ function taskFinished(m: SchedulerMachine, ws: WorkerState, message: TaskFinishe
     if (ts.processingOn === ws) m.recommendations.add(ts, State.RELEASED);
     else m.outbox.freeKey(ws, message.key, m.stimulusId);
   } else if (ts.state === State.MEMORY) {
-    addReplica(m, ts, ws);
+    addReplica(ts, ws);
   } else if (ts.processingOn === ws) {
     transition(m, ts, State.MEMORY, message);
   } else if (ts.state !== State.WAITING) {
@@ -99,7 +99,7 @@ function addKeys(m: SchedulerMachine, ws: WorkerState, keys: readonly Key[]): vo
   m.hasReplicaNews = true;
   for (const key of keys) {
     const ts = m.tasks.get(key);
-    if (ts !== undefined && ts.state === State.MEMORY) addReplica(m, ts, ws);
+    if (ts !== undefined && ts.state === State.MEMORY) addReplica(ts, ws);
     else redundant.push(key);
   }
   if (redundant.length > 0) {
@@ -128,7 +128,7 @@ function needAgain(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   if (needed === 0) return;
   ws.needsWhat.set(ts, needed);
   ws.networkBytes += ts.size;
-  m.networkBytes += ts.size;
+  ws.pool.networkBytes += ts.size;
   checkIdleSaturated(m, ws);
 }
 
@@ -141,7 +141,7 @@ function reschedule(m: SchedulerMachine, ws: WorkerState, message: Reschedule): 
 function longRunning(m: SchedulerMachine, ws: WorkerState, message: LongRunning): void {
   const ts = m.tasks.get(message.key);
   if (ts === undefined || ts.processingOn !== ws || ts.runId !== message.run_id) return;
-  if (message.compute_duration !== null) ts.group.addDuration(message.compute_duration);
+  if (message.compute_duration !== null) ts.group.prefix.addDuration(message.compute_duration);
   addToLongRunning(m, ts, ws);
 }
 
@@ -166,11 +166,11 @@ export function changeStatus(m: SchedulerMachine, ws: WorkerState, status: Worke
   ws.status = status;
   m.hasReplicaNews = true;
   if (status !== "running") {
-    m.running.delete(ws);
+    ws.pool.running.delete(ws);
     checkIdleSaturated(m, ws);
     return;
   }
-  m.running.add(ws);
+  ws.pool.running.add(ws);
   checkIdleSaturated(m, ws);
   scheduleUnrunnable(m, ws);
 }

@@ -67,7 +67,7 @@ export function checkAgreement(cluster: Cluster): void {
     const claimed = listed(Array.from(ws?.hasWhat ?? [], (ts) => ts.key));
     const held = listed(new Set(worker.store.keys()).difference(orphansOn(cluster, worker)));
     check(claimed === held, () => `${address} holds ${held}, and S takes it for ${claimed}`);
-    const given = listed(Array.from(ws?.functions ?? [], (group) => group.hash));
+    const given = listed(ws === undefined ? [] : state.functions.givenTo(ws));
     const here = listed(worker.threads.functions);
     check(given === here, () => `${address} has functions ${here}, and S takes it for ${given}`);
     check(worker.threads.count === 0 && (ws?.processing.size ?? 0) === 0, () => `${address} is still busy`);
@@ -114,12 +114,14 @@ export function checkNothingIsLeft(cluster: Cluster): void {
 }
 
 function checkScheduler({ state }: SchedulerNode): void {
+  const { bodies } = state.functions;
   check(state.tasks.size === 0, () => `S keeps tasks ${listed(state.tasks.keys())}`);
-  check(state.groups.size === 0, () => `S keeps functions ${listed(state.groups.keys())}`);
+  check(state.groups.size === 0, () => `S keeps ${state.groups.size} groups of tasks`);
+  check(bodies.size === 0, () => `S keeps functions ${listed(bodies.keys())}`);
   check(state.totalOccupancy === 0 && state.queuedCount === 0, () => "S takes workers for busy");
   for (const ws of state.workers.values()) {
     check(
-      ws.nbytes === 0 && ws.networkBytes === 0 && ws.needsWhat.size === 0 && ws.groupCounts.size === 0,
+      ws.nbytes === 0 && ws.networkBytes === 0 && ws.needsWhat.size === 0 && ws.prefixCounts.size === 0,
       () => `S counts ${ws.nbytes} bytes for ${ws.address}, and ${ws.networkBytes} to fetch`,
     );
   }

@@ -10,6 +10,7 @@ import type { ClientEffects } from "../../client/state/effects.ts";
 import type { ClientStimulus } from "../../client/state/stimulus.ts";
 import type { ClientReport, ClientStreamMessage } from "../../messages/client_scheduler.ts";
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
+import { isNative } from "../../messages/run_spec.ts";
 import type { WorkerCommand, WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import type { SchedulerStateOptions } from "../../scheduler/state/machine.ts";
 import type { WorkerLoss } from "../../scheduler/state/membership.ts";
@@ -171,7 +172,9 @@ class DoubleRelease extends Parts {
 
 class EarlyFree extends Parts {
   override toWorker(message: WorkerCommand, random: Random): readonly WorkerCommand[] {
-    if (message.op !== "compute-task" || !random.chance(0.05)) return [message];
+    if (message.op !== "compute-task" || !random.chance(0.05) || !isNative(message.run_spec)) {
+      return [message];
+    }
     const functions: FunctionHash[] = [message.run_spec[0]];
     return [{ op: "free-functions", functions }, message];
   }

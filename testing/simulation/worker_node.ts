@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isNative } from "../../messages/run_spec.ts";
 import type { Address, Key } from "../../messages/common.ts";
 import type { WorkerMetrics } from "../../messages/facts.ts";
 import {
@@ -301,6 +302,7 @@ export class WorkerNode {
       check(value !== undefined, () => `${this.address} is to run "${key}" without "${name}"`);
       return [name, value] as const;
     });
+    check(isNative(run_spec), () => `Worker is told to run "${key}", which is for another runtime`);
     const [functionHash, args, references] = run_spec;
     return { key, runId: run_id, functionHash, args, references, dependencies: values };
   }

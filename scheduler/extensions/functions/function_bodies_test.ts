@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { A, ALICE, B, BOB, keys, SchedulerFixture } from "../../testing/scheduler_fixture.ts";
-import { updateGraph } from "../../testing/scheduler_simulation.ts";
+import { A, ALICE, B, BOB, keys, SchedulerFixture } from "../../../testing/scheduler_fixture.ts";
+import { updateGraph } from "../../../testing/scheduler_simulation.ts";
 
 Deno.test("SchedulerState sends a function's body once to a worker, ahead of the first task that names it", () => {
   const fixture = new SchedulerFixture();
@@ -40,7 +40,7 @@ Deno.test("SchedulerState drops a function when no client may name it and no tas
     `${A} free-keys y`,
     `${A} free-functions f`,
   ]);
-  assertEquals(fixture.state.groups.size, 0);
+  assertEquals(fixture.state.functions.bodies.size, 0);
 });
 
 Deno.test("SchedulerState drops what a lost client wanted, and its functions", () => {
@@ -49,17 +49,9 @@ Deno.test("SchedulerState drops what a lost client wanted, and its functions", (
   fixture.client(ALICE, updateGraph([["x"], ["y", ["x"]]]));
   fixture.state.removeClient(ALICE, fixture.now++);
   assertEquals(fixture.flush(), [`${A} free-keys x`, `${A} free-functions f`]);
-  assertEquals([fixture.state.tasks.size, fixture.state.groups.size, fixture.state.clients.size], [0, 0, 1]);
-});
-
-Deno.test("SchedulerState remembers how long the tasks of a dropped function took", () => {
-  const fixture = new SchedulerFixture();
-  fixture.addWorker(A);
-  fixture.client(ALICE, updateGraph([["x", [], "f"]]));
-  fixture.finish("x", 8, 0.25);
-  fixture.client(ALICE, { op: "client-releases-functions", functions: ["f" as never] });
-  fixture.client(ALICE, { op: "client-releases-keys", keys: keys("x") });
-  assertEquals(fixture.state.groups.size, 0);
-  fixture.client(ALICE, updateGraph([["y", [], "f"]]));
-  assertEquals(fixture.state.groups.get("f")?.durationAverage, 0.25);
+  assertEquals([fixture.state.tasks.size, fixture.state.functions.bodies.size, fixture.state.clients.size], [
+    0,
+    0,
+    1,
+  ]);
 });

@@ -1,0 +1,110 @@
+/**
+ * Sorts tasks into groups.
+ *
+ * Dask groups by a part of the key. Here most tasks name their function, which says more: two functions without a name
+ * are two groups, and learn their durations apart.
+ *
+ * @module
+ */
+
+import { assert } from "../../internal/assert.ts";
+import type { FunctionHash, Key } from "../../messages/common.ts";
+import { keySplit } from "./key_split.ts";
+import { TaskGroup } from "./task_group.ts";
+import { TaskPrefix } from "./task_prefix.ts";
+import { STATE_NAMES } from "./task_state.ts";
+
+/** Number of functions without tasks whose group is remembered, with what was learned of its durations. */
+const REMEMBERED = 4096;
+
+/** The groups that have tasks, and some that had. */
+export class TaskGroups {
+  readonly #defaultDurations: Readonly<Record<string, number>>;
+  readonly #ofFunctions: Map<FunctionHash, TaskGroup> = new Map();
+  readonly #ofNames: Map<string, TaskGroup> = new Map();
+  /** Groups of functions that have no tasks, the one used last at the end. */
+  readonly #empty: Map<FunctionHash, TaskGroup> = new Map();
+
+  /**
+   * Makes a collection without groups.
+   *
+   * @param defaultDurations Seconds that a task takes while none has run, by the function part of its key.
+   */
+  constructor(defaultDurations: Readonly<Record<string, number>>) {
+    this.#defaultDurations = defaultDurations;
+  }
+
+  /** Number of groups that have tasks. */
+  get size(): number {
+    return this.#ofFunctions.size + this.#ofNames.size;
+  }
+
+  /** The groups that have tasks. */
+  *values(): Generator<TaskGroup, void, undefined> {
+    yield* this.#ofFunctions.values();
+    yield* this.#ofNames.values();
+  }
+
+  /** Whether some task names the function. */
+  hasFunction(hash: FunctionHash): boolean {
+    return this.#ofFunctions.has(hash);
+  }
+
+  /** Group for a new task `key` that names a function. */
+  ofFunction(hash: FunctionHash, key: Key): TaskGroup { // hot: per task
+    const known = this.#ofFunctions.get(hash);
+    if (known !== undefined) return known;
+    const group = this.#empty.get(hash) ?? new TaskGroup(hash, this.#newPrefix(keySplit(key)));
+    this.#empty.delete(hash);
+    this.#ofFunctions.set(hash, group);
+    return group;
+  }
+
+  /** Group for a new task `key` that names no function: it is with those whose keys begin alike, as in Dask. */
+  ofName(key: Key): TaskGroup {
+    const name = keySplit(key);
+    let group = this.#ofNames.get(name);
+    if (group === undefined) this.#ofNames.set(name, group = new TaskGroup(null, this.#newPrefix(name)));
+    return group;
+  }
+
+  #newPrefix(name: string): TaskPrefix {
+    const isPreset = Object.hasOwn(this.#defaultDurations, name);
+    return new TaskPrefix(name, (isPreset ? this.#defaultDurations[name] : undefined) ?? -1);
+  }
+
+  /** The last task of a group was forgotten. */
+  drop(group: TaskGroup): void {
+    assert(group.prefix.processing === 0, () => `Workers are busy with forgotten tasks of ${group.name}`);
+    group.reset();
+    if (group.function === null) {
+      this.#ofNames.delete(group.name);
+      return;
+    }
+    this.#ofFunctions.delete(group.function);
+    if (group.prefix.hasLearned) this.#remember(group.function, group);
+  }
+
+  #remember(hash: FunctionHash, group: TaskGroup): void {
+    this.#empty.set(hash, group);
+    if (this.#empty.size <= REMEMBERED) return;
+    for (const oldest of this.#empty.keys()) {
+      this.#empty.delete(oldest);
+      break;
+    }
+  }
+
+  /** Number of tasks in each state, by name of the tasks; names may share functions, and functions names. */
+  countsByName(): Map<string, Record<string, number>> {
+    const found = new Map<string, Record<string, number>>();
+    for (const group of this.values()) {
+      const counts = found.get(group.name) ?? {};
+      STATE_NAMES.forEach((name, state) => {
+        if (name === "none" || name === "forgotten") return;
+        counts[name] = (counts[name] ?? 0) + (group.counts[state] ?? 0);
+      });
+      found.set(group.name, counts);
+    }
+    return found;
+  }
+}
