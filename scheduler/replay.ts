@@ -7,7 +7,8 @@
 import { digestOf } from "./recorder.ts";
 import { decodeEntry } from "./state/journal.ts";
 import type { SchedulerStateOptions } from "./state/machine.ts";
-import { SchedulerState } from "./state/scheduler_state.ts";
+import { standardState } from "./standard_state.ts";
+import type { SchedulerState } from "./state/scheduler_state.ts";
 
 /** What a replay went through. */
 export interface ReplayReport {
@@ -44,7 +45,7 @@ export class ReplayError extends Error {
  */
 export async function replay(
   lines: AsyncIterable<string> | Iterable<string>,
-  makeState: (options: SchedulerStateOptions) => SchedulerState = (options) => new SchedulerState(options),
+  makeState: (options: SchedulerStateOptions) => SchedulerState = standardState,
 ): Promise<ReplayReport> {
   let state: SchedulerState | undefined;
   let [stimuli, digests, line] = [0, 0, 0];

@@ -8,6 +8,7 @@ import { Client, Scheduler, Worker } from "../mod.ts";
 import type { Key } from "../messages/common.ts";
 import { EnumMember, Float, Pickled, Serialized } from "../protocol/serialized.ts";
 import { Recorder } from "./recorder.ts";
+import { FunctionBodies } from "./extensions/functions/function_bodies.ts";
 import { replay, ReplayError } from "./replay.ts";
 import type { Effects } from "./state/effects.ts";
 import { decodeEntry, encodeEntry } from "./state/journal.ts";
@@ -90,7 +91,7 @@ Deno.test("replay names the stimulus that broke an invariant", async () => {
     }
   }
   const error = await assertRejects(
-    () => replay(recordedRun(2), (options) => new BrokenState(options)),
+    () => replay(recordedRun(2), (options) => new BrokenState(options, [new FunctionBodies()])),
     ReplayError,
   );
   assertEquals(error.stimulus, 321, error.message);

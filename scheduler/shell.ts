@@ -58,8 +58,8 @@ import { SchedulerFile } from "./scheduler_file.ts";
 import type { Answer, AnswerTo, Effects, SchedulerEvent } from "./state/effects.ts";
 import type { SchedulerStateOptions } from "./state/machine.ts";
 import { checkRetireOptions, type RetireOptions } from "./state/retire.ts";
-import { FunctionBodies } from "./extensions/functions/function_bodies.ts";
-import { SchedulerState } from "./state/scheduler_state.ts";
+import { standardState } from "./standard_state.ts";
+import type { SchedulerState } from "./state/scheduler_state.ts";
 import type { Heartbeat, RemoveWorker, SchedulerStimulus } from "./state/stimulus.ts";
 import type { WorkerFacts } from "./state/worker_state.ts";
 
@@ -127,7 +127,7 @@ export class SchedulerShell {
   private constructor(settings: SchedulerSettings, links: LinkOptions, parts: SchedulerParts) {
     const {
       platform = systemPlatform,
-      makeState = (options) => new SchedulerState(options, [new FunctionBodies()]),
+      makeState = standardState,
     } = parts;
     const { clock } = platform;
     this.#platform = platform;
