@@ -69,7 +69,7 @@ export interface UpdateGraph {
   readonly functions: Readonly<Record<FunctionHash, Uint8Array>>;
   /** Restrictions and wishes. */
   readonly annotations: GraphAnnotations;
-  /** Graphs that arrive within so many seconds share a generation. */
+  /** Seconds within which graphs share a generation. */
   readonly fifo_timeout: number;
 }
 
@@ -123,7 +123,7 @@ export interface ReportKey {
 export interface UpdateData {
   /** Operation. */
   readonly op: "update-data";
-  /** Who holds which. */
+  /** Holders of each key. */
   readonly who_has: Readonly<Record<Key, readonly Address[]>>;
   /** Bytes of each. */
   readonly nbytes: Readonly<Record<Key, number>>;
@@ -157,7 +157,7 @@ export interface KeyInMemory {
   readonly key: Key;
   /** Pickle of the result's type, or of its name. */
   readonly type?: Uint8Array | null;
-  /** Who holds it; Python's scheduler mostly leaves it out. */
+  /** Holders of the result; Python's scheduler mostly leaves it out. */
   readonly workers?: readonly Address[];
   /** The result itself, a MessagePack frame, if it is small and just computed (see `docs/wire.md`). */
   readonly result?: Uint8Array;
@@ -390,8 +390,8 @@ export const parseClientStreamMessage: (message: RawMessage) => ClientStreamMess
 );
 
 /**
- * Checks a message from the scheduler to a client; `undefined` for an op that a client may ignore, as Dask's do. Throws
- * {@linkcode MessageError}.
+ * Checks a message from the scheduler to a client; `undefined` for an op that a client may ignore, as Dask's
+ * do. Throws {@linkcode MessageError}.
  */
 export const parseClientReport: (message: RawMessage) => ClientReport | undefined = streamParser(
   CLIENT_REPORTS,

@@ -114,7 +114,10 @@ export function checkArray(message: RawMessage, field: string): readonly unknown
   return Array.isArray(value) ? value : refuse(message, field, "an array");
 }
 
-/** Checks that `message[field]` is an array or set of keys, and returns it as an array. Throws {@linkcode MessageError}. */
+/**
+ * Checks that `message[field]` is an array or set of keys, and returns it as an array. Throws {@linkcode
+ * MessageError}.
+ */
 export function checkKeys(message: RawMessage, field: string): readonly Key[] {
   const value = message[field];
   const keys: readonly unknown[] = Array.isArray(value)
@@ -186,7 +189,10 @@ export function mapOf<Item>(
   };
 }
 
-/** `message[field]`, or nothing if it is absent or nil. Throws {@linkcode MessageError} if it has a wrong type. */
+/**
+ * `message[field]`, or nothing if it is absent or nil. Throws {@linkcode MessageError} if it has a wrong
+ * type.
+ */
 export function optional<T>(
   message: RawMessage,
   field: string,

@@ -129,7 +129,10 @@ export interface SecurityFacts {
 
 /** A certificate in words. */
 export interface CertificateFacts {
-  /** What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the fingerprint. */
+  /**
+   * What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the
+   * fingerprint.
+   */
   readonly name: string;
   /** Distinguished name; may be empty. */
   readonly subject: string;
@@ -169,7 +172,10 @@ export interface LinkFacts {
     readonly protocol: string;
     /** OpenSSL's name of the negotiated suite. */
     readonly cipher: string;
-    /** The other end's certificate: name, subject, issuer, SHA-256, serial number, end, and what it may be and do. */
+    /**
+     * The other end's certificate: name, subject, issuer, SHA-256, serial number, end, and what it may be and
+     * do.
+     */
     readonly peer: {
       readonly name: string;
       readonly subject: string;

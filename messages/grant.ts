@@ -5,8 +5,8 @@
  */
 
 /**
- * What a client may do, each including the one before: look at the cluster, but at no result (`observe`); run tasks
- * and have their results (`submit`); close, restart and move things (`administer`).
+ * What a client may do, each including the one before: look at the cluster, but at no result (`observe`); run
+ * tasks and have their results (`submit`); close, restart and move things (`administer`).
  */
 export type ClientAccess = "observe" | "submit" | "administer";
 

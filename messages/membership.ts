@@ -26,13 +26,16 @@ import type { Versions, WorkerMetrics } from "./facts.ts";
 /** Most threads that one worker may claim. */
 const NTHREADS_MAX = 65_536;
 
-/** Client → scheduler: turns the comm into the client's stream; answered by {@linkcode StreamStart} in a list of one. */
+/**
+ * Client → scheduler: turns the comm into the client's stream. The stream begins with a list of one
+ * {@linkcode StreamStart}.
+ */
 export interface RegisterClient {
   /** Operation. */
   readonly op: "register-client";
-  /** Who. */
+  /** Name of the client. */
   readonly client: ClientId;
-  /** What it runs on. */
+  /** Versions that it runs on. */
   readonly versions: Versions;
   /** Always false: the answer is a stream message. */
   readonly reply: false;
@@ -42,7 +45,7 @@ export interface RegisterClient {
 export interface StreamStart {
   /** Operation. */
   readonly op: "stream-start";
-  /** To be shown. */
+  /** Text to show. */
   readonly warning?: string;
   /** If not empty, the client must give up. */
   readonly error?: string;
@@ -54,7 +57,7 @@ export interface RegisterWorker {
   readonly op: "register-worker";
   /** Always false: the answer is {@linkcode RegisterWorkerReply}, sent by hand. */
   readonly reply: false;
-  /** Where peers dial it. */
+  /** Address that peers dial. */
   readonly address: Address;
   /** `"init"`; `"running"` follows on the stream. */
   readonly status: WorkerStatus;
@@ -68,7 +71,7 @@ export interface RegisterWorker {
   readonly resources: Readonly<Record<string, number>>;
   /** Bytes, or nothing for no limit. */
   readonly memory_limit: number | null;
-  /** Where it spills. */
+  /** Folder that it spills to. */
   readonly local_directory: string;
   /** Ports of HTTP services. */
   readonly services: Readonly<Record<string, number>>;
@@ -76,11 +79,11 @@ export interface RegisterWorker {
   readonly nanny: Address | null;
   /** Process id. */
   readonly pid: number;
-  /** What it runs on. */
+  /** Versions that it runs on. */
   readonly versions: Versions;
   /** First metrics. */
   readonly metrics: WorkerMetrics;
-  /** Free; ours says `{ runtime: "deno" }`. */
+  /** Anything; ours says `{ runtime: "deno" }`. */
   readonly extra: Readonly<Record<string, unknown>>;
   /** What caused it. */
   readonly stimulus_id: string;
@@ -92,7 +95,7 @@ export interface RegisterWorker {
 export interface RegisterWorkerReply {
   /** `"OK"`, or `"error"` with a message. */
   readonly status: "OK" | "error";
-  /** Why not. */
+  /** Reason of the refusal. */
   readonly message?: string;
   /** Seconds since the epoch. */
   readonly time: number;
@@ -100,27 +103,30 @@ export interface RegisterWorkerReply {
   readonly "heartbeat-interval"?: number;
   /** Pickled plugins of a Python scheduler; ignored here. */
   readonly "worker-plugins"?: Readonly<Record<string, Uint8Array>>;
-  /** To be logged. */
+  /** Text for the log. */
   readonly warning?: string;
 }
 
-/** Worker → scheduler: still here. */
+/** Worker → scheduler: a sign of life. */
 export interface HeartbeatWorker {
   /** Operation. */
   readonly op: "heartbeat_worker";
-  /** Who. */
+  /** Address of the worker. */
   readonly address: Address;
   /** Seconds since the epoch. */
   readonly now: number;
   /** State of the worker. */
   readonly metrics: WorkerMetrics;
-  /** Running tasks and for how many seconds. */
+  /** Seconds that each running task has run, by key. */
   readonly executing: Readonly<Record<string, number>>;
-  /** Free. */
+  /** Anything, by extension. */
   readonly extensions: Readonly<Record<string, unknown>>;
 }
 
-/** Answer to {@linkcode HeartbeatWorker}; `"missing"` means the scheduler does not know the worker, which must end. */
+/**
+ * Answer to {@linkcode HeartbeatWorker}; `"missing"` means the scheduler does not know the worker, which must
+ * end.
+ */
 export interface HeartbeatWorkerReply {
   /** Whether the worker is known. */
   readonly status: "OK" | "missing";
@@ -130,11 +136,11 @@ export interface HeartbeatWorkerReply {
   readonly "heartbeat-interval"?: number;
 }
 
-/** Worker → scheduler: leaves on purpose. */
+/** Worker → scheduler: it leaves on purpose. */
 export interface Unregister {
   /** Operation. */
   readonly op: "unregister";
-  /** Who. */
+  /** Address of the worker. */
   readonly address: Address;
   /** What caused it. */
   readonly stimulus_id?: string;

@@ -1,7 +1,8 @@
 /**
  * What a table of operations says of each. There is one table per role that answers requests
- * (`scheduler_operations.ts`, `worker_operations.ts`), and one per direction of a stream (`client_scheduler.ts`,
- * `worker_scheduler.ts`). Both ends are typed and checked by these rows, and nothing else lists operations.
+ * (`scheduler_operations.ts`, `worker_operations.ts`), and one per direction of a stream
+ * (`client_scheduler.ts`, `worker_scheduler.ts`). Both ends are typed and checked by these rows, and nothing
+ * else lists operations.
  *
  * @module
  */
@@ -39,8 +40,8 @@ export function mayUse({ client, roles }: Access, grant: Grant): boolean {
 /**
  * How large an answer may be, and so how a server bounds what waits for a peer that does not read:
  * - `small`: it is written at once.
- * - `question`: it may be large, and the handler only looks. A large answer waits for its turn, and the handler looks
- *   again then.
+ * - `question`: it may be large, and the handler only looks. A large answer waits for its turn, and the
+ *   handler looks again then.
  * - `large`: the handler is called when it is the request's turn.
  * - `counted`: the handler writes the answer itself, and counts what it writes.
  * - `stream`: there is no answer. The comm becomes a stream.

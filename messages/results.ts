@@ -26,11 +26,14 @@ import {
 /** Seconds that a `scatter` waits for a worker, if it does not say. */
 const SCATTER_SECONDS = 2;
 
-/** Anybody → worker: results, please. Answered by {@linkcode GetDataReply}, then the asker writes `"OK"`. */
+/**
+ * Anybody → worker: asks for results. Answered by {@linkcode GetDataReply}; the asking end confirms data by
+ * `"OK"`.
+ */
 export interface GetData {
   /** Operation. */
   readonly op: "get_data";
-  /** Which. */
+  /** Keys. */
   readonly keys: readonly Key[];
   /** Address of the asking worker, if it is one. */
   readonly who: Address | null;
@@ -45,11 +48,11 @@ export type GetDataReply =
 export interface Gather {
   /** Operation. */
   readonly op: "gather";
-  /** Which. */
+  /** Keys. */
   readonly keys: readonly Key[];
 }
 
-/** Answer to {@linkcode Gather}; keys of an error are those that nobody gave. */
+/** Answer to {@linkcode Gather}; the keys of an error are those that no worker gave. */
 export type GatherReply =
   | { readonly status: "OK"; readonly data: Readonly<Record<string, Serialized>> }
   | { readonly status: "error"; readonly keys: readonly Key[] };
@@ -60,11 +63,11 @@ export interface Scatter {
   readonly op: "scatter";
   /** Values by key. */
   readonly data: Readonly<Record<string, Serialized>>;
-  /** Addresses, names or hosts to choose from; nothing for all. */
+  /** Addresses, names or hosts of the workers to choose from, or null for all. */
   readonly workers: readonly string[] | null;
-  /** Who wants them. */
+  /** Client that wants them. */
   readonly client: ClientId;
-  /** To all, or to so many. */
+  /** `true`: to all these workers. A number: to that many. */
   readonly broadcast: boolean | number;
   /** Seconds to wait for a worker. */
   readonly timeout: number;
@@ -92,17 +95,17 @@ export interface UpdateWorkerDataReply {
 export interface Retry {
   /** Operation. */
   readonly op: "retry";
-  /** Which. */
+  /** Keys. */
   readonly keys: readonly Key[];
-  /** Who asks. */
+  /** Client that asks. */
   readonly client?: ClientId;
 }
 
-/** Anybody → scheduler: who holds these? Unknown keys have no holders. */
+/** Anybody → scheduler: which workers hold these keys? Unknown keys have no holders. */
 export interface WhoHas {
   /** Operation. */
   readonly op: "who_has";
-  /** Which; nothing for all. */
+  /** Keys, or null for all. */
   readonly keys: readonly Key[] | null;
 }
 
@@ -110,7 +113,7 @@ export interface WhoHas {
 export interface HasWhat {
   /** Operation. */
   readonly op: "has_what";
-  /** Which; nothing for all. */
+  /** Addresses, or null for all. */
   readonly workers: readonly Address[] | null;
 }
 
@@ -118,7 +121,7 @@ export interface HasWhat {
 export interface Processing {
   /** Operation. */
   readonly op: "processing";
-  /** Which; nothing for all. */
+  /** Addresses, or null for all. */
   readonly workers: readonly Address[] | null;
 }
 
@@ -128,7 +131,7 @@ export function parseGetData(message: RawMessage): GetData {
   return { op: "get_data", keys: checkKeys(message, "keys"), who: isText(who) ? who as Address : null };
 }
 
-/** Whether `value` answers a {@linkcode GetData}. Who asked checks the values. */
+/** Whether `value` answers a {@linkcode GetData}. The asking end checks the values. */
 export function isGetDataReply(value: unknown): value is GetDataReply {
   return isRecord(value) && (value["status"] === "busy" || hasData(value));
 }
@@ -138,7 +141,7 @@ export function parseGather(message: RawMessage): Gather {
   return { op: "gather", keys: checkKeys(message, "keys") };
 }
 
-/** Whether `value` answers a {@linkcode Gather}. Who asked checks the values. */
+/** Whether `value` answers a {@linkcode Gather}. The asking end checks the values. */
 export function isGatherReply(value: unknown): value is GatherReply {
   if (!isRecord(value)) return false;
   return value["status"] === "error" ? isKeys(value["keys"]) : hasData(value);
@@ -157,7 +160,10 @@ export function parseScatter(message: RawMessage): Scatter {
   };
 }
 
-/** Checks an `update_data` to a scheduler, which is the stream's `update-data`. Throws {@linkcode MessageError}. */
+/**
+ * Checks an `update_data` to a scheduler, which is the stream's `update-data`. Throws {@linkcode
+ * MessageError}.
+ */
 export function parseUpdateDataRequest(message: RawMessage): UpdateData {
   return { ...parseUpdateData(message), op: "update-data" };
 }

@@ -80,7 +80,9 @@ export interface TaskFinished {
   readonly startstops: readonly StartStop[];
   /** What caused it. */
   readonly stimulus_id: string;
-  /** Ours: the result, one MessagePack frame, if asked for by {@linkcode ComputeTask.inline_result} and small. */
+  /**
+   * Ours: the result, one MessagePack frame, if asked for by {@linkcode ComputeTask.inline_result} and small.
+   */
   readonly result?: Uint8Array;
 }
 
@@ -150,7 +152,7 @@ export interface LongRunning {
   readonly stimulus_id: string;
 }
 
-/** Worker → scheduler: nobody I know of has these. */
+/** Worker → scheduler: no peer that it knows has these keys. */
 export interface RequestRefreshWhoHas extends AboutKeys {
   /** Operation. */
   readonly op: "request-refresh-who-has";
@@ -212,7 +214,7 @@ export interface ComputeTask {
   readonly inline_result?: boolean;
 }
 
-/** Scheduler → worker: nobody needs these any more. */
+/** Scheduler → worker: these results are not needed any more. */
 export interface FreeKeys extends AboutKeys {
   /** Operation. */
   readonly op: "free-keys";

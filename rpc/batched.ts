@@ -1,6 +1,7 @@
 /**
- * A stream of messages, many per write. Source: `distributed/batched.py`. Dask waits some milliseconds between
- * writes; here a batch leaves at the end of the turn, and what comes while it is written is the next one.
+ * A stream of messages, many per write. Source: `distributed/batched.py`. Dask waits some milliseconds
+ * between writes; here a batch leaves at the end of the turn, and what comes while it is written is the next
+ * one.
  *
  * While a peer is slow, messages wait as the bytes that they become, so that what waits can be counted.
  *
@@ -22,14 +23,17 @@ const QUEUED_MAX = 1 << 24;
 const QUEUED_BYTES_MAX = 2 ** 30;
 /** Messages that wait as they are while a batch is written; as many make a batch that waits as bytes. */
 const BATCH_MESSAGES = 256;
-/** Messages in one message of the comm: what peers may send at once is bounded (`message-values`), and large turns are not. */
+/**
+ * Messages in one message of the comm: what peers may send at once is bounded (`message-values`), and large
+ * turns are not.
+ */
 const MOST_TOGETHER = 2000;
 
 /** Bounds and notices of a {@linkcode BatchedSend}. */
 export interface BatchedSendOptions {
   /**
-   * Messages that may wait as they are, as on links within a process; with one more the comm is aborted. Elsewhere they
-   * soon wait as bytes. Default 2^24.
+   * Messages that may wait as they are, as on links within a process; with one more the comm is aborted.
+   * Elsewhere they soon wait as bytes. Default 2^24.
    */
   readonly maxQueued?: number | undefined;
   /** Bytes that may wait behind the batch that is being sent; with more the comm is aborted. Default 2^30. */
@@ -100,7 +104,8 @@ export class BatchedSend<Message = unknown> implements AsyncDisposable {
   /**
    * Sends `message` with this turn's batch. It may not be changed afterwards.
    *
-   * @throws {CommClosed} If the stream has ended, or too much waits. What was sent shortly before may be lost, too.
+   * @throws {CommClosed} If the stream has ended, or too much waits. What was sent shortly before may be
+   * lost, too.
    */
   send(message: Message): void { // hot: per message
     if (this.closed) throw this.#closedError();
@@ -189,9 +194,11 @@ export class BatchedSend<Message = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Writes what waits, then closes the comm. Idempotent. Does not reject: what could not be written went to `onError`.
+   * Writes what waits, then closes the comm. Idempotent. Does not reject: what could not be written went to
+   * `onError`.
    *
-   * @param signal Aborts the comm instead of waiting on, since a peer that does not read can delay the end for ever.
+   * @param signal Aborts the comm instead of waiting on, since a peer that does not read can delay the end
+   * for ever.
    */
   close(signal?: AbortSignal): Promise<void> {
     this.#closing ??= this.#close();

@@ -13,8 +13,8 @@ import type { Comm } from "../comm/comm.ts";
 import { RpcError } from "./errors.ts";
 
 /**
- * Asks and waits for the answer. A comm carries one request at a time. A request that makes the comm a stream is
- * answered by the stream's first message.
+ * Asks and waits for the answer. A comm carries one request at a time. A request that makes the comm a stream
+ * is answered by the stream's first message.
  *
  * @param operation The row of the operation, in the table of the role that is asked.
  * @param signal Gives up: the comm is aborted, since its next message would be the answer to an old question.

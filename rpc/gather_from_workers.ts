@@ -19,7 +19,9 @@ export type Results = Readonly<Record<string, unknown>>;
 
 /** What a gathering needs of its caller. */
 export interface GatherSource {
-  /** Workers that hold each key now, the best first; none for a key that is unknown. Called before each round. */
+  /**
+   * Workers that hold each key now, the best first; none for a key that is unknown. Called before each round.
+   */
   holders(keys: readonly Key[]): ReadonlyMap<Key, readonly Address[]>;
   /** Asks a worker; nothing if it can't be reached. What it throws ends the gathering. */
   ask(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<Results | undefined>;
@@ -36,8 +38,8 @@ export interface Gathered {
 }
 
 /**
- * Collects `keys` from their holders: one request per worker for all of its keys, then the next holder of a key that a
- * worker did not give. No worker that failed is asked twice.
+ * Collects `keys` from their holders: one request per worker for all of its keys, then the next holder of a
+ * key that a worker did not give. No worker that failed is asked twice.
  */
 export async function gatherFromWorkers(
   keys: readonly Key[],

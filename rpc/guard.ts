@@ -14,8 +14,8 @@ import { PeerLog } from "../comm/peer_log.ts";
 const peers = PeerLog.warnings(getLogger("distributed.comm"));
 
 /**
- * Says why the peer of `comm` may not use `op`, which is for peers with `access`; nothing if it may. Refusals are logged
- * and counted.
+ * Says why the peer of `comm` may not use `op`, which is for peers with `access`; nothing if it may. Refusals
+ * are logged and counted.
  */
 export type AccessGuard = (op: string, access: Access, comm: Comm) => string | undefined;
 
@@ -28,8 +28,8 @@ export interface AccessGuardOptions {
 }
 
 /**
- * A guard by certificates. Without `authorization` everybody may do everything, as in Dask; a link inside the process
- * (`inproc://`) has no certificate, and needs none.
+ * A guard by certificates. Without `authorization` everybody may do everything, as in Dask; a link inside the
+ * process (`inproc://`) has no certificate, and needs none.
  */
 export function accessGuard({ role, context }: AccessGuardOptions): AccessGuard {
   return (op, access, comm) => {

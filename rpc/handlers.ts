@@ -1,6 +1,6 @@
 /**
- * Handlers of requests, typed by the rows of a table of operations: one that is left out, or answers something else,
- * does not compile.
+ * Handlers of requests, typed by the rows of a table of operations: one that is left out, or answers
+ * something else, does not compile.
  *
  * @module
  */
@@ -29,8 +29,8 @@ type MaybeLater<T> = T | Promise<T>;
 /**
  * Answers one operation: gets the request as its row reads it. What it throws becomes an error reply.
  *
- * The handler of a stream serves the comm until it ends; the server closes the comm then. What it throws becomes a
- * refusal if the comm is still open.
+ * The handler of a stream serves the comm until it ends; the server closes the comm then. What it throws
+ * becomes a refusal if the comm is still open.
  */
 export type Handler<Row> = (request: RequestOf<Row>, comm: Comm, signal: AbortSignal) => AnswerOf<Row>;
 

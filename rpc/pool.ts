@@ -24,7 +24,7 @@ const LINKS_MAX = 512;
 export interface ConnectionPoolOptions extends Omit<ConnectOptions, "signal"> {
   /** Links at once; above it idle ones are closed, and requests wait. Default 512. */
   readonly limit?: number | undefined;
-  /** Who must be a scheduler by `authorization`; all others what `expect` says. */
+  /** Address whose peer must be a scheduler by `authorization`; all others must be what `expect` says. */
   readonly scheduler?: Address | undefined;
   /** Where the links, and the time that dials take, come from. Default: this machine. */
   readonly platform?: Platform | undefined;
@@ -80,7 +80,8 @@ export class ConnectionPool implements AsyncDisposable {
    * @param dial How to make a link; by default as the pool dials.
    * @throws {RpcError} If the handler there failed.
    * @throws {MessageError} If what it answers is no reply to this operation.
-   * @throws {CommClosed} If the link broke, or the pool is closed. Whether the request was handled is not known.
+   * @throws {CommClosed} If the link broke, or the pool is closed. Whether the request was handled is not
+   * known.
    * @throws {CommAuthError | CommTimeoutError} If there is no link.
    */
   async call<Request, Reply>(

@@ -17,8 +17,8 @@ export function copiesOf(broadcast: boolean | number, workers: number): number {
 }
 
 /**
- * Gives each value to `copies` of `workers`. The first key begins with the worker at `turn`, the next key with the next
- * worker. In the place of a worker that did not take a value the next one is tried.
+ * Gives each value to `copies` of `workers`. The first key begins with the worker at `turn`, the next key
+ * with the next worker. In the place of a worker that did not take a value the next one is tried.
  *
  * @param give Gives values to a worker; whether it took them. What it throws ends the scattering.
  * @returns The workers that took each value.

@@ -2,8 +2,8 @@
  * Answers requests: reads maps with an `op` from comms and calls handlers. Source: `Server` in
  * `distributed/core.py`, whose reactions to odd input it has (`tests/vectors/rpc-behaviour.json`).
  *
- * What it answers, and by what rules, is in the rows that it is given. The handler of a stream takes its comm over for
- * good, mostly by a {@linkcode BatchedSend} and by {@linkcode handleStream}.
+ * What it answers, and by what rules, is in the rows that it is given. The handler of a stream takes its comm
+ * over for good, mostly by a {@linkcode BatchedSend} and by {@linkcode handleStream}.
  *
  * @module
  */
@@ -45,7 +45,10 @@ export interface ServerOptions {
   readonly blockedHandlers?: readonly string[] | undefined;
   /** Who may use which operation. Default: everybody. */
   readonly access?: AccessGuard | undefined;
-  /** Comms at once, over all hosts and from one: more are dropped; what is under way to one peer, and how long. */
+  /**
+   * Number of comms at once, from all hosts and from one: more are dropped. Number of large answers on their way
+   * to one peer, and milliseconds that a peer may take nothing.
+   */
   readonly limits?:
     | Pick<LinkLimits, "links" | "linksPerHost" | "answersPerPeer" | "stallTimeout">
     | undefined;
@@ -72,7 +75,7 @@ export class Server implements AsyncDisposable {
   readonly #tasks: Scope;
   #closing: Promise<void> | undefined = undefined;
 
-  /** A server that has nobody to serve yet. */
+  /** Makes a server that does not listen yet. */
   constructor(options: ServerOptions) {
     this.#name = options.name;
     this.#platform = options.platform ?? systemPlatform;
@@ -189,7 +192,7 @@ export class Server implements AsyncDisposable {
     return !(isLast || (served?.handle && served.operation.endsLink));
   }
 
-  /** Holds on to nothing while it waits. */
+  /** Waits for the request's turn, holding no answer meanwhile, then handles it again. */
   async #answerLater(served: Served, request: RawMessage, comm: Comm): Promise<void> {
     using _turn = await this.#lanes.enter(peerOf(comm), this.#tasks.signal);
     if (!comm.closed) await this.#reply(comm, await this.#dispatch(served, request, comm));
@@ -237,8 +240,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Who registers wants no reply, and waits for the stream to begin: it is told in that form that it does not. Nothing
-   * for any other request.
+   * A peer that registers gets no reply: it waits for the first message of its stream. So a failure is told in
+   * the form of that message. Returns nothing for any other request.
    */
   async #registrationFailed(
     served: Served,
@@ -250,7 +253,10 @@ export class Server implements AsyncDisposable {
     return await this.#hangUp(served, comm, text);
   }
 
-  /** Writes the refusal that who asked expects, then closes the link. Nothing if it expects an error reply. */
+  /**
+   * Writes the refusal in the form that the peer waits for, then closes the link. Returns nothing if there is no
+   * such form, so that the peer is to get an error reply.
+   */
   async #hangUp(served: Served, comm: Comm, text: string): Promise<typeof DONT_REPLY | undefined> {
     if (served?.operation.refusal === undefined) return undefined;
     await comm.write(served.operation.refusal(text, this.#platform.clock.time()));
@@ -278,8 +284,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Stops listening, aborts all comms, and waits until nothing runs for them. Idempotent. A handler that ends its own
-   * server must not await this.
+   * Stops listening, aborts all comms, and waits until nothing runs for them. Idempotent. A handler that ends
+   * its own server must not await this.
    */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
@@ -310,7 +316,7 @@ function isLarge(answer: unknown): boolean {
   return bytes >= LARGE_BYTES;
 }
 
-/** Who asks: one certificate on one host, as many may share either. */
+/** Names a peer for the lanes: by host and certificate, as many peers may share either. */
 function peerOf(comm: Comm): string {
   return `${hostGroup(addressHost(comm.peerAddress))} ${comm.tls?.peer.fingerprint256 ?? ""}`;
 }

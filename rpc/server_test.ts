@@ -442,7 +442,10 @@ Deno.test("Server makes a peer wait for large answers that it does not take, and
   for (const link of links) link.abort();
 });
 
-/** A server that answers one question with as many bytes as asked for, and asked for large ones that nobody reads. */
+/**
+ * A server that answers one question with as many bytes as asked for, and asked for large ones that nobody
+ * reads.
+ */
 async function withFullLanes() {
   let asked = 0;
   let reached = Promise.withResolvers<void>();

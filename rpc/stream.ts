@@ -18,10 +18,11 @@ export interface StreamEnd {
 }
 
 /**
- * Reads until the stream ends, then closes the comm. `onMessages` gets the messages of one batch, in order, and
- * does not wait for anything.
+ * Reads until the stream ends, then closes the comm. `onMessages` gets the messages of one batch, in order,
+ * and does not wait for anything.
  *
- * @throws What `onMessages` throws, after the comm was aborted: a message that can't be handled ends a stream.
+ * @throws What `onMessages` throws, after the comm was aborted: a message that can't be handled ends a
+ * stream.
  * @throws {MessageError} If a message is not a map with an `op`; the comm was aborted, too.
  */
 export async function handleStream(

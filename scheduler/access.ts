@@ -12,7 +12,7 @@ import { checkLink, type LinkOptions } from "../comm/link_options.ts";
 import { PeerLog } from "../comm/peer_log.ts";
 import { getLogger } from "../config/logging.ts";
 import { grantText } from "../messages/grant.ts";
-import { CLIENT_STREAM, type ClientStreamMessage } from "../messages/client_scheduler.ts";
+import { CLIENT_STREAM, type ClientReport, type ClientStreamMessage } from "../messages/client_scheduler.ts";
 import type { Address, Key } from "../messages/common.ts";
 import { mayUse } from "../messages/operations.ts";
 
@@ -83,7 +83,7 @@ export function checkSpeaksFor(
 export function permitted(
   messages: ClientStreamMessage[],
   comm: Comm,
-  stream: Pick<BatchedSend, "send">,
+  stream: Pick<BatchedSend<ClientReport>, "send">,
   count: () => void,
 ): ClientStreamMessage[] {
   const peer = comm.tls?.peer;

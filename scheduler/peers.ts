@@ -8,23 +8,30 @@ import type { Comm } from "../comm/comm.ts";
 import { CommClosed } from "../comm/errors.ts";
 import type { ClientReport } from "../messages/client_scheduler.ts";
 import type { Address, ClientId } from "../messages/common.ts";
+import type { StreamStart } from "../messages/membership.ts";
 import type { WorkerCommand } from "../messages/worker_scheduler.ts";
 import type { BatchedSend } from "../rpc/batched.ts";
 
-/** A peer and its stream. */
-export interface Peer {
+/** A peer and its stream of `Message`s. */
+export interface Peer<Message> {
   /** Where it registered. */
   readonly comm: Comm;
   /** Takes messages to it. */
-  readonly stream: BatchedSend;
+  readonly stream: BatchedSend<Message>;
 }
+
+/** A worker. */
+export type WorkerPeer = Peer<WorkerCommand>;
+
+/** A client. */
+export type ClientPeer = Peer<ClientReport | StreamStart>;
 
 /** Peers by name. A peer whose place another took is in it no more, though its stream may go on for a while. */
 export class Peers {
   /** Workers by address. */
-  readonly workers: Map<Address, Peer> = new Map();
+  readonly workers: Map<Address, WorkerPeer> = new Map();
   /** Clients by name. */
-  readonly clients: Map<ClientId, Peer> = new Map();
+  readonly clients: Map<ClientId, ClientPeer> = new Map();
 
   /** Sends messages to a worker, if it is here. */
   tellWorker(address: Address, commands: readonly WorkerCommand[]): void {
@@ -48,10 +55,10 @@ export class Peers {
   }
 }
 
-function sendAll(stream: BatchedSend | undefined, messages: readonly unknown[]): void {
+function sendAll<Message>(stream: BatchedSend<Message> | undefined, messages: readonly Message[]): void {
   if (stream === undefined || stream.closed) return; // its end is being handled
   try {
-    for (let i = 0; i < messages.length; i++) stream.send(messages[i]); // hot: per message
+    for (const message of messages) stream.send(message); // hot: per message
   } catch (error) {
     if (!(error instanceof CommClosed)) throw error; // too much waited: the stream was dropped, and said so
   }

@@ -51,7 +51,7 @@ import { Gatherer } from "./gather.ts";
 import { schedulerIdentity } from "./identity.ts";
 import { schedulerOperations, type WorkersWanted } from "./operations.ts";
 import { type SchedulerOptions, type SchedulerSettings, schedulerSettings } from "./options.ts";
-import { type Peer, Peers } from "./peers.ts";
+import { type ClientPeer, Peers, type WorkerPeer } from "./peers.ts";
 import { JournalFile, Recorder } from "./recorder.ts";
 import { scatterToWorkers } from "./scatter.ts";
 import { SchedulerFile } from "./scheduler_file.ts";
@@ -378,7 +378,7 @@ export class SchedulerShell {
   }
 
   async #serveClient({ client }: RegisterClient, comm: Comm): Promise<void> {
-    const peer: Peer = { comm, stream: new BatchedSend(comm, { backlogs: this.#backlogs }) };
+    const peer: ClientPeer = { comm, stream: new BatchedSend(comm, { backlogs: this.#backlogs }) };
     const ask = this.#asks++;
     const effects = this.#decide([{ op: "add-client", ask, client }]);
     if (effects === undefined) throw closingError();
@@ -432,7 +432,7 @@ export class SchedulerShell {
         "worker-plugins": {},
       } satisfies RegisterWorkerReply,
     );
-    const peer: Peer = { comm, stream: new BatchedSend(comm) };
+    const peer: WorkerPeer = { comm, stream: new BatchedSend(comm) };
     this.#peers.workers.set(address, peer);
     try {
       this.#perform(effects);

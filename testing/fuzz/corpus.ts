@@ -139,7 +139,7 @@ function hashOf(body: Uint8Array): string {
   return createHash("sha256").update(body).digest("hex");
 }
 
-/** At least one of everything that our roles say and Dask's don't, or say otherwise. */
+/** At least one of everything that our roles understand; a test compares it with the tables of operations. */
 function ownMessages(): unknown[] {
   const args = serializeArguments([1, { rows: [null] }]);
   const stimulus = { stimulus_id: "s" };
@@ -278,6 +278,12 @@ function ownMessages(): unknown[] {
     { op: "update_data", data: { "inc-9": serializeValue(new Date(0)) }, client: "Client-fuzz" },
     { op: "keys" },
     { op: "ping" },
+    { op: "wait_for_workers", n: 1, timeout: 0.01 },
+    { op: "retire_workers", names: ["nobody"], close_workers: false, remove: true, ...stimulus },
+    { op: "terminate" },
+    { op: "close" },
+    [{ op: "close", reason: "r" }, { op: "stream-closed" }],
+    [{ op: "task-retried", key: "inc-1" }, { op: "adjust-heartbeat-interval", interval: 5 }],
     { op: "unregister", address: "tcp://127.0.0.1:9", ...stimulus },
     { status: "OK", data: { a: serializeValue(oddities()), b: compressed() } },
     { op: "who_has", keys: ["inc-1"] },

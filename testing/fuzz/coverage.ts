@@ -27,6 +27,7 @@ const PARTS: readonly (readonly [part: string, places: readonly string[]])[] = [
   ["messages", ["messages/"]],
   ["dispatch", [
     "rpc/guard.ts",
+    "rpc/handlers.ts",
     "rpc/batched.ts",
     "rpc/fairness/backlog.ts",
     "rpc/server.ts",
@@ -45,7 +46,7 @@ const PARTS: readonly (readonly [part: string, places: readonly string[]])[] = [
   ["scheduler's state", ["scheduler/state/"]],
   ["worker's handlers", [
     "worker/commands.ts",
-    "worker/handlers.ts",
+    "worker/operations.ts",
     "worker/performer.ts",
     "worker/memory/store.ts",
   ]],

@@ -1,4 +1,10 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
+import { CLIENT_REPORTS, CLIENT_STREAM } from "../../messages/client_scheduler.ts";
+import { isRecord } from "../../messages/common.ts";
+import { isLacking, type OperationTable, type StreamTable } from "../../messages/operations.ts";
+import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
+import { WORKER_OPERATIONS } from "../../messages/worker_operations.ts";
+import { WORKER_COMMANDS, WORKER_STREAM } from "../../messages/worker_scheduler.ts";
 import { encodeFrames } from "../../protocol/frames.ts";
 import { encodeMessage } from "../../protocol/message.ts";
 import { corpus, flat } from "../../testing/fuzz/corpus.ts";
@@ -43,6 +49,23 @@ Deno.test("parseLcov and describeCoverage give lines and branches by part", () =
 
 Deno.test("The fuzzer's inputs are the same each time", () => {
   for (let i = 0; i < 50; i++) assertEquals(inputOf(SEEDS, 7, i), inputOf(SEEDS, 7, i));
+});
+
+Deno.test("The corpus has a message for each row of the tables that is not lacking", () => {
+  const messages = SEEDS.own.flatMap(({ message }) =>
+    Array.isArray(message) ? message as unknown[] : [message]
+  );
+  const ops = new Set(messages.map((message) => isRecord(message) ? message["op"] : undefined));
+  const tables: readonly (OperationTable | StreamTable)[] = [
+    SCHEDULER_OPERATIONS,
+    WORKER_OPERATIONS,
+    CLIENT_STREAM,
+    CLIENT_REPORTS,
+    WORKER_STREAM,
+    WORKER_COMMANDS,
+  ];
+  const rows = tables.flatMap((table) => Object.values<OperationTable[string] | StreamTable[string]>(table));
+  assertEquals(rows.filter((row) => !isLacking(row) && !ops.has(row.op)).map(({ op }) => op), []);
 });
 
 Deno.test("The corpus is handled when it is not damaged", () => {

@@ -1,6 +1,6 @@
 /**
- * What the tables of operations promise to both ends. It is checked by the compiler: a line that should not compile, and
- * does, fails `deno check` by its `@ts-expect-error`.
+ * What the tables of operations promise to both ends. It is checked by the compiler: a line that should not
+ * compile, and does, fails `deno check` by its `@ts-expect-error`.
  */
 
 import { assertEquals } from "@std/assert";
