@@ -6,6 +6,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { editDistance } from "../internal/nearest.ts";
 
 /** The command line can't be used as it is; the process should end with exit code 2. */
 export class UsageError extends Error {
@@ -114,20 +115,6 @@ function unknownFlag(given: string, flags: Flags): string {
   }
   return `${given} is not a flag of this command` +
     (best === undefined ? "; --help lists them" : `; did you mean --${best}?`);
-}
-
-/** Levenshtein's distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }
 
 /** Text for `--help`. */

@@ -275,18 +275,7 @@ export class Client implements Submitter, AsyncDisposable {
    * @throws {TimeoutError} If `timeout` passed first.
    */
   async waitForWorkers(count: number, options?: WaitOptions): Promise<void> {
-    using deadline = this.#session.deadline(options, `${count} workers`);
-    for (;;) {
-      const info = await this.#session.ask(
-        SCHEDULER_OPERATIONS.identity,
-        { n_workers: -1 },
-        deadline,
-        "workers",
-      );
-      const running = Object.values(info.workers).filter((worker) => worker.status === "running");
-      if (running.length >= count) return;
-      await this.#session.platform.clock.sleep(100, deadline.signal); // polls, as Dask's client does
-    }
+    await this.#session.runningWorkers(count, null, options);
   }
 
   /**

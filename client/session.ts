@@ -60,6 +60,12 @@ const logger = getLogger("distributed.client");
 /** Milliseconds between heartbeats if configuration says null. */
 const HEARTBEAT_MS = 5000;
 
+/**
+ * Seconds after which a wait for workers is begun anew: a scheduler does not see that a client has given up, and is not
+ * to wait for ever.
+ */
+const WAIT_SECONDS = 10;
+
 const FLUSH: ClientStimulus = { op: "flush" };
 const TICK: ClientStimulus = { op: "tick" };
 
@@ -238,6 +244,25 @@ export class Session implements FutureOwner {
     } catch (error) {
       if (error instanceof CommClosed) this.checkOpen();
       throw error;
+    }
+  }
+
+  /**
+   * Waits until `count` workers run; returns their addresses.
+   *
+   * @param names Addresses, names or hosts of those that count; null: all do.
+   */
+  async runningWorkers(
+    count: number,
+    names: readonly string[] | null,
+    options: DeadlineOptions | undefined,
+  ): Promise<readonly Address[]> {
+    using deadline = this.deadline(options, `${count} workers`);
+    const timeout = Math.min(timeoutMs(options?.timeout) / 1000, WAIT_SECONDS);
+    const request = { n: count, workers: names, timeout };
+    for (;;) {
+      const found = await this.ask(SCHEDULER_OPERATIONS.wait_for_workers, request, deadline, "workers");
+      if (found !== null) return found;
     }
   }
 

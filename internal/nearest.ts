@@ -24,7 +24,8 @@ function plain(name: string): string {
   return name.replaceAll(/[-_]/g, "").toLowerCase();
 }
 
-function editDistance(a: string, b: string): number {
+/** Levenshtein's distance: how many letters are replaced, left out or put in. */
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

@@ -13,6 +13,7 @@ import {
   isText,
   listOf,
   mapOf,
+  MessageError,
   type RawMessage,
 } from "./common.ts";
 import type { SchedulerIdentity, WorkerIdentity } from "./facts.ts";
@@ -71,6 +72,8 @@ export interface Ncores extends Plain<"ncores"> {
 export interface WaitForWorkers extends Plain<"wait_for_workers"> {
   /** Number of running workers to wait for. */
   readonly n: number;
+  /** Addresses, names or hosts of the workers that count; null: all do. */
+  readonly workers: readonly string[] | null;
   /** Seconds to wait; null: without end. */
   readonly timeout: number | null;
 }
@@ -274,14 +277,19 @@ function parseNcores(): Ncores {
 }
 
 function parseWaitForWorkers(message: RawMessage): WaitForWorkers {
-  const { timeout } = message as { timeout?: unknown };
+  const { timeout, workers } = message as Partial<Record<keyof WaitForWorkers, unknown>>;
+  if (workers !== null && workers !== undefined && !isNames(workers)) {
+    throw new MessageError(`Cannot handle "wait_for_workers": field "workers" must be a list of names`);
+  }
   return {
     op: "wait_for_workers",
     n: checkSize(message, "n"),
+    workers: workers ?? null,
     timeout: timeout === null || timeout === undefined ? null : checkNumber(message, "timeout"),
   };
 }
 
+const isNames = listOf(isText);
 const isAddresses = listOf((address): address is Address => isText(address));
 
 function isAddressesOrNothing(value: unknown): value is readonly Address[] | null {

@@ -80,8 +80,8 @@ export function schedulerOperations(host: OperationHost): Handlers<typeof SCHEDU
     scatter: (request, _comm, signal) => host.scatter(request, signal),
     update_data: (message) => updateData(host, message),
     retry: ({ keys }) => [...host.retry(keys)],
-    wait_for_workers: ({ n, timeout }, _comm, signal) =>
-      host.waitForWorkers({ count: n, among: null, timeout }, signal),
+    wait_for_workers: ({ n, workers, timeout }, _comm, signal) =>
+      host.waitForWorkers({ count: n, among: workers, timeout }, signal),
     "register-client": (request, comm) => host.serveClient(request, comm),
     "register-worker": (request, comm) => host.serveWorker(request, comm),
     heartbeat_worker: (request, comm) => heartbeatWorker(host, request, comm),

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { ConnectionPool } from "../rpc/pool.ts";
 import type { Address, ClientId, Key } from "../messages/common.ts";
 import type { Scatter } from "../messages/results.ts";
 import { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
-import type { Serialized } from "../protocol/serialized.ts";
+import type { ConnectionPool } from "../rpc/pool.ts";
+import { copiesOf, scatterToWorkers, type Values } from "../rpc/scatter_to_workers.ts";
 
 /** Values that are on workers now. */
 export interface Scattered {
@@ -21,45 +21,23 @@ export interface Scattered {
 }
 
 /**
- * Gives the values of a request to `workers`, in turn beginning with `turn`, or to several of them. Gives up when `signal`
- * is aborted.
+ * Gives the values of a request to `workers`, in turn beginning with `turn`, or to several of them. Fails if one can't be
+ * reached. Gives up when `signal` is aborted.
  *
  * @param workers At least one.
  */
-export async function scatterToWorkers(
-  request: Scatter,
+export async function scatter(
+  { client, data, broadcast }: Scatter,
   workers: readonly Address[],
   pool: ConnectionPool,
   turn: number,
   signal: AbortSignal,
 ): Promise<Scattered> {
-  const { client } = request;
-  const copies = copiesOf(request.broadcast, workers.length);
-  const whoHas: Record<Key, Address[]> = Object.create(null);
-  const nbytes: Record<Key, number> = Object.create(null);
-  const byWorker = new Map<Address, Record<string, Serialized>>();
-  Object.entries(request.data).forEach(([name, value], i) => {
-    const key = name as Key;
-    nbytes[key] = value.nbytes;
-    whoHas[key] = [];
-    for (let copy = 0; copy < copies; copy++) {
-      const worker = workers[(turn + i + copy) % workers.length] as Address;
-      whoHas[key].push(worker);
-      const values = byWorker.get(worker) ?? Object.create(null) as Record<string, Serialized>;
-      values[key] = value;
-      byWorker.set(worker, values);
-    }
-  });
-  await Promise.all(
-    Array.from(
-      byWorker,
-      ([worker, values]) => pool.call(worker, WORKER_OPERATIONS.update_data, { data: values }, signal),
-    ),
-  );
-  return { client, whoHas, nbytes };
-}
-
-function copiesOf(broadcast: boolean | number, workers: number): number {
-  if (broadcast === true) return workers;
-  return broadcast !== false && broadcast >= 1 ? Math.min(Math.floor(broadcast), workers) : 1;
+  const give = async (worker: Address, values: Values) => {
+    await pool.call(worker, WORKER_OPERATIONS.update_data, { data: values }, signal);
+    return true;
+  };
+  const whoHas = await scatterToWorkers(data, workers, copiesOf(broadcast, workers.length), turn, give);
+  const nbytes = Object.entries(data).map(([key, value]) => [key, value.nbytes]);
+  return { client, whoHas: Object.fromEntries(whoHas), nbytes: Object.fromEntries(nbytes) };
 }

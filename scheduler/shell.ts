@@ -53,7 +53,7 @@ import { schedulerOperations, type WorkersWanted } from "./operations.ts";
 import { type SchedulerOptions, type SchedulerSettings, schedulerSettings } from "./options.ts";
 import { type ClientPeer, Peers, type WorkerPeer } from "./peers.ts";
 import { JournalFile, Recorder } from "./recorder.ts";
-import { scatterToWorkers } from "./scatter.ts";
+import { scatter } from "./scatter.ts";
 import { SchedulerFile } from "./scheduler_file.ts";
 import type { Answer, AnswerTo, Effects, SchedulerEvent } from "./state/effects.ts";
 import type { SchedulerStateOptions } from "./state/machine.ts";
@@ -485,7 +485,7 @@ export class SchedulerShell {
     const timeout = Math.min(request.timeout, WAIT_MAX);
     const workers = await this.#waitForWorkers({ count: 1, among: request.workers, timeout }, signal);
     if (workers === null) throw new TimeoutError("No valid workers found");
-    const { client, whoHas, nbytes } = await scatterToWorkers(request, workers, this.#pool, turn, signal);
+    const { client, whoHas, nbytes } = await scatter(request, workers, this.#pool, turn, signal);
     if (!this.#state.hasClient(client)) {
       throw new MessageError(`Cannot take values for client "${client}": it is not connected`);
     }

@@ -11,7 +11,6 @@ import type { Platform } from "../../comm/platform.ts";
 import { getLogger } from "../../config/logging.ts";
 import { Deadline, type DeadlineOptions } from "../../internal/deadline.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
-import type { WorkerIdentity } from "../../messages/facts.ts";
 import { SCHEDULER_OPERATIONS } from "../../messages/scheduler_operations.ts";
 import { WORKER_OPERATIONS } from "../../messages/worker_operations.ts";
 import { copiesOf, scatterToWorkers, type Values } from "../../rpc/scatter_to_workers.ts";
@@ -32,8 +31,6 @@ const CONNECT_MS = 2000;
 /** Milliseconds that a worker may take for a value, and more for each MB: one that hangs is passed over. */
 const TAKE_MS = 10_000;
 const TAKE_MS_PER_MB = 1000;
-/** Milliseconds between looks for a worker, as in Dask. */
-const POLL_MS = 100;
 
 /** Options of {@linkcode Client.scatter}. */
 export interface ScatterOptions extends WaitOptions {
@@ -67,6 +64,12 @@ export interface ScatterHost {
   expect(key: Key): KeyState;
   /** Wants a value that `workers` were given, for one Future, and tells the scheduler of it. */
   announce(key: Key, workers: readonly Address[], nbytes: number): KeyState;
+  /** Waits until `count` workers run, of `names` if given; returns their addresses. */
+  runningWorkers(
+    count: number,
+    names: readonly string[] | null,
+    options: DeadlineOptions | undefined,
+  ): Promise<readonly Address[]>;
   /** Resolves when all have ended. */
   waitFor(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<void>;
   /** The error of a task that failed or was cancelled. */
@@ -132,7 +135,7 @@ export class Scatterer {
     signal: AbortSignal | undefined,
   ): Promise<Future<unknown>> {
     const { broadcast = false } = options;
-    const candidates = await this.#candidates(options.workers, signal);
+    const candidates = await this.#host.runningWorkers(1, options.workers ?? null, { signal });
     const copies = copiesOf(broadcast, candidates.length);
     const give = (worker: Address, values: Values) => this.#sendTo(worker, key, values, signal);
     const whoHas = await scatterToWorkers({ [key]: payload }, candidates, copies, this.#turn++, give);
@@ -154,22 +157,6 @@ export class Scatterer {
     } catch (error) {
       future.release();
       throw error;
-    }
-  }
-
-  /** Addresses of running workers that may be chosen, in order. */
-  async #candidates(
-    names: readonly string[] | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Address[]> {
-    const { pool, schedulerAddress } = this.#host;
-    for (;;) {
-      const { workers } = await pool.call(schedulerAddress, SCHEDULER_OPERATIONS.identity, {}, signal);
-      const fit = (Object.entries(workers) as [Address, WorkerIdentity][])
-        .filter(([address, worker]) => worker.status === "running" && isNamed(names, address, worker))
-        .map(([address]) => address).sort();
-      if (fit.length > 0) return fit;
-      await this.#host.platform.clock.sleep(POLL_MS, signal);
     }
   }
 
@@ -207,9 +194,4 @@ export class Scatterer {
 function checkBroadcast(broadcast: boolean | number | undefined): void {
   if (typeof broadcast !== "number" || (Number.isInteger(broadcast) && broadcast > 0)) return;
   throw new RangeError(`Cannot give a value to ${broadcast} workers: "broadcast" is a boolean or at least 1`);
-}
-
-function isNamed(names: readonly string[] | undefined, address: Address, worker: WorkerIdentity): boolean {
-  return names === undefined ||
-    names.some((name) => name === address || name === worker.name || name === worker.host);
 }

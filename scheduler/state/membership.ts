@@ -4,6 +4,7 @@
  * @module
  */
 
+import { withoutScheme } from "../../messages/address.ts";
 import type { Key } from "../../messages/common.ts";
 import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
 import { KilledWorker } from "./errors.ts";
@@ -13,7 +14,7 @@ import { removeReplica } from "./replicas.ts";
 import { comparePriority, State, type TaskState } from "./task_state.ts";
 import { transition } from "./transitions.ts";
 import type { AddWorker, Heartbeat, RemoveWorker } from "./stimulus.ts";
-import { withoutScheme, type WorkerInfo, WorkerState } from "./worker_state.ts";
+import { type WorkerInfo, WorkerState } from "./worker_state.ts";
 
 /** What registered workers run: those of Dask are refused before. */
 const RUNTIME = "deno";

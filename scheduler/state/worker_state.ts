@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hostOf } from "../../messages/address.ts";
 import type { Address, WorkerStatus } from "../../messages/common.ts";
 import type { WorkerMetrics } from "../../messages/facts.ts";
 import type { RegisterWorker } from "../../messages/membership.ts";
@@ -121,21 +122,4 @@ export function factsOf(ws: WorkerState): WorkerFacts {
     services: info.services ?? {},
     nanny: info.nanny ?? null,
   };
-}
-
-/** `"10.0.0.7"` of `"tls://10.0.0.7:8786"`, `"::1"` of `"tls://[::1]:8786"`. */
-export function hostOf(address: string): string {
-  const location = withoutScheme(address);
-  if (location.startsWith("[")) {
-    const end = location.indexOf("]");
-    return end < 0 ? location : location.slice(1, end);
-  }
-  const colon = location.lastIndexOf(":");
-  return colon < 0 ? location : location.slice(0, colon);
-}
-
-/** `"10.0.0.7:8786"` of `"tls://10.0.0.7:8786"`. */
-export function withoutScheme(address: string): string {
-  const separator = address.indexOf("://");
-  return separator < 0 ? address : address.slice(separator + 3);
 }

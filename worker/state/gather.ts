@@ -6,6 +6,7 @@
  */
 
 import { assert } from "../../internal/assert.ts";
+import { hostOf } from "../../messages/address.ts";
 import type { Address, Key } from "../../messages/common.ts";
 import type { Machine } from "./machine.ts";
 import { TaskHeap } from "./task_heap.ts";
@@ -120,11 +121,4 @@ function exceedsLimits(m: Machine, ts: TaskState, messageNbytes: number, count: 
   let allowance = m.transferIncomingBytesLimit - m.transferIncomingBytes;
   if (count > 0) allowance = Math.min(allowance, m.transferMessageBytesLimit) - messageNbytes;
   return ts.expectedNbytes() > allowance;
-}
-
-/** Host of `scheme://host:port`, to tell peers on the same machine. */
-function hostOf(address: string): string {
-  const begin = address.indexOf("://");
-  const end = address.lastIndexOf(":");
-  return address.slice(begin < 0 ? 0 : begin + 3, end > begin + 2 ? end : undefined);
 }
