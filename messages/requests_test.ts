@@ -167,8 +167,12 @@ const READ: readonly Read[] = [
   ["all workers' threads", S.ncores, { workers: ["a"] }, { workers: null }],
   ["a number of workers", S.identity, { n_workers: 3 }, { n_workers: 3 }],
   ["no number of workers", S.identity, { n_workers: "3" }, {}],
-  ["a number of workers to wait for", S.wait_for_workers, { n: 3, timeout: 0.5 }, { n: 3, timeout: 0.5 }],
-  ["a wait without an end", S.wait_for_workers, { n: 3 }, { n: 3, timeout: null }],
+  ["workers to wait for", S.wait_for_workers, { n: 3, workers: ["a"], timeout: 0.5 }, {
+    n: 3,
+    workers: ["a"],
+    timeout: 0.5,
+  }],
+  ["a wait without an end", S.wait_for_workers, { n: 3 }, { n: 3, workers: null, timeout: null }],
   ["nothing", W.ping, { x: 1 }, {}],
 ];
 
@@ -246,6 +250,7 @@ const REFUSED: readonly Refused[] = [
   ["a retry without keys", S.retry, {}, /"retry": field "keys"/],
   ["a wait for no number", S.wait_for_workers, { timeout: 1 }, /"wait_for_workers": field "n"/],
   ["a wait that is no time", S.wait_for_workers, { n: 1, timeout: "1" }, /field "timeout"/],
+  ["a wait for no names", S.wait_for_workers, { n: 1, workers: ["a", 1] }, /field "workers"/],
   ["keys that are none", S.who_has, { keys: 5 }, /"who_has": field "keys"/],
 ];
 
