@@ -34,13 +34,19 @@ import type { Resolved, Submitter, TaskArgs, Unresolved } from "./submit/types.t
 
 /** Options of {@linkcode Client.connect}. */
 export interface ClientOptions extends WaitOptions {
-  /** Certificates and policy; needed for a `tls://` address. Default, field by field: `Security.fromConfig(config)`. */
+  /**
+   * Certificates and policy; needed for a `tls://` address. Default for each field:
+   * `Security.fromConfig(config)`.
+   */
   security?: Security;
   /** Shown in the scheduler's logs. */
   name?: string;
-  /** File that a scheduler wrote, in place of an address; it is waited for. */
+  /**
+   * File with the scheduler's address, written by a scheduler; used instead of an address. Waits until the
+   * file is there.
+   */
   schedulerFile?: string;
-  /** Configuration. Default: what Dask's files and variables say, as far as permissions go. */
+  /** Configuration. Default: Dask's files and environment variables, as far as permissions allow. */
   config?: Config;
 }
 
@@ -67,7 +73,10 @@ async function configuredAddress(
 /** Has `callback` called when `client` was closed; for the cluster that it belongs to. */
 export let onceClosed: (client: Client, callback: () => void) => void;
 
-/** Which workers {@linkcode Client.retireWorkers} takes: by address, by name, or so many of the cheapest. */
+/**
+ * Which workers {@linkcode Client.retireWorkers} retires: by address, by name, or the `n` workers that are
+ * cheapest to lose.
+ */
 export type RetireWorkersOptions =
   | { readonly workers: readonly string[] }
   | { readonly names: readonly string[] }
@@ -105,12 +114,14 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   /**
-   * Connects to a scheduler and registers.
+   * Connects to a scheduler and registers with it.
    *
-   * @param address Where it is, such as `"tls://10.0.0.5:8786"`. Without, it is the one in `schedulerFile`, else the
-   * setting `scheduler-address`, else a `LocalCluster` is started, and closed with this client.
-   * @throws {CommAuthError} If either side refuses the other's certificate.
-   * @throws {CommClosed} If nobody answers within `timeout` (default: `distributed.comm.timeouts.connect`, `"30s"`).
+   * @param address The scheduler's address, such as `"tls://10.0.0.5:8786"`. Default: the address in
+   * `schedulerFile`, else the setting `scheduler-address`, else a new `LocalCluster`, which is closed with
+   * this client.
+   * @throws {CommAuthError} If one side refuses the other's certificate.
+   * @throws {CommClosed} If no scheduler answers within `timeout` (default:
+   * `distributed.comm.timeouts.connect`, `"30s"`).
    */
   static async connect(address?: string, options: ClientOptions = {}): Promise<Client> {
     checkOptions("Client.connect", options, KNOWN);
@@ -136,35 +147,38 @@ export class Client implements Submitter, AsyncDisposable {
     }
   }
 
-  /** Name that the scheduler knows this client by. */
+  /** The name under which this client is registered with the scheduler. */
   get id(): ClientId {
     return this.#session.id;
   }
 
-  /** Address of the scheduler, as it was dialled. */
+  /** Address of the scheduler, as it was given. */
   get schedulerAddress(): Address {
     return this.#session.schedulerAddress;
   }
 
   /**
-   * Takes tasks with these options: `client.with({ priority: 10, retries: 3 }).submit(f, x)`.
+   * Returns a submitter that applies these options to its tasks:
+   * `client.with({ priority: 10, retries: 3 }).submit(f, x)`.
    *
-   * @throws {TypeError} If an option is unknown or has a wrong value; names it.
+   * @throws {TypeError} If an option is unknown or has a wrong value; the message names it.
    */
   with(options: TaskOptions): Submitter {
     return new TaskSubmitter(this.#session, options);
   }
 
   /**
-   * Runs `fn(...args)` on a worker. Returns at once; tasks of one turn leave as one message.
+   * Runs `fn(...args)` on a worker and returns a Future at once. All tasks that are submitted in one turn of
+   * the event loop are sent as one message.
    *
-   * `fn` is shipped as source: it may use its arguments and globals, nothing from the scope around it. Futures
-   * may stand anywhere in `args`, and arrive as their values. The same function with the same arguments is one task
-   * as long as somebody wants it; `client.with({ pure: false })` for what is random, or has effects.
+   * `fn` is sent as source: it can use its arguments and globals, but no names from the scope around it.
+   * `args` can contain Futures at any depth; the function gets their values. The same function with the same
+   * arguments is one task, as long as a client holds a Future of it. For functions that are random or have
+   * effects, use `client.with({ pure: false })`.
    *
-   * @throws {TypeError} If `fn` uses a name of the scope around it, or can't be shipped.
-   * @throws {SerializationError} If an argument can't be serialized; names the path to it.
-   * @throws {SchedulerClosed} If the scheduler is gone, or this client closed.
+   * @throws {TypeError} If `fn` uses a name from the scope around it, or can't be sent.
+   * @throws {SerializationError} If an argument can't be serialized; the message has its path.
+   * @throws {SchedulerClosed} If the scheduler is gone or this client is closed.
    */
   submit<P extends readonly unknown[], R>(
     fn: (...args: P) => R,
@@ -174,8 +188,8 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   /**
-   * Runs `fn` over iterables in step, as one graph and one message; ends with the shortest. As
-   * {@linkcode Client.submit} otherwise.
+   * Calls `fn` once per element of the iterables, taking one element from each, until the shortest ends. All
+   * tasks are sent as one message. Otherwise as {@linkcode Client.submit}.
    */
   map<P extends readonly unknown[], R>(
     fn: (...args: P) => R,
@@ -185,12 +199,13 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   /**
-   * Replaces every Future in `value` by its result: waits for all, then asks each worker once for all it holds. Futures
-   * may stand in arrays, plain objects, Sets and values of Maps; an iterator of them becomes an array.
+   * Returns `value` with every Future replaced by its result. It waits for all tasks, then sends one request
+   * to each worker that holds results. Futures can be in arrays, plain objects, Sets and the values of Maps;
+   * an iterator of Futures becomes an array.
    *
-   * @throws {TaskError} If a task failed; the first in order.
+   * @throws {TaskError} If a task failed; the first one in order.
    * @throws {CancelledError} If a task was cancelled.
-   * @throws {TimeoutError} If `timeout` passed first.
+   * @throws {TimeoutError} If `timeout` passes first.
    */
   async gather<const T>(value: T, options?: WaitOptions): Promise<Resolved<T>> {
     const given = listed(value);
@@ -203,31 +218,34 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   /**
-   * Puts a value on workers, for tasks to take as an argument without it being sent with each. An equal value has
-   * the same key, and is there once.
+   * Stores a value on workers. Tasks can take the Future as an argument, so that the value is not sent with
+   * each of them. Equal values have the same key and are stored once.
    *
-   * The value is nobody's result: when the last worker that holds it is lost, the Future is cancelled, and so is what
-   * depends on it.
+   * No task can compute the value again: when the last worker that holds it is lost, the Future and all tasks
+   * that depend on it are cancelled.
    *
-   * @throws {SerializationError} If it can't be serialized; names the path.
-   * @throws {TimeoutError} If no worker could take it before `timeout`.
+   * @throws {SerializationError} If the value can't be serialized; the message has the path.
+   * @throws {TimeoutError} If no worker could store it before `timeout`.
    */
   async scatter<T>(value: T, options: ScatterOptions = {}): Promise<Future<T>> {
     return await this.#scatterer.scatter(value, options) as Future<T>;
   }
 
-  /** Gives up the tasks of `futures`, see {@linkcode Future.cancel}, in one message. */
+  /** Cancels the tasks of `futures` in one message; see {@linkcode Future.cancel}. */
   cancel(futures: Iterable<Future<unknown>>, options?: CancelOptions): Promise<void> {
     this.#session.cancel(Array.from(futures, (future) => this.#ownState(future)), options);
     return Promise.resolve();
   }
 
-  /** Runs those of `futures` that failed again, see {@linkcode Future.retry}, by one request. */
+  /** Runs the failed tasks of `futures` again, with one request; see {@linkcode Future.retry}. */
   async retry(futures: Iterable<Future<unknown>>, options?: WaitOptions): Promise<void> {
     await this.#session.retry(Array.from(futures, (future) => this.#ownState(future)), options);
   }
 
-  /** Open links of this client, or of the role at `address`: who is at the other end, and how it proved it. */
+  /**
+   * Returns the open links of this client, or of the role at `address`: the peer's address, and for TLS its
+   * certificate, version and cipher.
+   */
   async links(address?: Address, options?: WaitOptions): Promise<LinkFacts[]> {
     if (address === undefined) return linksOf([], this.#session.openComms);
     this.#session.checkOpen();
@@ -235,7 +253,7 @@ export class Client implements Submitter, AsyncDisposable {
     return await this.#session.pool.call(address, SCHEDULER_OPERATIONS.links, {}, deadline.signal);
   }
 
-  /** What the scheduler says about itself and its workers. */
+  /** Returns what the scheduler tells about itself and its workers. */
   async schedulerInfo(options?: WaitOptions): Promise<SchedulerIdentity> {
     return await this.#session.ask(
       SCHEDULER_OPERATIONS.identity,
@@ -245,7 +263,7 @@ export class Client implements Submitter, AsyncDisposable {
     );
   }
 
-  /** Addresses of the workers that hold the results of `futures`, by key. */
+  /** Returns the addresses of the workers that hold the results of `futures`, by key. */
   async whoHas(
     futures: Iterable<Future<unknown>>,
     options?: WaitOptions,
@@ -254,35 +272,35 @@ export class Client implements Submitter, AsyncDisposable {
     return await this.#session.ask(SCHEDULER_OPERATIONS.who_has, { keys }, options, "who_has");
   }
 
-  /** Keys of the results that each worker holds, by its address. */
+  /** Returns the keys of the results that each worker holds, by the worker's address. */
   async hasWhat(options?: WaitOptions): Promise<Record<Address, Key[]>> {
     return await this.#session.ask(SCHEDULER_OPERATIONS.has_what, { workers: null }, options, "has_what");
   }
 
-  /** Keys of the tasks that each worker was given and has not finished, by its address. */
+  /** Returns the keys of the unfinished tasks that each worker was given, by the worker's address. */
   async processing(options?: WaitOptions): Promise<Record<Address, Key[]>> {
     return await this.#session.ask(SCHEDULER_OPERATIONS.processing, { workers: null }, options, "processing");
   }
 
-  /** Number of threads of each worker, by its address. */
+  /** Returns the number of threads of each worker, by the worker's address. */
   async nthreads(options?: WaitOptions): Promise<Record<Address, number>> {
     return await this.#session.ask(SCHEDULER_OPERATIONS.ncores, { workers: null }, options, "ncores");
   }
 
   /**
-   * Waits until the scheduler has at least `count` workers.
+   * Waits until at least `count` workers are running.
    *
-   * @throws {TimeoutError} If `timeout` passed first.
+   * @throws {TimeoutError} If `timeout` passes first.
    */
   async waitForWorkers(count: number, options?: WaitOptions): Promise<void> {
     await this.#session.runningWorkers(count, null, options);
   }
 
   /**
-   * Has workers' results copied to others, then ends the workers: nothing is lost. Returns the addresses of those that
-   * ended; a worker whose results nobody else can take goes on.
+   * Copies workers' results to other workers, then closes the workers, so that no result is lost. Returns the
+   * addresses of the workers that were closed. A worker whose results no other worker can hold keeps running.
    *
-   * @throws {TimeoutError} If `timeout` passed first; the scheduler goes on with it.
+   * @throws {TimeoutError} If `timeout` passes first; the scheduler continues with it.
    */
   async retireWorkers(which: RetireWorkersOptions, options?: WaitOptions): Promise<Address[]> {
     const retired = await this.#session.ask(
@@ -295,18 +313,18 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   /**
-   * Reads certificates, keys and revocation lists again. New links use them; links whose peer is not trusted any more
-   * are ended. Changed files are noticed without it, too, within seconds.
+   * Reads certificates, keys and revocation lists again. New links use the new contents; links to peers that
+   * are no longer trusted are closed. Changed files are also noticed without this call, within seconds.
    *
-   * @param security Takes the place of the record that was given at the start. Default: that one, with its files as
+   * @param security Replaces the record that was given at the start. Default: that record, with its files as
    * they are now.
-   * @throws {SecurityError} If a file can't be used: the old ones stay in use.
+   * @throws {SecurityError} If a file can't be used; the old contents stay in use.
    */
   reloadSecurity(security?: Security): Promise<void> {
     return this.#session.credentials.reload(security);
   }
 
-  /** Cancels every Future, says goodbye, closes. Idempotent. */
+  /** Cancels all Futures, signs off from the scheduler and closes. Idempotent. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }

@@ -1,6 +1,6 @@
 /**
- * What a client does behind its face: the comm to the scheduler, its stream and heartbeats, the pool of comms to
- * workers, waits, and the shared states of Futures. What it knows of keys is in `client/state/`.
+ * What a client does behind its face: the comm to the scheduler, its stream and heartbeats, the pool of comms
+ * to workers, waits, and the shared states of Futures. What it knows of keys is in `client/state/`.
  *
  * @module
  */
@@ -84,7 +84,7 @@ export type MakeState = (options: ClientStateOptions) => ClientState;
 
 /** A registered client of one scheduler. */
 export class Session implements FutureOwner {
-  /** Name that the scheduler knows this client by. */
+  /** The name under which this client is registered with the scheduler. */
   readonly id: ClientId;
   /** Time, ids and links. */
   readonly platform: Platform;
@@ -175,7 +175,7 @@ export class Session implements FutureOwner {
     return new Session(comm, id, links, heartbeatMs, platform, makeState);
   }
 
-  /** Address of the scheduler, as it was dialled. */
+  /** Address of the scheduler, as it was given. */
   get schedulerAddress(): Address {
     return this.#comm.peerAddress;
   }
@@ -199,7 +199,8 @@ export class Session implements FutureOwner {
   }
 
   /**
-   * Wants a key that may be on the cluster already, for one Future; {@linkcode KeyState.ended} tells what became of it.
+   * Wants a key that may be on the cluster already, for one Future; {@linkcode KeyState.ended} tells what
+   * became of it.
    */
   desire(key: Key): KeyState {
     return this.#want(key, { op: "desire", key });

@@ -7,7 +7,7 @@
 import { DistributedError, TimeoutError } from "../internal/errors.ts";
 import type { Address } from "../messages/common.ts";
 
-/** An address can't be read, or is of a kind that this package does not have. */
+/** An address can't be parsed, or has a scheme that this package does not support. */
 export class AddressError extends DistributedError {
   /** What was given. */
   readonly address: string;
@@ -19,7 +19,7 @@ export class AddressError extends DistributedError {
   }
 }
 
-/** A link ended, by either side, or by an error on the way. */
+/** A link ended: one side closed it, or the connection failed. */
 export class CommClosed extends DistributedError {
   /** The other end. */
   readonly address: Address;
@@ -31,13 +31,13 @@ export class CommClosed extends DistributedError {
   }
 }
 
-/** One of the two ends refused the other for what it is. Trying again does not help. */
+/** One end refused the other's identity, such as its certificate. Trying again does not help. */
 export class CommAuthError extends CommClosed {
   /** `"COMM_AUTH"`. */
   override readonly code: string = "COMM_AUTH";
 }
 
-/** No link within the time-out; `cause` is what the last try met. */
+/** No link could be opened within the time-out; `cause` is the error of the last try. */
 export class CommTimeoutError extends TimeoutError {
   /** The other end. */
   readonly address: Address;

@@ -10,34 +10,34 @@ import { ConfigError } from "./errors.ts";
 import type { ConfigValue } from "./literal.ts";
 import { canonicalName, type ConfigSection, emptySection, isSection, leaves, Tree } from "./tree.ts";
 
-/** Settings that belong together, and where they come from. */
+/** Settings from one place. */
 export interface ConfigLayer {
-  /** What it is called in messages, such as a path. */
+  /** Name of the place in messages, such as a path. */
   readonly source: string;
   /** The settings. */
   readonly settings: ConfigSection;
 }
 
-/** A place that settings may be in and that could not be looked at. */
+/** A place that can contain settings and could not be read. */
 export interface UnreadPlace {
-  /** What it is, such as `~/.config/dask`. */
+  /** Name of the place, such as `~/.config/dask`. */
   readonly what: string;
-  /** Permission that is missing, such as `--allow-env=HOME`. */
+  /** Flag for the missing permission, such as `--allow-env=HOME`. */
   readonly flag: string;
 }
 
 /** Name of the layer of built-in settings. */
 const BUILT_IN = "built-in defaults";
 
-/** Settings. `-` and `_` are alike in their names. */
+/** Settings by name. `-` and `_` mean the same in names, as in Dask. */
 export class Config {
-  /** Places that could not be looked at. */
+  /** Places that could not be read. */
   readonly unread: readonly UnreadPlace[];
   // Private: a setting may be a key as PEM text, which no inspection shows.
   readonly #layers: readonly ConfigLayer[];
   readonly #tree = new Tree();
 
-  /** Lays `layers` over the built-in settings, in order. */
+  /** Combines `layers` with the built-in settings; later layers take precedence. */
   constructor(layers: readonly ConfigLayer[] = [], unread: readonly UnreadPlace[] = []) {
     this.#layers = layers;
     this.unread = unread;
@@ -45,12 +45,12 @@ export class Config {
     for (const { source, settings } of layers) this.#tree.merge(settings, source);
   }
 
-  /** What was given beside the built-in settings, the one that counts most at the end. */
+  /** Layers on top of the built-in settings, the one with the highest precedence last. */
   get layers(): readonly ConfigLayer[] {
     return this.#layers;
   }
 
-  /** A copy over which `settings` are laid: records, or values by names with dots. */
+  /** Returns a copy in which `settings` take precedence: nested records, or values by dotted names. */
   with(settings: Readonly<Record<string, unknown>>, source = "the program"): Config {
     const nested = Object.entries(settings).map(([path, value]): ConfigLayer => ({
       source,
@@ -62,7 +62,7 @@ export class Config {
     return new Config([...this.layers, ...nested], this.unread);
   }
 
-  /** A copy in which only the built-in settings say something below `key`. */
+  /** Returns a copy in which only the built-in settings remain below `key`. */
   without(key: string): Config {
     const path = key.split(".");
     return new Config(
@@ -71,34 +71,37 @@ export class Config {
     );
   }
 
-  /** Value of a setting or a section, such as `"distributed.comm.default-scheme"`; `undefined` if it is not set. */
+  /**
+   * Returns the value of a setting or section, such as `"distributed.comm.default-scheme"`; `undefined` if it
+   * is not set.
+   */
   get(key: string): unknown {
     return this.#tree.get(key);
   }
 
-  /** Settings of a section by name, not deeper; none if it is not set. */
+  /** Returns the settings of a section by name, one level deep; an empty record if it is not set. */
   section(key: string): Readonly<Record<string, unknown>> {
     const value = this.#tree.get(key) ?? null;
     if (value === null) return {};
     return isSection(value) ? value : this.#refuse(key, "a section", value);
   }
 
-  /** Settings below a section by their path with dots. */
+  /** Returns the settings below a section, by dotted path. */
   flat(key: string): readonly (readonly [path: string, value: unknown])[] {
     return leaves(this.section(key) as ConfigSection);
   }
 
-  /** Where a setting comes from, in words for messages. */
+  /** Returns where a setting comes from, for messages. */
   origin(key: string): string {
     return this.#tree.origin(key) ?? BUILT_IN;
   }
 
-  /** Whether something other than the built-in settings sets `key`. */
+  /** Returns whether a layer on top of the built-in settings sets `key`. */
   isGiven(key: string): boolean {
     return this.origin(key) !== BUILT_IN;
   }
 
-  /** Text; nothing if it is not set or null. */
+  /** A text; `undefined` if it is not set or null. */
   text(key: string): string | undefined {
     const value = this.#value(key);
     if (value === undefined) return undefined;
@@ -107,7 +110,7 @@ export class Config {
       : this.#refuse(key, "text that is not empty", value);
   }
 
-  /** True or false; nothing if it is not set or null. */
+  /** True or false; `undefined` if it is not set or null. */
   boolean(key: string): boolean | undefined {
     const value = this.#value(key);
     return value === undefined || typeof value === "boolean"
@@ -115,7 +118,7 @@ export class Config {
       : this.#refuse(key, "true or false", value);
   }
 
-  /** A number of at least `least`; nothing if it is not set or null. */
+  /** A number of at least `least`; `undefined` if it is not set or null. */
   number(key: string, least = -Infinity): number | undefined {
     const value = this.#value(key);
     if (value === undefined) return undefined;
@@ -124,7 +127,7 @@ export class Config {
     return this.#refuse(key, least === -Infinity ? "a number" : `a number of at least ${least}`, value);
   }
 
-  /** A whole number of at least `least`; nothing if it is not set or null. */
+  /** A whole number of at least `least`; `undefined` if it is not set or null. */
   wholeNumber(key: string, least = 0): number | undefined {
     const value = this.#value(key);
     if (value === undefined) return undefined;
@@ -132,23 +135,25 @@ export class Config {
     return this.#refuse(key, `a whole number of at least ${least}`, value);
   }
 
-  /** Seconds, from a number or a text such as `"30s"`; nothing if it is not set or null. */
+  /** Seconds, from a number or a text such as `"30s"`; `undefined` if it is not set or null. */
   seconds(key: string): number | undefined {
     return this.#unit(key, 'a duration such as "30s"', (value) => parseTimedelta(value));
   }
 
-  /** Milliseconds, from a number of seconds or a text such as `"30s"`; nothing if it is not set or null. */
+  /**
+   * Milliseconds, from a number of seconds or a text such as `"30s"`; `undefined` if it is not set or null.
+   */
   milliseconds(key: string): number | undefined {
     const seconds = this.seconds(key);
     return seconds === undefined ? undefined : Math.round(seconds * 1e6) / 1e3; // 0.7000000000000001 is 700
   }
 
-  /** Bytes, from a number or a text such as `"64MiB"`; nothing if it is not set or null. */
+  /** Bytes, from a number or a text such as `"64MiB"`; `undefined` if it is not set or null. */
   bytes(key: string): number | undefined {
     return this.#unit(key, 'a number of bytes such as "64MiB"', parseBytes);
   }
 
-  /** One of a few words; nothing if it is not set or null. */
+  /** One of `choices`; `undefined` if it is not set or null. */
   oneOf<const T extends string>(key: string, choices: readonly T[]): T | undefined {
     const value = this.#value(key);
     if (value === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Configuration of a program, gathered in Dask's order: files, the one named by `--config` after those in Dask's
- * places; variables of the environment; and over them what flags and options say.
+ * Configuration of a program, gathered in Dask's order: files, the one named by `--config` after those in
+ * Dask's places; variables of the environment; and over them what flags and options say.
  *
  * @module
  */
@@ -20,18 +20,18 @@ import {
 
 /** Where to look. */
 export interface LoadOptions {
-  /** File or folder that is read beside Dask's places; only it must be there. */
+  /** File or folder to read besides Dask's own places. It must exist. */
   readonly path?: string | undefined;
-  /** Variables. Default: the process's, as far as permissions go. */
+  /** Environment variables. Default: those of the process, as far as permissions allow. */
   readonly env?: ConfigEnvironment | undefined;
 }
 
 /**
- * Gathers settings. Nothing is asked for: what permissions do not cover is left out and noted in
- * {@linkcode Config.unread}.
+ * Reads settings from Dask's files and environment variables. It never prompts for a permission: places that
+ * the program may not read are left out and listed in {@linkcode Config.unread}.
  *
- * @throws {ConfigError} If a file is malformed, `path` can't be read, or a setting below `distributed.comm.tls` or
- * `distributed.comm.limits` is unknown.
+ * @throws {ConfigError} If a file is malformed, `path` can't be read, or a setting below
+ * `distributed.comm.tls` or `distributed.comm.limits` is unknown.
  */
 export function loadConfig(options: LoadOptions = {}): Config {
   const { env, unread } = options.env === undefined ? readEnvironment() : { env: options.env, unread: [] };
@@ -74,7 +74,8 @@ export function currentConfig(): Config {
 }
 
 /**
- * Makes the log as `config` wants it, and tells once what of `config` has no effect, and what could not be read.
+ * Makes the log as `config` wants it, and tells once what of `config` has no effect, and what could not be
+ * read.
  *
  * @param role Which logger tells it.
  */

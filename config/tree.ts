@@ -1,5 +1,6 @@
 /**
- * Nested settings, merged as Dask merges them (`dask.config.update`, `canonical_name`), and where each comes from.
+ * Nested settings, merged as Dask merges them (`dask.config.update`, `canonical_name`), and where each comes
+ * from.
  *
  * @module
  */
@@ -32,7 +33,7 @@ export class Tree {
   readonly root: ConfigSection = emptySection();
   readonly #origins = new Map<string, string>();
 
-  /** Lays `section` over what is here. @param source What it is called in messages, such as a path. */
+  /** Lays `section` over what is here. @param source Name of the place in messages, such as a path. */
   merge(section: ConfigSection, source: string): void {
     this.#merge(this.root, section, source, "");
   }

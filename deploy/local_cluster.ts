@@ -1,6 +1,6 @@
 /**
- * A cluster in one program. Source: `distributed/deploy/local.py`, where workers are processes by default; here they
- * share the process, and each has its own threads.
+ * A cluster in one program. Source: `distributed/deploy/local.py`, where workers are processes by default;
+ * here they share the process, and each has its own threads.
  *
  * @module
  */
@@ -35,7 +35,7 @@ const KNOWN: Record<keyof LocalClusterOptions, true> = {
  * ```
  */
 export class LocalCluster implements AsyncDisposable {
-  /** Certificates of all roles; absent without. */
+  /** Certificates of all roles; absent without TLS. */
   readonly security: Security | undefined;
   /** Configuration of all roles. */
   readonly config: Config;
@@ -50,11 +50,11 @@ export class LocalCluster implements AsyncDisposable {
   }
 
   /**
-   * Starts a scheduler and `nWorkers` workers, and waits for them.
+   * Starts a scheduler and `nWorkers` workers, and waits until the workers run.
    *
    * @throws {RangeError} If a number is out of range.
    * @throws {TypeError} If `protocol` and `security` contradict each other.
-   * @throws {TimeoutError} If `timeout` passed first.
+   * @throws {TimeoutError} If `timeout` passes first.
    */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     checkOptions("LocalCluster.start", options, KNOWN);
@@ -71,7 +71,10 @@ export class LocalCluster implements AsyncDisposable {
     return this.#roles.workers;
   }
 
-  /** Connects with the cluster's own certificates. The client is closed with the cluster, if not before. */
+  /**
+   * Connects a client with the cluster's own certificates. The client is closed with the cluster, if not
+   * before.
+   */
   async connectClient(options: Omit<ClientOptions, "security"> = {}): Promise<Client> {
     this.#roles.checkOpen("connect a client");
     const client = await Client.connect(this.schedulerAddress, {
@@ -89,10 +92,10 @@ export class LocalCluster implements AsyncDisposable {
   }
 
   /**
-   * Adds workers, or takes some away, until there are `nWorkers`; calls wait for each other. Results of those that
-   * leave are moved to those that stay, if any does.
+   * Starts or retires workers until there are `nWorkers`. Calls wait for each other. Results of workers that
+   * leave are moved to workers that stay, if there are any.
    *
-   * @throws {TimeoutError} If `timeout` passed first; what was begun is taken back or finished.
+   * @throws {TimeoutError} If `timeout` passes first; changes that were begun are undone or finished.
    */
   async scale(nWorkers: number, options: WaitOptions = {}): Promise<void> {
     await this.#roles.scale(nWorkers, options);

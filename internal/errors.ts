@@ -23,9 +23,9 @@ export class DistributedError extends Error {
   }
 }
 
-/** Something took longer than the caller, or a setting, allows. */
+/** A wait took longer than the caller or a setting allows. */
 export class TimeoutError extends DistributedError {
-  /** Made where a wait is limited. */
+  /** Made by waits with a time-out. */
   constructor(message: string, options?: ErrorOptions) {
     super("TIMEOUT", message, options);
   }

@@ -2,9 +2,9 @@
  * Errors that travel: those of tasks, and those that an RPC is answered with.
  *
  * An error is a payload of bytes, and these are a pickle of an exception, as Dask wants it
- * (`distributed/core.py`, `error_message`, `clean_exception`). Ours is one of Python's builtins with an attribute
- * `javascript` that holds what the error was: Python raises the builtin, and {@linkcode decodeError} reads the attribute.
- * Nothing that a pickle names is ever run.
+ * (`distributed/core.py`, `error_message`, `clean_exception`). Ours is one of Python's builtins with an
+ * attribute `javascript` that holds what the error was: Python raises the builtin, and
+ * {@linkcode decodeError} reads the attribute. Nothing that a pickle names is ever run.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { pythonNameOf } from "./python_values.ts";
 import { Pickled, Serialized } from "./serialized.ts";
 import { bytesPayload, deserializeValue } from "./values.ts";
 
-/** What is known of an error that happened elsewhere. */
+/** Facts about an error in another process. */
 export interface RemoteErrorInfo {
   /** Class, such as `RangeError`, or Python's `ValueError`. */
   readonly name: string;
@@ -24,7 +24,7 @@ export interface RemoteErrorInfo {
   readonly message: string;
   /** Stack as text, if there is one. */
   readonly stack?: string;
-  /** What it was caused by. */
+  /** The error that caused it. */
   readonly cause?: RemoteErrorInfo;
   /** Whether it is an exception of Python's. */
   readonly python?: boolean;
@@ -100,7 +100,8 @@ export function encodeError(error: unknown): Serialized {
 }
 
 /**
- * What a payload made by {@linkcode encodeError}, or by Python, tells. Never throws: what can't be read is described.
+ * What a payload made by {@linkcode encodeError}, or by Python, tells. Never throws: what can't be read is
+ * described.
  */
 export function decodeError(payload: unknown): RemoteErrorInfo {
   try {
@@ -235,8 +236,8 @@ export function tracebackText(error: unknown): string {
 }
 
 /**
- * The answer to an RPC that failed (`distributed/core.py`, `error_message`). `"uncaught-error"` makes the caller raise;
- * with `"error"` it looks at the reply itself.
+ * The answer to an RPC that failed (`distributed/core.py`, `error_message`). `"uncaught-error"` makes the
+ * caller raise; with `"error"` it looks at the reply itself.
  */
 export function errorReply(
   error: unknown,

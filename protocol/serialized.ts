@@ -4,13 +4,13 @@
  * @module
  */
 
-/** A value can't be written, or a payload can't be read. */
+/** A value can't be serialized, or a payload can't be read. */
 export class SerializationError extends Error {
-  /** Stable, for programs. */
+  /** A stable name of the kind of error. */
   readonly code = "SERIALIZATION";
   /** Class name. */
   override readonly name = "SerializationError";
-  /** Where in the value, such as `args[1].rows[3].callback`; empty for a payload as a whole. */
+  /** Path within the value, such as `args[1].rows[3].callback`; empty if the whole payload can't be read. */
   readonly path: string;
 
   /** Names the place and the reason. */
@@ -27,8 +27,9 @@ export type SerializedHeader = Readonly<Record<string, unknown>>;
  * A value as frames, and the header that tells how to read them (Dask's `Serialized`). A message carries it
  * beside its body, and a role that needs not look inside passes it on as it came.
  *
- * Frames are as they travel: what another role cut in shards or compressed stays so, and its header says so, until
- * the value is decoded (`joinFrames` of `protocol/payload.ts`). A payload must not be changed once it is made.
+ * Frames are as they travel: what another role cut in shards or compressed stays so, and its header says so,
+ * until the value is decoded (`joinFrames` of `protocol/payload.ts`). A payload must not be changed once it
+ * is made.
  */
 export class Serialized {
   /** Family (`serializer`), type, and what else the family needs. */
@@ -49,8 +50,8 @@ export class Serialized {
 }
 
 /**
- * A pickled object inside a message (Dask's `ToPickle`, and whatever else its MessagePack cannot say). Passed on
- * as it came; `protocol/pickle.ts` can look at it without running anything.
+ * A pickled object inside a message (Dask's `ToPickle`, and whatever else its MessagePack cannot say). Passed
+ * on as it came; `protocol/pickle.ts` can look at it without running anything.
  */
 export class Pickled {
   /** `pickled-obj` is the pickle itself. */

@@ -8,13 +8,13 @@ import { DistributedError } from "../internal/errors.ts";
 import type { Address } from "../messages/common.ts";
 import type { RemoteErrorInfo } from "../protocol/remote_error.ts";
 
-/** The other end could not do what it was asked; it told why. */
+/** A request failed at the other end, which sent the reason. */
 export class RpcError extends DistributedError {
-  /** Who was asked. */
+  /** Address of the role that was asked. */
   readonly address: Address;
-  /** The operation that was asked for. */
+  /** Name of the operation. */
   readonly op: string;
-  /** The error there. */
+  /** The error at the other end. */
   readonly remote: RemoteErrorInfo;
 
   /** Made by `rpc/call.ts`. */

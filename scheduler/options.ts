@@ -29,50 +29,53 @@ const KNOWN: Record<keyof SchedulerOptions, true> = {
   config: true,
 };
 
-/** Options of {@linkcode Scheduler.start}. What is left out is taken from `config`. */
+/** Options of {@linkcode Scheduler.start}. Options that are not set are taken from `config`. */
 export interface SchedulerOptions {
-  /** Name or address to listen on. Default: all interfaces. */
+  /** Host name or IP address to listen on. Default: all interfaces. */
   host?: string;
   /** Port to listen on, 0 for any. Default: 8786. */
   port?: number;
-  /** Scheme of the address. Default: `"tls"` if there are certificates, else `distributed.comm.default-scheme`. */
+  /**
+   * Scheme of the address. Default: `"tls"` if there are certificates, else
+   * `distributed.comm.default-scheme`.
+   */
   protocol?: "tcp" | "tls" | "inproc";
-  /** What peers may cost: bounds on links, handshakes and messages. Default, one by one: `distributed.comm.limits`. */
+  /** Limits on links, handshakes and messages of peers. Default for each: `distributed.comm.limits`. */
   limits?: LinkLimits;
-  /** Certificates and policy. Default, field by field: `Security.fromConfig(config)`. */
+  /** Certificates and policy. Default for each field: `Security.fromConfig(config)`. */
   security?: Security;
   /**
-   * Closes after that long without unfinished tasks: milliseconds. Default: `distributed.scheduler.idle-timeout`,
-   * never.
+   * Milliseconds without unfinished tasks after which the scheduler closes. Default:
+   * `distributed.scheduler.idle-timeout`, never.
    */
   idleTimeout?: number;
   /**
-   * Removes a worker that says nothing for so long, and for ten heartbeats: milliseconds. Default:
+   * Milliseconds after which a silent worker is removed; at least ten heartbeats. Null: never. Default:
    * `distributed.scheduler.worker-ttl`, 5 minutes.
    */
   workerTtl?: number | null;
   /**
-   * Workers that may die while they run a task before it fails with `KilledWorker`. Default:
-   * `distributed.scheduler.allowed-failures`, 3.
+   * Number of workers that may die while they run a task; with one more, the task fails with `KilledWorker`.
+   * Default: `distributed.scheduler.allowed-failures`, 3.
    */
   allowedFailures?: number;
   /**
-   * Checks every task that a stimulus touched, after it; slow, for tests. Default: `distributed.scheduler.validate`,
-   * false.
+   * Whether the scheduler checks its state after every change; slow, for tests. Default:
+   * `distributed.scheduler.validate`, false.
    */
   validate?: boolean;
   /**
-   * File to write address and identity to, as JSON, for workers and clients of the same account; it is removed at the
-   * end. Default: none.
+   * File to which the scheduler writes its address and identity as JSON, for workers and clients of the same
+   * user account. It is removed at the end. Default: none.
    */
   schedulerFile?: string;
   /**
-   * File to record all that happens to the scheduler in, as lines of JSON; an existing one is replaced. Functions, arguments
-   * and small results of all clients are in it, so that only this account may read it. It slows the scheduler down and
-   * grows without end: for finding bugs. Default: none.
+   * File in which all events of the scheduler are recorded as lines of JSON, to find bugs; an existing file
+   * is replaced. The file contains functions, arguments and small results of all clients, so only this user
+   * account can read it. Recording slows the scheduler down, and the file grows without limit. Default: none.
    */
   record?: string;
-  /** Configuration. Default: what Dask's files and variables say, as far as permissions go. */
+  /** Configuration. Default: Dask's files and environment variables, as far as permissions allow. */
   config?: Config;
 }
 

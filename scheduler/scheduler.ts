@@ -16,7 +16,7 @@ export type { SchedulerOptions } from "./options.ts";
 export type { DownscaleOptions, RetireOptions } from "./state/retire.ts";
 
 /**
- * Places tasks on workers. Source: https://distributed.dask.org/en/stable/scheduling-state.html
+ * Assigns tasks to workers. Source: https://distributed.dask.org/en/stable/scheduling-state.html
  *
  * ```ts ignore
  * await using scheduler = await Scheduler.start({ host: "127.0.0.1", port: 0, security });
@@ -33,7 +33,7 @@ export class Scheduler implements AsyncDisposable {
   /**
    * Starts a scheduler.
    *
-   * @throws {SecurityError} If certificates can't be used, or `requireEncryption` forbids the scheme.
+   * @throws {SecurityError} If certificates can't be used, or `requireEncryption` forbids plain text.
    * @throws {Deno.errors.AddrInUse} If the port is taken.
    */
   static async start(options: SchedulerOptions = {}): Promise<Scheduler> {
@@ -45,7 +45,7 @@ export class Scheduler implements AsyncDisposable {
     return this.#shell.id;
   }
 
-  /** Resolves when it ended, by `close` or by itself; rejects if it failed. */
+  /** Resolves when the scheduler has ended, by `close` or by itself; rejects if it failed. */
   get finished(): Promise<void> {
     return this.#shell.finished;
   }
@@ -55,7 +55,7 @@ export class Scheduler implements AsyncDisposable {
     return this.#shell.address;
   }
 
-  /** What `identity` answers: itself and its workers. */
+  /** Returns facts about the scheduler and its workers, as the operation `identity` does. */
   identity(): SchedulerIdentity {
     return this.#shell.identity();
   }
@@ -68,7 +68,8 @@ export class Scheduler implements AsyncDisposable {
   /**
    * Empties workers, so that no result is lost, and removes them.
    *
-   * @returns The workers that were retired, by address. A worker whose results no other worker can hold keeps running.
+   * @returns The workers that were retired, by address. A worker whose results no other worker can hold keeps
+   * running.
    * @throws {TypeError} If the options contradict each other.
    */
   async retireWorkers(options: RetireOptions): Promise<Record<Address, WorkerIdentity>> {
@@ -76,18 +77,18 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /**
-   * Reads certificates, keys and revocation lists again. New links use them; links whose peer is not trusted any more
-   * are ended. Changed files are noticed without it, too, within seconds.
+   * Reads certificates, keys and revocation lists again. New links use the new contents; links to peers that
+   * are no longer trusted are closed. Changed files are also noticed without this call, within seconds.
    *
-   * @param security Takes the place of the record that was given at the start. Default: that one, with its files as
+   * @param security Replaces the record that was given at the start. Default: that record, with its files as
    * they are now.
-   * @throws {SecurityError} If a file can't be used: the old ones stay in use.
+   * @throws {SecurityError} If a file can't be used; the old contents stay in use.
    */
   reloadSecurity(security?: Security): Promise<void> {
     return this.#shell.reloadSecurity(security);
   }
 
-  /** Tells clients and workers goodbye and ends. Idempotent. */
+  /** Tells clients and workers that it ends, then closes. Idempotent. */
   close(): Promise<void> {
     return this.#shell.close();
   }

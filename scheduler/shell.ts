@@ -1,6 +1,6 @@
 /**
- * The scheduler's shell: a listener, the streams of clients and workers, and one timer. What it knows and decides is in
- * `scheduler/state/`; here stimuli go in, and what comes out is sent, answered and logged.
+ * The scheduler's shell: a listener, the streams of clients and workers, and one timer. What it knows and
+ * decides is in `scheduler/state/`; here stimuli go in, and what comes out is sent, answered and logged.
  *
  * @module
  */
@@ -100,7 +100,7 @@ type Waiting = PromiseWithResolvers<Answer>;
 export class SchedulerShell {
   /** `Scheduler-<uuid>`. */
   readonly id: string;
-  /** Resolves when it ended, by `close` or by itself; rejects if it failed. */
+  /** Resolves when the scheduler has ended, by `close` or by itself; rejects if it failed. */
   readonly finished: Promise<void>;
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #platform: Platform;
@@ -249,7 +249,7 @@ export class SchedulerShell {
     return this.#credentials.reload(security);
   }
 
-  /** Tells clients and workers goodbye and ends. Idempotent. */
+  /** Tells clients and workers that it ends, then closes. Idempotent. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
@@ -353,7 +353,9 @@ export class SchedulerShell {
     return answer;
   }
 
-  /** Asks the machine what it may answer later. When `signal` is aborted, the answer is waited for no longer. */
+  /**
+   * Asks the machine what it may answer later. When `signal` is aborted, the answer is waited for no longer.
+   */
   async #askLater<Op extends Answer["op"]>(
     question: Question<Op>,
     signal?: AbortSignal,

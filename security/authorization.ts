@@ -14,14 +14,14 @@ import { fingerprints } from "./x509/twins.ts";
 import { type Certificate, hexOf } from "./x509/certificate.ts";
 
 /**
- * Picks certificates by what they say, and says what they may be. Every field given must match; a rule without any
- * matches all. `*` stands for one or more characters: within one part of a path in a URI, between dots in a DNS name, any in
- * OU and CN.
+ * A rule that matches certificates and gives them a role. All fields that are set must match; a rule without
+ * fields matches every certificate. `*` matches one or more characters: in a URI within one part of the path,
+ * in a DNS name between two dots, in OU and CN anywhere.
  */
 export interface CertificateRule {
   /** URI in the subject alternative names, such as `spiffe://acme/worker/*`. */
   readonly uri?: string;
-  /** DNS name in the subject alternative names; upper and lower case are the same. */
+  /** DNS name in the subject alternative names; case does not matter. */
   readonly dns?: string;
   /** Organizational unit of the subject. */
   readonly ou?: string;
@@ -29,13 +29,16 @@ export interface CertificateRule {
   readonly cn?: string;
   /** SHA-256 of the certificate, hexadecimal, with or without colons. */
   readonly fingerprint?: string;
-  /** What it may be. */
+  /** Role of the certificate. */
   readonly role: TlsRole;
   /** What a client may do. @default {"submit"} */
   readonly access?: ClientAccess;
 }
 
-/** Who may speak as what: the first rule that matches decides, who matches none is refused. */
+/**
+ * Which certificates may play which role. The first rule that matches decides; a certificate that matches no
+ * rule is refused.
+ */
 export interface Authorization {
   /** In order. */
   readonly rules: readonly CertificateRule[];

@@ -8,11 +8,11 @@ import type { Grant } from "../messages/grant.ts";
 
 /** What is known of the certificate at the other end of a `tls://` link. */
 export interface PeerCertificate {
-  /** What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the fingerprint. */
+  /** Name in logs: `subject`; if that has no common name, a URI or DNS name, or the fingerprint. */
   readonly name: string;
   /** Distinguished name, such as `CN=worker-1,O=acme`; may be empty. */
   readonly subject: string;
-  /** Who signed it. */
+  /** Distinguished name of the issuer. */
   readonly issuer: string;
   /** SHA-256 of the certificate, upper-case hexadecimal with colons. */
   readonly fingerprint256: string;
@@ -20,7 +20,7 @@ export interface PeerCertificate {
   readonly serial?: string;
   /** When it ends, such as `"2027-01-31T12:00:00.000Z"`. */
   readonly validTo?: string;
-  /** What it may be and do here; absent if no `authorization` is configured: everything. */
+  /** What the certificate allows; absent if no `authorization` is configured, which allows everything. */
   readonly grant?: Grant;
 }
 
@@ -30,6 +30,6 @@ export interface TlsInfo {
   readonly protocol: string;
   /** OpenSSL's name of the negotiated suite. */
   readonly cipher: string;
-  /** The other end's certificate. */
+  /** The peer's certificate. */
   readonly peer: PeerCertificate;
 }

@@ -4,5 +4,8 @@
  * @module
  */
 
-/** What a link is used as. Decides which certificate is shown; any certificate of the CA may play any role. */
+/**
+ * The role in which a program uses a link. It decides which certificate is shown. Without `authorization`,
+ * any certificate of the CA can play any role.
+ */
 export type TlsRole = "client" | "scheduler" | "worker";

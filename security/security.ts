@@ -28,8 +28,8 @@ import { type TemporaryOptions, temporaryPems } from "./material/temporary.ts";
 export type { TemporaryOptions } from "./material/temporary.ts";
 
 /**
- * Socket options for `tcp://` and `tls://` links. The list is closed: anything else is refused, so that no option can
- * weaken verification.
+ * Socket options for `tcp://` and `tls://` links. The list is closed: anything else is refused, so that no
+ * option can weaken verification.
  */
 export interface ExtraConnArgs {
   /** TCP keep-alive probes. @default {true} */
@@ -39,20 +39,20 @@ export interface ExtraConnArgs {
 }
 
 /**
- * Certificates, keys and TLS options. Everything is optional; a certificate, key or CA is a path, or PEM text if it
- * holds a newline.
+ * Certificates, keys and TLS options. All fields are optional. A certificate, key or CA is a path, or PEM
+ * text if it contains a newline.
  *
- * Both ends of a `tls://` link always verify each other against `tlsCaFile` and nothing else. Host names are not
- * checked: use a CA of your own for the cluster. Nothing turns verification off.
+ * Both ends of a `tls://` link always verify each other against `tlsCaFile` and nothing else. Host names are
+ * not checked, so use a CA that signs for this cluster only. No option turns verification off.
  */
 export type Security = Readonly<{
-  /** Neither listen nor dial in plain text. @default {true} if any `tls…` field is given */
+  /** Refuse to listen and to connect in plain text. @default {true} if any `tls…` field is given */
   requireEncryption?: boolean;
-  /** The only CA that is trusted; several certificates allowed. */
+  /** The only CA that is trusted; the file can contain several certificates. */
   tlsCaFile?: string;
   /**
-   * Allowed suites: a cipher string of OpenSSL, such as `"ECDHE+AESGCM:!AES128"`. It says which suites of TLS 1.2 are
-   * allowed; those of TLS 1.3 all are, unless it names some.
+   * Allowed suites: a cipher string of OpenSSL, such as `"ECDHE+AESGCM:!AES128"`. It says which suites of TLS
+   * 1.2 are allowed; those of TLS 1.3 all are, unless it names some.
    *
    * @default All that Deno offers, which are safe
    */
@@ -73,11 +73,11 @@ export type Security = Readonly<{
   tlsWorkerCert?: string;
   /** Its private key. @default The key in the certificate's file */
   tlsWorkerKey?: string;
-  /** Revocation lists of the CA, PEM or DER, several allowed: whose certificates are not trusted any more. */
+  /** Revocation lists of the CA, PEM or DER; the file can contain several. */
   tlsCrlFile?: string;
-  /** Certificates that are not trusted any more: SHA-256 fingerprints or serial numbers, hexadecimal. */
+  /** Certificates that are no longer trusted: SHA-256 fingerprints or serial numbers, hexadecimal. */
   tlsRevoked?: readonly string[];
-  /** Who may be what, by certificate. @default Any certificate of the CA, any role, as in Dask */
+  /** Which certificates may play which role. @default Any certificate of the CA, any role, as in Dask */
   authorization?: Authorization;
   /** Socket options. */
   extraConnArgs?: ExtraConnArgs;
@@ -86,19 +86,19 @@ export type Security = Readonly<{
 /** Makers of {@linkcode Security} records. */
 export interface SecurityMakers {
   /**
-   * A throw-away CA and a pair per role, in memory, valid for a year: for a cluster within one program. The record
-   * hides its keys from inspection and from `JSON.stringify`.
+   * Makes a throw-away CA and a certificate and key for each role, in memory, valid for a year, for a cluster
+   * within one program. The record hides its keys from inspection and from `JSON.stringify`.
    */
   temporary(options?: TemporaryOptions): Promise<Security>;
   /**
-   * What Dask's settings `distributed.comm.tls.…` and `distributed.comm.require-encryption` say. Roles use it for
-   * every field that they are not given.
+   * Makes a record from Dask's settings `distributed.comm.tls.…` and `distributed.comm.require-encryption`.
+   * Roles use it for all fields that are not set.
    *
    * @param config Default: the configuration of this program.
    * @throws {SecurityError | ConfigError} If a setting can't be used; the message has its name.
    */
   fromConfig(config?: Config): Security;
-  /** What a record says, for people: paths as they are, `"Temporary (In-memory)"` in place of PEM text. */
+  /** Describes a record for people: paths as they are, `"Temporary (In-memory)"` instead of PEM text. */
   describe(security: Security): Readonly<Record<string, unknown>>;
 }
 
@@ -146,8 +146,8 @@ const PAIRS = [
 ] as const;
 
 /**
- * A record from outside as a {@linkcode Security}: every field known, of the right type, and no contradiction.
- * Reads no file. Unset (`undefined`) fields are dropped.
+ * A record from outside as a {@linkcode Security}: every field known, of the right type, and no
+ * contradiction. Reads no file. Unset (`undefined`) fields are dropped.
  *
  * @throws {SecurityError} If something is wrong; the message names the field.
  */

@@ -1,8 +1,8 @@
 /**
  * Codes and texts of the TLS layer, in words that somebody can act on.
  *
- * Which end an error comes from is what matters: "we refused the peer's certificate" and "the peer refused ours" have
- * different remedies. An alert that we received is the peer's verdict; everything else is ours.
+ * Which end an error comes from is what matters: "we refused the peer's certificate" and "the peer refused
+ * ours" have different remedies. An alert that we received is the peer's verdict; everything else is ours.
  *
  * @module
  */
@@ -10,12 +10,14 @@
 /** Which side ended a TLS link. */
 export type RefusingSide = "here" | "peer";
 
-/** What is wrong with a peer: its TLS handshake, a revoked certificate, or one that may not be what it claims. */
+/**
+ * What is wrong with a peer: its TLS handshake, a revoked certificate, or one that may not be what it claims.
+ */
 export type RefusalKind = "handshake" | "revoked" | "unauthorized";
 
 /** TLS, or the policy on top of it, refused a link. */
 export class TlsRefusedError extends Error {
-  /** Stable, for programs. */
+  /** A stable name of the kind of error. */
   readonly code = "TLS_REFUSED";
   /** `"TlsRefusedError"`. */
   override readonly name = "TlsRefusedError";

@@ -27,36 +27,42 @@ const KNOWN: Record<keyof WorkerOptions, true> = {
   config: true,
 };
 
-/** Options of {@linkcode Worker.start}. What is left out is taken from `config`. */
+/** Options of {@linkcode Worker.start}. Options that are not set are taken from `config`. */
 export interface WorkerOptions {
   /** Tasks at once. Default: the number of cores. */
   nthreads?: number;
   /** Unique in the cluster. Default: the worker's address. */
   name?: string;
-  /** Name or address to listen on. Default: the one that leads to the scheduler. */
+  /**
+   * Host name or IP address to listen on. Default: the address of the interface that reaches the scheduler.
+   */
   host?: string;
   /** Port to listen on, or a range to choose from. Default: any. */
   port?: number | readonly [from: number, to: number];
   /** Scheme of the worker's address. Default: the scheduler's. */
   protocol?: "tcp" | "tls" | "inproc";
-  /** What peers may cost: bounds on links, handshakes and messages. Default, one by one: `distributed.comm.limits`. */
+  /** Limits on links, handshakes and messages of peers. Default for each: `distributed.comm.limits`. */
   limits?: LinkLimits;
   /** Address to listen on, such as `tls://0.0.0.0:9000`, in place of `host`, `port` and `protocol`. */
   listenAddress?: string;
   /**
-   * Address that peers and the scheduler dial, such as `tls://worker-1.example:443`, if it is not the one to listen on;
-   * a name is looked up here. Needs `listenAddress`. Default: where it listens.
+   * Address that peers and the scheduler connect to, such as `tls://worker-1.example:443`, if it differs from
+   * the one to listen on. A host name is resolved here. Needs `listenAddress`. Default: the address that the
+   * worker listens on.
    */
   contactAddress?: string;
-  /** Certificates and policy. Default, field by field: `Security.fromConfig(config)`. */
+  /** Certificates and policy. Default for each field: `Security.fromConfig(config)`. */
   security?: Security;
-  /** Gives up if no scheduler answers that long: milliseconds. Default: never. */
+  /** Milliseconds to wait for a scheduler at the start. Default: no limit. */
   deathTimeout?: number;
-  /** Gives up starting when aborted. */
+  /** When it is aborted, the start is given up. */
   signal?: AbortSignal;
-  /** Checks the whole state after each stimulus; slow, for tests. Default: `distributed.worker.validate`, false. */
+  /**
+   * Whether the worker checks its state after every change; slow, for tests. Default:
+   * `distributed.worker.validate`, false.
+   */
   validate?: boolean;
-  /** Configuration. Default: what Dask's files and variables say, as far as permissions go. */
+  /** Configuration. Default: Dask's files and environment variables, as far as permissions allow. */
   config?: Config;
 }
 

@@ -59,7 +59,7 @@ export class SchedulerStream {
     return reply;
   }
 
-  /** Address of the scheduler, as it was dialled. */
+  /** Address of the scheduler, as it was given. */
   get address(): Address {
     return this.#comm.peerAddress;
   }
@@ -69,7 +69,10 @@ export class SchedulerStream {
     return this.#comm;
   }
 
-  /** Sends a message with this turn's batch. If the stream has ended it is dropped: the reading half tells of the end. */
+  /**
+   * Sends a message with this turn's batch. If the stream has ended it is dropped: the reading half tells of
+   * the end.
+   */
   send(message: WorkerStreamMessage): void { // hot: per task
     assert(this.#stopKeepAlive !== undefined, "A worker speaks to its scheduler before it is registered");
     if (!this.#stream.closed) this.#stream.send(message);
@@ -78,7 +81,8 @@ export class SchedulerStream {
   /**
    * Reads until the stream ends.
    *
-   * @throws What `onCommands` throws, and {@linkcode MessageError} for a message that can't be read: the comm was aborted.
+   * @throws What `onCommands` throws, and {@linkcode MessageError} for a message that can't be read: the comm
+   * was aborted.
    */
   async read(onCommands: (batch: readonly WorkerCommand[]) => void): Promise<void> {
     await handleStream(this.#comm, (messages) => onCommands(messages.map(parseWorkerCommand)));

@@ -1,6 +1,6 @@
 /**
- * What a worker is behind its face: a listener for peers, the stream to the scheduler, an executor, heartbeats. What it
- * knows and decides is in `worker/state/`.
+ * What a worker is behind its face: a listener for peers, the stream to the scheduler, an executor,
+ * heartbeats. What it knows and decides is in `worker/state/`.
  *
  * @module
  */
@@ -148,9 +148,9 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
   /**
    * Starts a worker, and registers it with the scheduler at `address`.
    *
-   * @throws {CommAuthError} If either side refuses the other's certificate.
+   * @throws {CommAuthError} If one side refuses the other's certificate.
    * @throws {TimeoutError} If no scheduler answered within `deathTimeout`.
-   * @throws {SecurityError} If certificates can't be used, or `requireEncryption` forbids the scheme.
+   * @throws {SecurityError} If certificates can't be used, or `requireEncryption` forbids plain text.
    */
   static async start(
     address: string,
@@ -213,7 +213,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
     return shell;
   }
 
-  /** Address of the scheduler, as it was dialled. */
+  /** Address of the scheduler, as it was given. */
   get schedulerAddress(): Address {
     return this.#stream.address;
   }
@@ -241,7 +241,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
     return this.#credentials.reload(security);
   }
 
-  /** Leaves the cluster and ends; tasks that run are not waited for. Idempotent. */
+  /** Leaves the cluster and ends, without waiting for running tasks. Idempotent. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }

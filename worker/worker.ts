@@ -23,7 +23,7 @@ export type { WorkerOptions } from "./options.ts";
  * ```
  */
 export class Worker implements AsyncDisposable {
-  /** Where peers dial it, such as `tls://10.0.0.6:40113`. */
+  /** Address that peers connect to, such as `tls://10.0.0.6:40113`. */
   readonly address: Address;
   /** Unique in the cluster. */
   readonly name: string;
@@ -44,9 +44,9 @@ export class Worker implements AsyncDisposable {
   /**
    * Starts a worker and registers it with the scheduler at `address`.
    *
-   * @throws {CommAuthError} If either side refuses the other's certificate.
+   * @throws {CommAuthError} If one side refuses the other's certificate.
    * @throws {TimeoutError} If no scheduler answered within `deathTimeout`.
-   * @throws {SecurityError} If certificates can't be used, or `requireEncryption` forbids the scheme.
+   * @throws {SecurityError} If certificates can't be used, or `requireEncryption` forbids plain text.
    */
   static async start(address: string, options: WorkerOptions = {}): Promise<Worker> {
     const { config = currentConfig() } = options;
@@ -54,7 +54,7 @@ export class Worker implements AsyncDisposable {
     return new Worker(await WorkerShell.start(address, { ...options, config }));
   }
 
-  /** Address of the scheduler, as it was dialled. */
+  /** Address of the scheduler, as it was given. */
   get schedulerAddress(): Address {
     return this.#shell.schedulerAddress;
   }
@@ -65,9 +65,9 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Has the results of `workers`, which are of one cluster, copied to other workers, then closes them. Closes them anyway
-   * if that fails, if no other worker can take the results, and as soon as one of them is closed. Does not reject for
-   * these reasons.
+   * Has the results of `workers`, which are of one cluster, copied to other workers, then closes them. Closes
+   * them anyway if that fails, if no other worker can take the results, and as soon as one of them is closed.
+   * Does not reject for these reasons.
    *
    * @param options Limits the copying.
    */
@@ -75,24 +75,27 @@ export class Worker implements AsyncDisposable {
     return WorkerShell.closeGracefully(workers.map((worker) => worker.#shell), options);
   }
 
-  /** Facts about its certificates and those of its peers, and the number of refused peers; nothing without TLS. */
+  /**
+   * Facts about its certificates and those of its peers, and the number of refused peers; nothing without
+   * TLS.
+   */
   security(): SecurityFacts | undefined {
     return this.#shell.security();
   }
 
   /**
-   * Reads certificates, keys and revocation lists again. New links use them; links whose peer is not trusted any more
-   * are ended. Changed files are noticed without it, too, within seconds.
+   * Reads certificates, keys and revocation lists again. New links use the new contents; links to peers that
+   * are no longer trusted are closed. Changed files are also noticed without this call, within seconds.
    *
-   * @param security Takes the place of the record that was given at the start. Default: that one, with its files as
+   * @param security Replaces the record that was given at the start. Default: that record, with its files as
    * they are now.
-   * @throws {SecurityError} If a file can't be used: the old ones stay in use.
+   * @throws {SecurityError} If a file can't be used; the old contents stay in use.
    */
   reloadSecurity(security?: Security): Promise<void> {
     return this.#shell.reloadSecurity(security);
   }
 
-  /** Leaves the cluster and ends; tasks that run are not waited for. Idempotent. */
+  /** Leaves the cluster and ends, without waiting for running tasks. Idempotent. */
   close(): Promise<void> {
     return this.#shell.close();
   }

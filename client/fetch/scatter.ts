@@ -1,6 +1,6 @@
 /**
- * Puts values on workers (`Client.scatter` in distributed/client.py): straight, and by way of the scheduler where no
- * worker can be reached.
+ * Puts values on workers (`Client.scatter` in distributed/client.py): straight, and by way of the scheduler
+ * where no worker can be reached.
  *
  * @module
  */
@@ -34,11 +34,11 @@ const TAKE_MS_PER_MB = 1000;
 
 /** Options of {@linkcode Client.scatter}. */
 export interface ScatterOptions extends WaitOptions {
-  /** Gives the value to every worker, or to so many. Default: to one. */
+  /** `true`: store the value on every worker. A number: on that many workers. Default: on one. */
   broadcast?: boolean | number;
   /** Addresses, names or hosts of the workers to choose from. Default: all. */
   workers?: readonly string[];
-  /** Whether the key is made of the value, so that an equal value is there once. Default: true. */
+  /** Whether the key is made from the value, so that equal values are stored once. Default: true. */
   hash?: boolean;
 }
 

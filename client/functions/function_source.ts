@@ -12,15 +12,15 @@ import { asNode, findDependencies, type SourcePlace, type SyntaxNode } from "./f
 import type { FunctionBody } from "../state/stimulus.ts";
 import { THREAD_GLOBALS } from "./thread_globals.ts";
 
-/** A function that can't be run on a worker; the message says why and what to do. */
+/** A function can't be run on a worker. The message says why, and what to do. */
 export class FunctionSourceError extends TypeError {
-  /** Stable, for programs. */
+  /** A stable name of the kind of error. */
   readonly code = "FUNCTION_SOURCE";
   /** Class name. */
   override readonly name = "FunctionSourceError";
-  /** Variable that the function takes from around itself, if that is why. */
+  /** Variable from the scope around the function, if that is the reason. */
   readonly variable: string | undefined;
-  /** Its line in the function, the first is 1; 0 if the whole function is refused. */
+  /** Line within the function, from 1; 0 if the whole function is refused. */
   readonly line: number;
 
   /** Names the place and the reason. */
@@ -43,9 +43,11 @@ const NAMELESS = "lambda";
 const bodies = new WeakMap<(...args: never[]) => unknown, NamedFunctionBody>();
 
 /**
- * The body of `fn`: arrow functions, functions and methods, asynchronous or not. It is parsed and hashed once.
+ * The body of `fn`: arrow functions, functions and methods, asynchronous or not. It is parsed and hashed
+ * once.
  *
- * @throws {FunctionSourceError} If `fn` uses a variable of its surroundings, or is of a kind that has no meaning elsewhere.
+ * @throws {FunctionSourceError} If `fn` uses a variable of its surroundings, or is of a kind that has no
+ * meaning elsewhere.
  */
 export function functionBody(fn: (...args: never[]) => unknown): NamedFunctionBody { // hot: per submit
   const known = bodies.get(fn);
@@ -85,7 +87,8 @@ function standaloneSource(name: string, source: string): string {
   const unknown = free.filter((use) => !THREAD_GLOBALS.has(use.name));
   if (unknown.length > 0) throw refuseFree(name, unknown);
   if (node.type === "ArrowFunctionExpression" || offset === 1) return source;
-  // A method: its text from the parameters on is that of a function expression. Without a name, as methods don't see theirs.
+  // A method: its text from the parameters on is that of a function expression. Without a name, as methods
+  // don't see theirs.
   return `${node["async"] === true ? "async " : ""}function${source.slice(node.start - offset)}`;
 }
 

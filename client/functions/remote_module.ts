@@ -12,24 +12,25 @@ import { registerBody } from "./function_source.ts";
 /** Schemes that a worker can import from. */
 const SCHEMES: ReadonlySet<string> = new Set(["file:", "https:", "http:", "npm:", "jsr:", "node:", "data:"]);
 
-/** The functions of a module, for `submit` and `map`. They can't be called here. */
+/** The functions of a module, for `submit` and `map`. This program can't call them. */
 export type RemoteModule<M> = {
   readonly [Name in keyof M as M[Name] extends (...args: never[]) => unknown ? Name : never]: M[Name];
 };
 
 /**
- * The functions of the module at `url`, to be given to `submit` and `map`: each worker imports the module itself, once
- * per thread, so its functions may use whatever the module declares and imports. Nothing is loaded here.
+ * Returns the functions of the module at `url`, for `submit` and `map`. Each worker imports the module
+ * itself, once per thread, so the functions can use everything that the module declares and imports. This
+ * program does not load the module.
  *
- * A `file:` URL must lead to the same file on the workers. The module's text is no part of the keys of tasks: after a
- * change, start the workers anew, or use another URL.
+ * A `file:` URL must lead to the same file on all workers. The module's text is not part of the tasks' keys:
+ * after a change, restart the workers or use another URL.
  *
  * ```ts ignore
  * const tasks = remoteModule<typeof import("./tasks.ts")>(import.meta.resolve("./tasks.ts"));
  * const rows = client.submit(tasks.parse, "https://example.com/data.csv");
  * ```
  *
- * @throws {TypeError} If `url` is not absolute, or of a scheme that workers can't import from.
+ * @throws {TypeError} If `url` is not absolute, or has a scheme that workers can't import.
  */
 export function remoteModule<M extends object>(url: string | URL): RemoteModule<M> {
   const address = absoluteUrl(url);

@@ -11,24 +11,24 @@ import { type Future, ownerOf, stateOf, type WaitOptions } from "./future.ts";
 
 /** Options of {@linkcode wait}. */
 export interface WaitForManyOptions extends WaitOptions {
-  /** When to return: after all have ended, or as soon as one has. Default: `"all-completed"`. */
+  /** When to return: after all tasks have ended, or as soon as one has. Default: `"all-completed"`. */
   returnWhen?: "all-completed" | "first-completed";
 }
 
 /** Answer of {@linkcode wait}. */
 export interface DoneAndNotDone<T> {
-  /** Futures whose tasks ended, well or not, in the order given. */
+  /** Futures whose tasks have ended, in success or failure, in the given order. */
   done: Future<T>[];
-  /** The others, in the order given. */
+  /** The other Futures, in the given order. */
   notDone: Future<T>[];
 }
 
 /**
- * Waits until all, or one, of `futures` have ended, the failed ones too. Results stay on the cluster. Source:
- * https://distributed.dask.org/en/stable/api.html#distributed.wait
+ * Waits until all of `futures` have ended, or one of them. A task that fails has ended, too. Results stay on
+ * the cluster. Source: https://distributed.dask.org/en/stable/api.html#distributed.wait
  *
- * @throws {CancelledError} If one of those that ended was cancelled, as in Dask.
- * @throws {TimeoutError} If `timeout` passed first.
+ * @throws {CancelledError} If one of the tasks that ended was cancelled, as in Dask.
+ * @throws {TimeoutError} If `timeout` passes first.
  */
 export async function wait<T>(
   futures: Iterable<Future<T>>,
@@ -47,14 +47,15 @@ export async function wait<T>(
 }
 
 /**
- * Yields `futures` in the order in which their tasks end, the failed and cancelled ones too. Leaving the loop ends the
- * watch, not the tasks. Source: https://distributed.dask.org/en/stable/api.html#distributed.as_completed
+ * Yields `futures` in the order in which their tasks end, including tasks that fail or are cancelled. Leaving
+ * the loop does not stop the tasks. Source:
+ * https://distributed.dask.org/en/stable/api.html#distributed.as_completed
  *
  * ```ts ignore
  * for await (const future of asCompleted(futures)) console.log(future.key, await future.result());
  * ```
  *
- * @throws {TimeoutError} If `timeout` has passed since the call, and the next one has not ended.
+ * @throws {TimeoutError} If `timeout` has passed since the call and the next task has not ended.
  */
 export function asCompleted<T>(
   futures: Iterable<Future<T>>,

@@ -12,8 +12,9 @@ import type { RemoteErrorInfo } from "../../protocol/remote_error.ts";
 const ofTask = Symbol("error of a task");
 
 /**
- * A task failed. Has the name, message, stack and `cause` of the error in the task; is also an instance of the
- * remote error's class where this side has it as a builtin, so `error instanceof RangeError` works.
+ * A task failed. This error has the name, message, stack and `cause` of the error in the task. It is also an
+ * instance of the remote error's class if that is a built-in class here, so `error instanceof RangeError`
+ * works.
  *
  * ```ts ignore
  * try {
@@ -24,7 +25,7 @@ const ofTask = Symbol("error of a task");
  * ```
  */
 export class TaskError extends DistributedError {
-  /** Name of the task that failed; a task that depends on it fails with the same error. */
+  /** Key of the task that failed. A task that depends on it fails with the same error. */
   readonly key: Key;
   /** Class of the remote error, such as `"RangeError"` or Python's `"ValueError"`. */
   readonly remoteName: string;
@@ -37,7 +38,7 @@ export class TaskError extends DistributedError {
     Object.defineProperty(this, ofTask, { value: true });
   }
 
-  /** True for errors of tasks of every class. */
+  /** True for every error that comes from a task, whatever its class. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (this !== TaskError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === "object" && value !== null && ofTask in value;
@@ -56,11 +57,11 @@ export class CancelledError extends DistributedError {
   }
 }
 
-/** Workers died again and again while this task ran on them. */
+/** Too many workers died while they ran this task. */
 export class KilledWorker extends TaskError {
   /** `"KILLED_WORKER"`. */
   override readonly code: string = "KILLED_WORKER";
-  /** Address of the worker that died last, if the scheduler's message names it. */
+  /** Address of the last worker that died, if the scheduler's message names it. */
   readonly lastWorker: Address | undefined;
 
   /** Made by the client. */
@@ -71,8 +72,8 @@ export class KilledWorker extends TaskError {
 }
 
 /**
- * The link to the scheduler is gone, or the client was closed. Final, as no client connects anew: its Futures are
- * cancelled, and another client has to be made.
+ * The link to the scheduler is gone, or the client was closed. This is final, because a client does not
+ * reconnect: its Futures are cancelled, and the program needs a new client.
  */
 export class SchedulerClosed extends CommClosed {
   /** `"SCHEDULER_CLOSED"`. */

@@ -12,19 +12,19 @@ import type { FutureStatus, KeyState } from "../state/key_state.ts";
 
 const logger = getLogger("distributed.client");
 
-/** Options of everything that waits. */
+/** Options of all methods that wait. */
 export interface WaitOptions {
-  /** Gives up waiting. The task itself goes on. */
+  /** When it is aborted, the wait ends. The task itself continues. */
   signal?: AbortSignal;
-  /** Gives up after that long: milliseconds, or text such as `"30s"`. Default: never. */
+  /** Longest time to wait: milliseconds, or a text such as `"30s"`. Default: no limit. */
   timeout?: number | string;
 }
 
 /** Options of {@linkcode Future.cancel}. */
 export interface CancelOptions {
-  /** Also if other clients want the task. Default: false. */
+  /** Cancel it even if other clients need the task. Default: false. */
   force?: boolean;
-  /** Shown to those who wanted it. */
+  /** Shown to the clients that need the task. */
   reason?: string;
 }
 
@@ -73,12 +73,12 @@ interface Held {
 const forgotten = new FinalizationRegistry<Held>(({ owner, state }) => owner.drop(state));
 
 /**
- * Handle on the result of a task that lives on the cluster. Source:
+ * A handle for the result of a task on the cluster. Source:
  * https://distributed.dask.org/en/stable/api.html#distributed.Future
  *
- * Not a thenable, on purpose: an async function may return one without its result being fetched. Disposing a
- * Future, or forgetting it, tells the scheduler that this program no longer wants the key; the result is freed
- * when nobody wants it.
+ * A Future is not a thenable, so an async function can return one without fetching its result. When a Future
+ * is disposed of or garbage collected, the scheduler learns that this program no longer needs the key. The
+ * result is freed when no client needs it.
  *
  * ```ts ignore
  * using future = client.submit((x: number) => x + 1, 41);
@@ -108,22 +108,23 @@ export class Future<out T> implements Disposable {
     return this.#state.key;
   }
 
-  /** Last state that the scheduler reported; `"cancelled"` once released. Never blocks. */
+  /** The state that the scheduler reported last; `"cancelled"` after a release. Never blocks. */
   get status(): FutureStatus {
     return this.#isReleased ? "cancelled" : this.#state.status;
   }
 
-  /** Whether the task ended, well or not. Never blocks. */
+  /** Whether the task has ended, in success or failure. Never blocks. */
   done(): boolean {
     return this.#isReleased || this.#state.ended;
   }
 
   /**
-   * Waits for the task and brings its value here.
+   * Waits for the task and fetches its value.
    *
-   * @throws {TaskError} If the task failed; also an instance of the remote error's class where this side has it.
+   * @throws {TaskError} If the task failed. It is also an instance of the remote error's class, if this
+   * program has that class.
    * @throws {CancelledError} If the task was cancelled, or this Future was released.
-   * @throws {TimeoutError} If `timeout` passed first.
+   * @throws {TimeoutError} If `timeout` passes first.
    */
   async result(options?: WaitOptions): Promise<T> {
     this.#checkHeld();
@@ -134,7 +135,7 @@ export class Future<out T> implements Disposable {
   /**
    * Waits for the task and returns its error, or `undefined` if it finished.
    *
-   * @throws {TimeoutError} If `timeout` passed first.
+   * @throws {TimeoutError} If `timeout` passes first.
    */
   async exception(options?: WaitOptions): Promise<Error | undefined> {
     this.#checkHeld();
@@ -143,18 +144,19 @@ export class Future<out T> implements Disposable {
   }
 
   /**
-   * Gives the task up, and with it what depends on it. If other clients want it, it goes on for them. All Futures of
-   * this client with the same key are cancelled; submitting the task again begins it anew. A task that a thread has
-   * begun is not interrupted, only its result is dropped.
+   * Cancels the task and all tasks that depend on it. If other clients need the task, it continues for them.
+   * All Futures of this client with the same key are cancelled; submitting the task again starts it again. A
+   * task that is already running in a thread is not interrupted; its result is dropped.
    *
-   * @param options `force` cancels it for everybody; `reason` is told to those who wait.
+   * @param options `force` cancels it for all clients; `reason` is given to the clients that wait.
    */
   async cancel(options?: CancelOptions): Promise<void> {
     if (!this.#isReleased) await this.#owner.cancel([this.#state], options);
   }
 
   /**
-   * Runs a failed task again, and the failed tasks it depends on. Does nothing if it has not failed.
+   * Runs a failed task again, and the failed tasks that it depends on. Does nothing if the task has not
+   * failed.
    *
    * @throws {CancelledError} If this Future was released.
    */
@@ -164,8 +166,8 @@ export class Future<out T> implements Disposable {
   }
 
   /**
-   * Calls `callback` with this Future when the task has ended, well or not; soon if it has already. What it throws, or
-   * rejects with if it is async, is logged.
+   * Calls `callback` with this Future when the task has ended, in success or failure; soon if it already has.
+   * Errors that `callback` throws or rejects with are logged.
    */
   addDoneCallback(callback: (future: Future<T>) => unknown): void {
     const call = () => queueMicrotask(() => void runCallback(callback, this));
@@ -173,7 +175,7 @@ export class Future<out T> implements Disposable {
     else this.#owner.watch(this.#state, call);
   }
 
-  /** This program no longer wants the result. Idempotent. */
+  /** Tells the scheduler that this program no longer needs the result. Idempotent. */
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;

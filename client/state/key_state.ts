@@ -1,5 +1,6 @@
 /**
- * What a client knows of one key that it wants: a record for the machine, and a view of it for everybody else.
+ * What a client knows of one key that it wants: a record for the machine, and a view of it for everybody
+ * else.
  *
  * @module
  */
@@ -7,7 +8,7 @@
 import { assert } from "../../internal/assert.ts";
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
 
-/** What a client knows of a task; the spelling is Dask's. */
+/** State of a task as its client knows it, in Dask's words. */
 export type FutureStatus = "pending" | "finished" | "error" | "cancelled" | "lost";
 
 /** Says which want of a key is meant: a key that was given up can be wanted anew. */

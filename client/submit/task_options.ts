@@ -7,29 +7,30 @@
 import type { GraphAnnotations } from "../../messages/client_scheduler.ts";
 
 /**
- * Where and how tasks run. See `Client.with`. They hold for tasks that are new: one of the same key that somebody wants
- * already keeps its own.
+ * Where and how tasks run; see `Client.with`. The options apply to new tasks: a task with the same key that a
+ * client already needs keeps its own.
  */
 export interface TaskOptions {
   /**
-   * Name of the task, unique in the cluster; with `map` what the names begin with. Default: the function's name, and
-   * a hash of it and its arguments if `pure`, else something random.
+   * Key of the task, unique in the cluster; for `map` the beginning of the keys. Default: the function's
+   * name, followed by a hash of the function and its arguments if `pure`, else by random characters.
    */
   key?: string;
   /**
-   * Whether the same function with the same arguments gives the same: then it has the same key, and is computed once
-   * as long as anybody wants it. Set it to `false` for what is random, depends on time, or has effects. Default: true.
+   * Whether the function returns the same result for the same arguments. If so, calls with the same arguments
+   * share one key and are computed once, as long as a client needs the result. Set it to `false` for
+   * functions that are random, depend on time, or have effects. Default: true.
    */
   pure?: boolean;
   /** Addresses, names or hosts of the workers that may run the tasks. Default: any. */
   workers?: readonly string[];
-  /** Turns `workers` into a wish. Default: false. */
+  /** Whether other workers may run the tasks if none of `workers` can. Default: false. */
   allowOtherWorkers?: boolean;
-  /** Higher runs earlier. Default: 0. */
+  /** Tasks with a higher number run earlier. Default: 0. */
   priority?: number;
-  /** How often a failing task is run again. Default: 0. */
+  /** Number of times that a failing task is run again. Default: 0. */
   retries?: number;
-  /** Cancels the tasks that have not ended when aborted. */
+  /** When it is aborted, the tasks that have not ended are cancelled. */
   signal?: AbortSignal;
 }
 
@@ -72,7 +73,10 @@ export function checkTaskOptions(options: TaskOptions): void {
   }
 }
 
-/** What of the options the scheduler is told. One object per set of options: tasks that share it share a message. */
+/**
+ * What of the options the scheduler is told. One object per set of options: tasks that share it share a
+ * message.
+ */
 export function annotationsOf(options: TaskOptions): GraphAnnotations {
   const { priority, workers, allowOtherWorkers, retries } = options;
   return {

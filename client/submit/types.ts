@@ -6,7 +6,7 @@
 
 import type { Future } from "../futures/future.ts";
 
-/** Values that Futures are never looked for in. */
+/** Values in which no Futures are searched. */
 export type Opaque =
   | string
   | number
@@ -20,7 +20,7 @@ export type Opaque =
   | ArrayBufferView
   | ((...args: never[]) => unknown);
 
-/** `T`, or a Future of it, or `T` with Futures in the place of any nested values. */
+/** `T`, or a Future of `T`, or `T` with Futures instead of nested values. */
 export type Unresolved<T> =
   | T
   | Future<T>
@@ -30,7 +30,7 @@ export type Unresolved<T> =
     : T extends object ? { readonly [P in keyof T]: Unresolved<T[P]> }
     : never);
 
-/** What a value becomes once every Future inside is gathered. */
+/** The type of a value after all Futures in it were replaced by their results. */
 export type Resolved<T> = T extends Future<infer R> ? R
   : T extends Opaque ? T
   : T extends readonly unknown[] ? { -readonly [I in keyof T]: Resolved<T[I]> }
@@ -40,17 +40,20 @@ export type Resolved<T> = T extends Future<infer R> ? R
   : T extends object ? { -readonly [P in keyof T]: Resolved<T[P]> }
   : T;
 
-/** Argument list of a task: `P` with Futures allowed anywhere. */
+/** Arguments of a task: `P`, in which Futures can stand for values. */
 export type TaskArgs<P extends readonly unknown[]> = { [I in keyof P]: Unresolved<P[I]> };
 
-/** Takes tasks. */
+/** Submits tasks with a fixed set of options. */
 export interface Submitter {
-  /** Runs `fn(...args)` on a worker. Returns at once: the message leaves with the next batch. */
+  /** Runs `fn(...args)` on a worker and returns a Future at once. The message is sent with the next batch. */
   submit<P extends readonly unknown[], R>(
     fn: (...args: P) => R,
     ...args: TaskArgs<NoInfer<P>>
   ): Future<Awaited<R>>;
-  /** Runs `fn` over iterables in step, as one graph and one message; ends with the shortest. */
+  /**
+   * Calls `fn` once per element of the iterables, taking one element from each, until the shortest ends. All
+   * tasks are sent as one message.
+   */
   map<P extends readonly unknown[], R>(
     fn: (...args: P) => R,
     ...iterables: { [I in keyof P]: Iterable<Unresolved<NoInfer<P>[I]>> }

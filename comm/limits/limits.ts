@@ -1,6 +1,7 @@
 /**
- * What a peer may cost: bounds on links, handshakes, messages and what waits for it. `distributed.comm.limits` has them
- * for whoever starts roles from a command line, with their defaults (`config/defaults.ts`).
+ * What a peer may cost: bounds on links, handshakes, messages and what waits for it.
+ * `distributed.comm.limits` has them for whoever starts roles from a command line, with their defaults
+ * (`config/defaults.ts`).
  *
  * @module
  */
@@ -10,17 +11,23 @@ import { ConfigError } from "../../config/errors.ts";
 import { checkOptions } from "../../internal/options.ts";
 import { TIMER_MAX_MS } from "../../internal/clock.ts";
 
-/** Bounds on links that come in. Generous for clusters, small against what a process can bear. */
+/** Limits on incoming links: high for a cluster, low compared with what a process can handle. */
 export interface LinkLimits {
   /** Time for TLS, and again for the first message, in milliseconds. @default {10_000} */
   readonly handshakeTimeout?: number;
-  /** Bytes of the first message; until it was read a peer is nobody. @default {4096} */
+  /** Maximum bytes of the first message, which identifies the peer. @default {4096} */
   readonly handshakeBytes?: number;
   /** Frames of the first message. @default {8} */
   readonly handshakeFrames?: number;
-  /** Links that are in their handshake at once, over all hosts; each costs a socket and a few KiB. @default {1024} */
+  /**
+   * Maximum number of links in their handshake, from all hosts; each costs a socket and a few KiB. @default
+   * {1024}
+   */
   readonly handshakes?: number;
-  /** As {@linkcode LinkLimits.handshakes}, from one host: so that it can't take all. @default {256} */
+  /**
+   * As {@linkcode LinkLimits.handshakes}, for one host, so that one host can't use all of them. @default
+   * {256}
+   */
   readonly handshakesPerHost?: number;
   /** New links per second from one host; four times as many may come at once. @default {500} */
   readonly acceptsPerSecond?: number;
@@ -32,27 +39,39 @@ export interface LinkLimits {
   readonly messageBytes?: number;
   /** Frames of one message after the handshake. @default {500_000} */
   readonly messageFrames?: number;
-  /** Arrays and maps inside each other in one message; 511 is the most that Dask's MessagePack can. @default {511} */
+  /**
+   * Arrays and maps inside each other in one message; 511 is the most that Dask's MessagePack can. @default
+   * {511}
+   */
   readonly messageDepth?: number;
   /**
-   * Values in one message, of which each may take a byte of it and sixty of memory. A task in a graph is four, and three
-   * more for each task that it needs; a client sends a graph in one message.
+   * Maximum number of values in one message. A value can take one byte of the message and sixty bytes of
+   * memory. A task in a graph is four values, plus three for each task that it depends on; a client sends a
+   * graph in one message.
    * @default {10_000_000}
    */
   readonly messageValues?: number;
   /**
-   * Bytes that may wait, behind the batch that is being sent, for a client to read its stream; with more it is dropped.
+   * Maximum bytes that wait for a client to read its stream, besides the batch that is being sent; with more,
+   * the client is dropped.
    * @default {2^28}
    */
   readonly queuedBytes?: number;
-  /** As {@linkcode LinkLimits.queuedBytes}, for all clients of one host, and all that waits. @default {2^30} */
+  /**
+   * As {@linkcode LinkLimits.queuedBytes}, for all clients of one host together, including the batches that
+   * are being sent. @default {2^30}
+   */
   readonly queuedBytesPerHost?: number;
   /**
-   * Large answers under way to one peer: of `gather`, and those of a MiB and more of `who_has`, `identity` and the like.
-   * More of them wait; smaller ones do not. @default {8}
+   * Maximum number of large answers that are being sent to one peer: answers to `gather`, and answers of 1
+   * MiB and more to `who_has`, `identity` and similar requests. Further large answers wait; smaller ones do
+   * not. @default {8}
    */
   readonly answersPerPeer?: number;
-  /** Milliseconds after which a peer is dropped that takes nothing of what waits for it. @default {300_000} */
+  /**
+   * Milliseconds after which a peer is dropped if it reads none of the bytes that wait for it. @default
+   * {300_000}
+   */
   readonly stallTimeout?: number;
 }
 

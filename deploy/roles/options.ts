@@ -11,24 +11,24 @@ import { asksForTls, Security } from "../../security/security.ts";
 
 /** Options of {@linkcode LocalCluster.start}. */
 export interface LocalClusterOptions extends WaitOptions {
-  /** Workers to begin with. @default {navigator.hardwareConcurrency} */
+  /** Number of workers at the start. @default {navigator.hardwareConcurrency} */
   nWorkers?: number;
   /** Tasks at once per worker. @default {1} */
   threadsPerWorker?: number;
   /**
-   * Certificates; `true`: throw-away ones, made in memory; `false`: none.
+   * Certificates. `true`: throw-away certificates in memory. `false`: no TLS.
    *
    * @default {true} for `"tls"`
    */
   security?: Security | boolean;
   /**
-   * Scheme of every address. `"inproc"` opens no port at all, so that nobody else can connect.
+   * Scheme of all addresses. `"inproc"` opens no port, so that other programs can't connect.
    *
    * @default {"tls"} if there are certificates
    */
   protocol?: "tls" | "tcp" | "inproc";
   /**
-   * Configuration. Its certificates and what it says of peers' are for other clusters: they are not used here unless
+   * Configuration. Its certificates and rules are for other clusters, so they are not used here unless
    * `security` is a record. @default What Dask's files and variables say, as far as permissions go
    */
   config?: Config;

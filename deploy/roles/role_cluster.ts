@@ -1,6 +1,6 @@
 /**
- * A scheduler and its workers in this program: what a LocalCluster is, and a client that was given no address. Source:
- * `distributed/deploy/spec.py`.
+ * A scheduler and its workers in this program: what a LocalCluster is, and a client that was given no
+ * address. Source: `distributed/deploy/spec.py`.
  *
  * @module
  */
@@ -22,7 +22,7 @@ const LOOPBACK = "127.0.0.1";
 
 /** A scheduler and workers, and no client. */
 export class RoleCluster {
-  /** Certificates of all roles; absent without. */
+  /** Certificates of all roles; absent without TLS. */
   readonly security: Security | undefined;
   /** Configuration of all roles. */
   readonly config: Config;
@@ -154,9 +154,9 @@ export class RoleCluster {
   }
 
   /**
-   * The youngest go, as in Dask (`SpecCluster.scale`). Their results are moved to the others before. A result that no
-   * other worker can take is lost, and computed again when there are workers. They go on leaving when the caller stops
-   * waiting.
+   * The youngest go, as in Dask (`SpecCluster.scale`). Their results are moved to the others before. A result
+   * that no other worker can take is lost, and computed again when there are workers. They go on leaving when
+   * the caller stops waiting.
    */
   async #retire(count: number, signal: AbortSignal): Promise<void> {
     const staying = [...this.#workers.values()].filter((worker) => !this.#leaving.has(worker));

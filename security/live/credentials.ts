@@ -1,9 +1,9 @@
 /**
- * Keeps a role's certificates up to date while it runs: looks after the files, takes new ones over, warns before they
- * end, and tells what there is to know.
+ * Keeps a role's certificates up to date while it runs: looks after the files, takes new ones over, warns
+ * before they end, and tells what there is to know.
  *
- * Files are polled: that needs no more than the permission to read them, and sees what mounted secrets do (a link that
- * points elsewhere), which notifications of the file system do not.
+ * Files are polled: that needs no more than the permission to read them, and sees what mounted secrets do (a
+ * link that points elsewhere), which notifications of the file system do not.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const POLL_MS = 5000;
 
 /** A certificate in words. */
 export interface CertificateFacts {
-  /** What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the fingerprint. */
+  /** Name in logs: `subject`; if that has no common name, a URI or DNS name, or the fingerprint. */
   readonly name: string;
   /** Distinguished name; may be empty. */
   readonly subject: string;
@@ -54,7 +54,7 @@ export interface CredentialFacts {
     readonly ended: number;
     readonly kept_out: number;
   };
-  /** How often certificates, keys or lists were taken anew. */
+  /** Number of times that certificates, keys or lists were reloaded. */
   readonly reloads: number;
 }
 
@@ -80,8 +80,8 @@ export class Credentials {
   }
 
   /**
-   * Reads the files again, whether they changed or not. New links use what they hold now; links whose peer is not
-   * trusted any more are ended. If a file can't be used, everything stays as it is.
+   * Reads the files again, whether they changed or not. New links use what they hold now; links whose peer is
+   * not trusted any more are ended. If a file can't be used, everything stays as it is.
    *
    * @param security Takes the place of the record that the program gave at first.
    * @throws {SecurityError} If a file can't be read or used; it was logged as well.

@@ -30,11 +30,11 @@ export class Refusals {
   handshake = 0;
   /** Revoked certificates. */
   revoked = 0;
-  /** Certificates that no rule lets in, or whose role is another one. */
+  /** Certificates that match no rule, or whose rule gives them another role. */
   unauthorized = 0;
-  /** Operations of a peer that may not use them. */
+  /** Operations that the peer may not use. */
   operation = 0;
-  /** Open links that were ended because their peer is not trusted any more. */
+  /** Open links that were closed because their peer is no longer trusted. */
   ended = 0;
   /** Links that were closed before their handshake because of limits. */
   keptOut = 0;

@@ -5,11 +5,11 @@
  */
 
 /**
- * A security option, certificate or key can't be used. The message names the option, the file and the reason; it
- * never holds a key.
+ * A security option, certificate or key can't be used. The message names the option, the file and the reason;
+ * it never holds a key.
  */
 export class SecurityError extends Error {
-  /** Stable, for programs. */
+  /** A stable name of the kind of error. */
   readonly code = "SECURITY";
   /** `"SecurityError"`. */
   override readonly name = "SecurityError";

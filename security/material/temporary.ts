@@ -8,7 +8,10 @@ import { Authority } from "./authority.ts";
 
 /** Options of `Security.temporary`. */
 export interface TemporaryOptions {
-  /** One pair for every role, as Dask's, instead of one per role. @default {false} */
+  /**
+   * Whether all roles share one certificate and key, as in Dask. If not, each role has its own. @default
+   * {false}
+   */
   readonly shared?: boolean;
   /** Lowest TLS version. */
   readonly tlsMinVersion?: "1.2" | "1.3";

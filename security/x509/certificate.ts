@@ -1,6 +1,6 @@
 /**
- * What we read of an X.509 certificate (RFC 5280, 4.1). It takes more than there should be: whether one is written as it
- * should be is what `strict_der.ts` says, and where it leads `path.ts`.
+ * What we read of an X.509 certificate (RFC 5280, 4.1). It takes more than there should be: whether one is
+ * written as it should be is what `strict_der.ts` says, and where it leads `path.ts`.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface Certificate {
   readonly serial: string;
   /** Whom it names, in the order of the certificate. */
   readonly subject: readonly NameAttribute[];
-  /** Who signed it. */
+  /** Distinguished name of the issuer. */
   readonly issuer: readonly NameAttribute[];
   /** Since when it holds. */
   readonly validFrom: Date;
@@ -84,8 +84,9 @@ export function nameText(name: readonly NameAttribute[]): string {
 }
 
 /**
- * What a certificate is called where people read it: its subject. cert-manager and SPIFFE leave that empty, or give all the
- * same: where it has no common name, the first URI or DNS name stands beside or in place of it, or else the fingerprint.
+ * What a certificate is called where people read it: its subject. cert-manager and SPIFFE leave that empty,
+ * or give all the same: where it has no common name, the first URI or DNS name stands beside or in place of
+ * it, or else the fingerprint.
  */
 export function certificateName({ subject, extensions, raw }: Certificate): string {
   const name = nameText(subject);
@@ -101,7 +102,10 @@ export function certificateName({ subject, extensions, raw }: Certificate): stri
   return other === "" ? name : `${name} (${other})`;
 }
 
-/** SHA-256 of a certificate, upper-case hexadecimal with colons, as `openssl x509 -fingerprint -sha256` prints it. */
+/**
+ * SHA-256 of a certificate, upper-case hexadecimal with colons, as `openssl x509 -fingerprint -sha256` prints
+ * it.
+ */
 export function fingerprint256(der: Uint8Array): string {
   const hex = createHash("sha256").update(der).digest("hex").toUpperCase();
   return hex.replaceAll(/(..)(?=.)/g, "$1:");

@@ -24,7 +24,7 @@ export interface TestCluster extends AsyncDisposable {
 
 /** How a cluster is started. */
 export interface TestClusterOptions {
-  /** Workers to begin with. @default {2} */
+  /** Number of workers at the start. @default {2} */
   readonly nWorkers?: number;
   /** Threads of each. @default {1} */
   readonly nthreads?: number;
