@@ -8,10 +8,10 @@
  * @module
  */
 
-/** Nominal typing: a `Base` that only a parse function produces. Free at run time. */
+/** A nominal type: a `Base` value that was checked by a parse function. It costs nothing at run time. */
 export type Brand<Base, Name extends string> = Base & { readonly __brand: Name };
 
-/** Cluster-wide unique name of a task. */
+/** Name of a task, unique in the cluster. */
 export type Key = Brand<string, "Key">;
 /** Contact address with scheme, such as `tls://10.0.0.7:8786`. */
 export type Address = Brand<string, "Address">;

@@ -15,7 +15,7 @@ export interface Versions {
   readonly packages: Readonly<Record<string, string | null>>;
 }
 
-/** What a worker tells about itself with each heartbeat; the part that a scheduler relies on. */
+/** Facts that a worker sends with each heartbeat; the part that a scheduler relies on. */
 export interface WorkerMetrics {
   /** Bytes per second: overall, by peer, by type. */
   readonly bandwidth: {
@@ -37,7 +37,7 @@ export interface WorkerMetrics {
   readonly time: number;
   /** Processor use in percent, 100 per core. */
   readonly cpu: number;
-  /** Ours: whole days until the worker's certificate ends; absent without TLS. */
+  /** Not in Dask: whole days until the worker's certificate ends; absent without TLS. */
   readonly certificate_days_left?: number;
 }
 
@@ -91,7 +91,7 @@ export interface SchedulerIdentity {
   readonly total_memory: number;
   /** Workers by address, at most as many as were asked for. */
   readonly workers: Readonly<Record<string, WorkerIdentity>>;
-  /** Ours: certificates and refusals; absent on a plain scheduler. */
+  /** Not in Dask: certificates and refusals; absent without TLS. */
   readonly security?: SecurityFacts;
 }
 
@@ -111,7 +111,10 @@ export interface WorkerSelf {
   readonly security?: SecurityFacts;
 }
 
-/** Ours: what a role knows of the certificates around it, and whom it refused. Additive in `identity`. */
+/**
+ * Not in Dask: a role's own certificate, the certificates of its peers, and the number of refusals. Part of
+ * `identity`.
+ */
 export interface SecurityFacts {
   /** Own certificate. */
   readonly certificate: CertificateFacts;
@@ -123,15 +126,14 @@ export interface SecurityFacts {
   readonly crl_days_left: Readonly<Record<string, number>>;
   /** Refusals since the start. */
   readonly refused: RefusalCounts;
-  /** How often certificates, keys or lists were taken anew. */
+  /** Number of times that certificates, keys or lists were reloaded. */
   readonly reloads: number;
 }
 
 /** A certificate in words. */
 export interface CertificateFacts {
   /**
-   * What it is called in logs: `subject`, and where that has no common name a URI or DNS name, or the
-   * fingerprint.
+   * Name in logs: `subject`; if that has no common name, a URI or DNS name, or the fingerprint.
    */
   readonly name: string;
   /** Distinguished name; may be empty. */
@@ -150,11 +152,11 @@ export interface RefusalCounts {
   readonly handshake: number;
   /** Revoked certificates. */
   readonly revoked: number;
-  /** Certificates that no rule lets in, or whose role is another one. */
+  /** Certificates that match no rule, or whose rule gives them another role. */
   readonly unauthorized: number;
-  /** Operations of a peer that may not use them. */
+  /** Operations that the peer may not use. */
   readonly operation: number;
-  /** Open links that were ended because their peer is not trusted any more. */
+  /** Open links that were closed because their peer is no longer trusted. */
   readonly ended: number;
   /** Links that were closed before their handshake because of limits. */
   readonly kept_out: number;
@@ -162,9 +164,9 @@ export interface RefusalCounts {
 
 /** One open link of a role. */
 export interface LinkFacts {
-  /** The other end: the address that was dialled, or the ephemeral one of who dialled. */
+  /** Address of the peer: the one that was dialled, or for an accepted link the peer's ephemeral address. */
   readonly peer: Address;
-  /** Whether this role dialled. */
+  /** Whether this role opened the link. */
   readonly dialled: boolean;
   /** TLS facts, absent on other schemes. */
   readonly tls?: {

@@ -5,16 +5,16 @@
  */
 
 /**
- * What a client may do, each including the one before: look at the cluster, but at no result (`observe`); run
- * tasks and have their results (`submit`); close, restart and move things (`administer`).
+ * What a client may do. Each level includes the one before. `observe`: look at the cluster, but not at
+ * results. `submit`: run tasks and fetch results. `administer`: retire workers, end the cluster.
  */
 export type ClientAccess = "observe" | "submit" | "administer";
 
-/** What a peer may be and do, by its certificate. */
+/** What a peer's certificate allows it to be and do. */
 export interface Grant {
-  /** What it may speak as. */
+  /** Role that the peer may play. */
   readonly role: "client" | "scheduler" | "worker";
-  /** What it may do; counts for clients only. */
+  /** What a client may do; ignored for other roles. */
   readonly access: ClientAccess;
 }
 
