@@ -1,7 +1,7 @@
 /**
  * Two revisions of this package in turn on one machine: is any median slower by more than 5 % and by more
  * than its quartile distance? Micro-benchmarks are matched by group and name. What looks slower is measured
- * again, and is slower if it is slower again.
+ * for as many rounds more, and judged by all of them.
  *
  * `deno task bench:compare BEFORE [NOW] [--rounds N] [--part clusters|micro] [--json FILE]`, in a checkout
  * with git; `NOW` is the working tree by default. Ends with 1 if a median is slower.
@@ -15,9 +15,9 @@ import { makeCertificates } from "./clusters.ts";
 import { machine, today } from "./report.ts";
 import { copyRevision, prepare, type Revision } from "./revisions.ts";
 import { clusterSubject, microSubjects, type Subject } from "./subjects.ts";
-import { confirmed, isSlower, Rounds, type Row, type Side, verdictTable } from "./verdict.ts";
+import { isSlower, Rounds, type Row, type Side, verdictTable } from "./verdict.ts";
 
-/** Quartile distance, as a part of the median, above which a row tells little. */
+/** Quartile distance above which a row tells little. */
 const NOISE_MAX = 0.25;
 
 /** What a comparison found. */
@@ -29,41 +29,37 @@ interface Result {
   readonly onlyNow: readonly string[];
 }
 
-/** Measures all subjects in each round. Returns the values, and the names that each subject gave. */
+/** Measures all subjects in each of `count` rounds. Returns the names of the rows that each subject gave. */
 async function measure(
   subjects: readonly Subject[],
   count: number,
   what: string,
-): Promise<{ readonly rounds: Rounds; readonly names: ReadonlyMap<Subject, ReadonlySet<string>> }> {
-  const rounds = new Rounds();
+  into: Rounds,
+): Promise<ReadonlyMap<Subject, ReadonlySet<string>>> {
   const names = new Map(subjects.map((subject) => [subject, new Set<string>()]));
   for (let round = 1; round <= count; round++) {
     for (const [subject, given] of names) {
       say(`${what} ${round} of ${count}: ${subject.title}`);
       for (const { side, samples } of await subject.measure(ORDERS[round % 2] ?? [])) {
-        rounds.add(side, samples);
+        into.add(side, samples);
         for (const { name } of samples) given.add(name);
       }
     }
   }
-  return { rounds, names };
+  return names;
 }
 
 /** Who goes first changes from round to round. */
 const ORDERS: readonly (readonly Side[])[] = [["now", "before"], ["before", "now"]];
 
-/** Measures all, and measures again what looks slower. */
+/** Measures all, and what looks slower for as many rounds more: it is judged by all of them. */
 async function compare(subjects: readonly Subject[], count: number): Promise<Result> {
-  const { rounds, names } = await measure(subjects, count, "round");
-  const rows = rounds.rows();
-  const slower = rows.filter(isSlower);
+  const rounds = new Rounds();
+  const names = await measure(subjects, count, "round", rounds);
+  const slower = rounds.rows().filter(isSlower);
   const doubtful = subjects.filter((subject) => slower.some(({ name }) => names.get(subject)?.has(name)));
-  const again = await measure(doubtful, count, "looks slower, again");
-  return {
-    rows: confirmed(rows, again.rounds.rows()),
-    onlyBefore: rounds.only("before"),
-    onlyNow: rounds.only("now"),
-  };
+  await measure(doubtful, count, "looks slower, round", rounds);
+  return { rows: rounds.rows(), onlyBefore: rounds.only("before"), onlyNow: rounds.only("now") };
 }
 
 /** Prints the result. */
@@ -72,7 +68,7 @@ function show(facts: string, { rows, onlyBefore, onlyNow }: Result): void {
   if (onlyBefore.length > 0) say(`\nonly before: ${onlyBefore.join("; ")}`);
   if (onlyNow.length > 0) say(`\nonly now: ${onlyNow.join("; ")}`);
   const medians = rows.filter(({ statistic }) => statistic === "median");
-  const noisy = medians.filter(({ quartileDistance, before }) => quartileDistance > NOISE_MAX * before);
+  const noisy = medians.filter(({ quartileDistance }) => quartileDistance > NOISE_MAX);
   if (noisy.length > 0) {
     say(
       `\nThe quartile distance of ${noisy.length} of ${medians.length} medians is above ${

@@ -25,8 +25,8 @@ export interface Sample {
 /** Values of one row, one per round, by revision. */
 export type Series = Readonly<Record<Side, readonly number[]>>;
 
-/** What the values of a row say. `"unconfirmed"`: it looked slower, but not when it was measured again. */
-export type Verdict = "slower" | "faster" | "same" | "unconfirmed";
+/** What the values of a row say. */
+export type Verdict = "slower" | "faster" | "same";
 
 /** A row of the result. */
 export interface Row {
@@ -40,15 +40,15 @@ export interface Row {
   readonly before: number;
   /** Median over the rounds, now. */
   readonly now: number;
-  /** `now / before`. */
+  /** Median of the rounds' ratios of now to before. */
   readonly ratio: number;
-  /** The larger one of the two revisions, in seconds. */
+  /** Of these ratios. */
   readonly quartileDistance: number;
   /** What follows. */
   readonly verdict: Verdict;
 }
 
-/** Part of the median by which a row may always be slower. */
+/** Part by which a row may always be slower. */
 export const TOLERANCE = 0.05;
 
 /** Distance between the quartiles. */
@@ -58,14 +58,16 @@ export function quartileDistance(values: readonly number[]): number {
 
 /**
  * Judges by the rule: a row is slower if its median is, by more than 5 % and by more than the quartile
- * distance. Of the two quartile distances the larger one counts.
+ * distance. Both are of the rounds' ratios: in one round the machine is about as busy for both revisions.
  */
 export function judge(series: Series): Omit<Row, "name" | "statistic"> {
+  const ratios = series.now.map((now, round) => now / (series.before[round] ?? NaN));
+  const ratio = quantile(ratios);
+  const distance = quartileDistance(ratios);
+  const allowed = Math.max(TOLERANCE, distance);
+  const verdict = ratio - 1 > allowed ? "slower" : 1 - ratio > allowed ? "faster" : "same";
   const [before, now] = [quantile(series.before), quantile(series.now)];
-  const distance = Math.max(quartileDistance(series.before), quartileDistance(series.now));
-  const exceeds = (from: number, to: number) => to - from > Math.max(TOLERANCE * from, distance);
-  const verdict = exceeds(before, now) ? "slower" : exceeds(now, before) ? "faster" : "same";
-  return { series, before, now, ratio: now / before, quartileDistance: distance, verdict };
+  return { series, before, now, ratio, quartileDistance: distance, verdict };
 }
 
 /** Collects samples of both revisions, round by round. */
@@ -82,11 +84,22 @@ export class Rounds {
     }
   }
 
-  /** Rows that both revisions have, in the order in which they came. */
+  /**
+   * Rows that both revisions have, in the order in which they came.
+   *
+   * @throws {Error} If a row has more values of one revision.
+   */
   rows(): Row[] {
     return [...this.#series.values()]
       .filter(({ before, now }) => before.length > 0 && now.length > 0)
-      .map(({ name, statistic, before, now }) => ({ name, statistic, ...judge({ before, now }) }));
+      .map(({ name, statistic, before, now }) => {
+        if (before.length !== now.length) {
+          throw new Error(
+            `"${name}": ${before.length} values before, ${now.length} now. Is the name used twice?`,
+          );
+        }
+        return { name, statistic, ...judge({ before, now }) };
+      });
   }
 
   /** Names that one revision alone has. */
@@ -103,19 +116,6 @@ export function isSlower({ statistic, verdict }: Row): boolean {
   return statistic === "median" && verdict === "slower";
 }
 
-/**
- * The rows, with those that look slower replaced by what measuring them again gave. Among many rows some look
- * slower by chance, and chance seldom chooses the same ones twice.
- */
-export function confirmed(rows: readonly Row[], again: readonly Row[]): Row[] {
-  return rows.map((row) => {
-    if (!isSlower(row)) return row;
-    const second = again.find(({ name, statistic }) => name === row.name && statistic === row.statistic);
-    if (second === undefined) return row;
-    return second.verdict === "slower" ? second : { ...second, verdict: "unconfirmed" };
-  });
-}
-
 /** A table of the rows of one statistic. */
 export function verdictTable(rows: readonly Row[], statistic: Statistic): string {
   const lines = [
@@ -129,7 +129,7 @@ export function verdictTable(rows: readonly Row[], statistic: Statistic): string
       duration(row.before),
       duration(row.now),
       row.ratio.toFixed(2),
-      `${(100 * row.quartileDistance / row.before).toFixed(0)} %`,
+      `${(100 * row.quartileDistance).toFixed(0)} %`,
       row.verdict,
     ];
     lines.push(`| ${cells.join(" | ")} |`);
