@@ -22,7 +22,7 @@ const steps = text["steps"] === undefined ? undefined : wholeNumber("steps", tex
 if (on["log"] === true) {
   const simulation = new Simulation({ seed, steps });
   try {
-    simulation.run();
+    await simulation.run();
   } finally {
     for (const line of simulation.lines) say(line);
   }
@@ -34,7 +34,7 @@ let transitions = 0;
 let digest = "";
 try {
   for (let run = 0; run < runs; run++) {
-    const report = runSimulation({ seed: seed + run, steps });
+    const report = await runSimulation({ seed: seed + run, steps });
     events += report.events;
     transitions += report.transitions;
     digest = report.digest;

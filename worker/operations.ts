@@ -15,11 +15,7 @@ import type { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
 import type { Serialized } from "../protocol/serialized.ts";
 import { DONT_REPLY, type Handlers } from "../rpc/handlers.ts";
 import type { DataStore } from "./memory/store.ts";
-
-/** Milliseconds that a peer which was sent nothing big may take to say "OK". */
-const TRANSFER_MS = 10_000;
-/** Bytes per millisecond that the slowest peer takes. */
-const SLOWEST_RATE = 50;
+import { Transfers } from "./transfers.ts";
 
 /** Answer to `ping`. */
 const PONG = new TextEncoder().encode("pong");
@@ -97,19 +93,18 @@ function identityOf(worker: ServedWorker): WorkerSelf {
 class DataServer {
   #store: DataStore;
   #transfersMax: number;
-  #clock: Clock;
-  #transfers = 0;
+  #transfers: Transfers;
 
   constructor(store: DataStore, transfersMax: number, clock: Clock) {
     this.#store = store;
     this.#transfersMax = transfersMax;
-    this.#clock = clock;
+    this.#transfers = new Transfers(clock);
   }
 
   /** The reply, then the asker's `"OK"`: until then its transfer counts, if that does not take too long. */
   async serve({ keys }: GetData, comm: Comm): Promise<GetDataReply | typeof DONT_REPLY> {
     const limit = sameHost(comm.localAddress, comm.peerAddress) ? 2 * this.#transfersMax : this.#transfersMax;
-    if (this.#transfers >= limit) return { status: "busy" };
+    if (this.#transfers.count >= limit) return { status: "busy" };
     const data: Record<string, Serialized> = {};
     let nbytes = 0;
     for (const key of keys) {
@@ -118,27 +113,10 @@ class DataServer {
       data[key] = value;
       nbytes += value.nbytes;
     }
-    using _transfer = this.#begin(nbytes);
+    using _transfer = this.#transfers.begin(nbytes);
     await comm.write({ status: "OK", data } satisfies GetDataReply);
     const answer = await comm.read();
     if (answer !== CONFIRMATION) throw new MessageError(`Expected "${CONFIRMATION}" after get_data`);
     return DONT_REPLY;
-  }
-
-  /** Counts a transfer until it is disposed, or is overdue. */
-  #begin(nbytes: number): Disposable {
-    let isCounted = true;
-    this.#transfers++;
-    const end = () => {
-      if (isCounted) this.#transfers--;
-      isCounted = false;
-    };
-    const cancel = this.#clock.timer(TRANSFER_MS + nbytes / SLOWEST_RATE, end);
-    return {
-      [Symbol.dispose]: () => {
-        cancel();
-        end();
-      },
-    };
   }
 }

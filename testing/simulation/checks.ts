@@ -5,48 +5,53 @@
  * @module
  */
 
-import type { Address, ClientId, Key } from "../../messages/common.ts";
-import type { ClientNode } from "./client_node.ts";
-import type { SchedulerNode } from "./scheduler_node.ts";
-import type { WorkerNode } from "./worker_node.ts";
+import type { Address, Key } from "../../messages/common.ts";
+import type { Program } from "./program.ts";
+import type { SchedulerMember } from "./scheduler_member.ts";
+import type { WorkerMember } from "./worker_member.ts";
 import { check } from "./world.ts";
+
+/** Most seconds between two signs of life of a worker that nothing is done to. */
+const SILENT_MAX = 1.5;
 
 /** A cluster at rest. */
 export interface Cluster {
   /** The scheduler. */
-  readonly scheduler: SchedulerNode;
+  readonly scheduler: SchedulerMember;
   /** Workers that can be reached. */
-  readonly workers: ReadonlyMap<Address, WorkerNode>;
-  /** Clients that are connected. */
-  readonly clients: readonly ClientNode[];
-  /** Which client put a value on a worker. */
-  readonly scattered: ReadonlyMap<Key, ClientId>;
+  readonly workers: ReadonlyMap<Address, WorkerMember>;
+  /** Programs that are connected. */
+  readonly programs: readonly Program[];
+  /** Whether a worker may keep a value though the scheduler does not know that it does; as in Dask. */
+  readonly orphans: (worker: Address, key: Key) => boolean;
 }
 
-/** Values whose client went before it told the scheduler of them, so that nobody ever frees them; as in Dask. */
-function orphansOn({ scheduler, clients, scattered }: Cluster, worker: WorkerNode): Set<Key> {
-  const orphans = new Set<Key>();
+/** Values that a worker keeps for ever, as the scheduler was never told of them. */
+function orphansOn({ scheduler, orphans }: Cluster, worker: WorkerMember): Set<Key> {
+  const ws = scheduler.machine.workers.get(worker.address);
+  const claimed = new Set(Array.from(ws?.hasWhat ?? [], (ts) => ts.key));
+  const found = new Set<Key>();
   for (const key of worker.store.keys()) {
-    const owner = scattered.get(key);
-    const isOwned = owner === undefined || clients.some(({ id }) => id === owner);
-    if (!isOwned && !scheduler.state.tasks.has(key)) orphans.add(key);
+    if (!claimed.has(key) && orphans(worker.address, key)) found.add(key);
   }
-  return orphans;
+  return found;
 }
 
 /** What has not ended, for a message. */
-export function describePending({ state }: SchedulerNode, clients: readonly ClientNode[]): string {
+export function describePending({ machine }: SchedulerMember, programs: readonly Program[]): string {
   const pending: string[] = [];
-  for (const client of clients) {
-    for (const { state: known } of client.handles) {
+  for (const program of programs) {
+    for (const { state: known } of program.handles) {
       if (known.ended) continue;
-      const ts = state.tasks.get(known.key);
+      const ts = machine.tasks.get(known.key);
       const where = ts?.processingOn === undefined || ts.processingOn === null
         ? ""
         : ` on ${ts.processingOn.address}`;
-      pending.push(`${known.key} ${known.status} for ${client.id}, ${ts?.stateName ?? "unknown"}${where}`);
+      pending.push(
+        `${known.key} ${known.status} for ${program.role.name}, ${ts?.stateName ?? "unknown"}${where}`,
+      );
     }
-    if (client.fetches > 0) pending.push(`${client.fetches} fetches of ${client.id}`);
+    if (program.pending > 0) pending.push(`${program.pending} requests of ${program.role.name}`);
   }
   return pending.join("; ");
 }
@@ -57,27 +62,32 @@ function listed(keys: Iterable<string>): string {
 
 /** Checks that scheduler, workers and clients know the same. */
 export function checkAgreement(cluster: Cluster): void {
-  const { scheduler, workers, clients } = cluster;
-  const { state } = scheduler;
-  check(listed(state.workers.keys()) === listed(workers.keys()), () => {
-    return `S knows workers ${listed(state.workers.keys())}, there are ${listed(workers.keys())}`;
+  const { scheduler, workers, programs } = cluster;
+  const { machine } = scheduler;
+  check(listed(machine.workers.keys()) === listed(workers.keys()), () => {
+    return `S knows workers ${listed(machine.workers.keys())}, there are ${listed(workers.keys())}`;
   });
   for (const [address, worker] of workers) {
-    const ws = state.workers.get(address);
+    const ws = machine.workers.get(address);
     const claimed = listed(Array.from(ws?.hasWhat ?? [], (ts) => ts.key));
     const held = listed(new Set(worker.store.keys()).difference(orphansOn(cluster, worker)));
     check(claimed === held, () => `${address} holds ${held}, and S takes it for ${claimed}`);
-    const given = listed(ws === undefined ? [] : state.functions.givenTo(ws));
-    const here = listed(worker.threads.functions);
+    const given = listed(ws === undefined ? [] : scheduler.functions.givenTo(ws));
+    const here = listed(worker.executor.functions);
     check(given === here, () => `${address} has functions ${here}, and S takes it for ${given}`);
-    check(worker.threads.count === 0 && (ws?.processing.size ?? 0) === 0, () => `${address} is still busy`);
+    const silent = scheduler.now - (ws?.lastSeen ?? 0);
+    check(silent < SILENT_MAX, () => `${address} has been silent for ${silent} s`);
+    check(worker.executor.count === 0 && (ws?.processing.size ?? 0) === 0, () => `${address} is still busy`);
   }
-  check(listed(state.clients.keys()) === listed(clients.map(({ id }) => id)), () => "S knows other clients");
-  for (const client of clients) checkClient(scheduler, client);
+  check(
+    listed(machine.clients.keys()) === listed(programs.map(({ id }) => id)),
+    () => "S knows other clients",
+  );
+  for (const program of programs) checkClient(scheduler, program);
 }
 
-function checkClient({ state }: SchedulerNode, client: ClientNode): void {
-  const cs = state.clients.get(client.id);
+function checkClient({ machine }: SchedulerMember, client: Program): void {
+  const cs = machine.clients.get(client.id);
   const wanted = new Set<Key>();
   for (const { state: known } of client.handles) {
     if (known.status !== "cancelled" && client.state.get(known.key) === known) wanted.add(known.key);
@@ -89,7 +99,7 @@ function checkClient({ state }: SchedulerNode, client: ClientNode): void {
     return `${client.id} wants ${listed(wanted)}, and S takes it for ${listed(noted)}`;
   });
   for (const { state: known } of client.handles) {
-    const ts = state.tasks.get(known.key);
+    const ts = machine.tasks.get(known.key);
     const agrees = known.status === "cancelled" ||
       (known.status === "finished" && ts?.stateName === "memory") ||
       (known.status === "error" && ts?.stateName === "erred");
@@ -99,27 +109,23 @@ function checkClient({ state }: SchedulerNode, client: ClientNode): void {
 
 /** Checks that nothing is kept that nobody wants. */
 export function checkNothingIsLeft(cluster: Cluster): void {
-  const { workers, clients } = cluster;
+  const { workers, programs } = cluster;
   checkScheduler(cluster.scheduler);
   for (const worker of workers.values()) checkWorker(worker, orphansOn(cluster, worker).size);
-  for (const client of clients) {
+  for (const client of programs) {
     const { keys, functions, waiting } = client.state.snapshot();
-    check(keys.length === 0, () => `${client.id} keeps ${keys.length} keys`);
-    check(
-      functions.size === 0,
-      () => `${client.id} keeps ${functions.size} functions`,
-    );
-    check(waiting === 0, () => `${client.id} has something to say`);
+    check(keys.length === 0, () => `${client.role.name} keeps ${keys.length} keys`);
+    check(functions.size === 0, () => `${client.role.name} keeps ${functions.size} functions`);
+    check(waiting === 0, () => `${client.role.name} has something to say`);
   }
 }
 
-function checkScheduler({ state }: SchedulerNode): void {
-  const { bodies } = state.functions;
-  check(state.tasks.size === 0, () => `S keeps tasks ${listed(state.tasks.keys())}`);
-  check(state.groups.size === 0, () => `S keeps ${state.groups.size} groups of tasks`);
+function checkScheduler({ machine, state, functions: { bodies } }: SchedulerMember): void {
+  check(machine.tasks.size === 0, () => `S keeps tasks ${listed(machine.tasks.keys())}`);
+  check(machine.groups.size === 0, () => `S keeps ${machine.groups.size} groups of tasks`);
   check(bodies.size === 0, () => `S keeps functions ${listed(bodies.keys())}`);
   check(state.totalOccupancy === 0 && state.queuedCount === 0, () => "S takes workers for busy");
-  for (const ws of state.workers.values()) {
+  for (const ws of machine.workers.values()) {
     check(
       ws.nbytes === 0 && ws.networkBytes === 0 && ws.needsWhat.size === 0 && ws.prefixCounts.size === 0,
       () => `S counts ${ws.nbytes} bytes for ${ws.address}, and ${ws.networkBytes} to fetch`,
@@ -127,11 +133,11 @@ function checkScheduler({ state }: SchedulerNode): void {
   }
 }
 
-function checkWorker({ address, state, store, threads }: WorkerNode, orphans: number): void {
+function checkWorker({ address, state, store, executor }: WorkerMember, orphans: number): void {
   const kept = () => listed(state.snapshot().tasks.map((ts) => `${ts.key} ${ts.state}`));
   check(state.taskCount === orphans, () => `${address} keeps ${kept()}`);
   check(store.size === orphans, () => `${address} stores ${listed(store.keys())}`);
-  check(threads.functions.size === 0, () => `${address} keeps functions ${listed(threads.functions)}`);
+  check(executor.functions.size === 0, () => `${address} keeps functions ${listed(executor.functions)}`);
   check(state.nbytes === store.nbytes, () => `${address} counts ${state.nbytes} bytes, not ${store.nbytes}`);
   check(state.transferIncomingBytes === 0, () => `${address} takes itself for fetching`);
   check(Object.keys(state.snapshot().has_what).length === 0, () => `${address} remembers holders`);

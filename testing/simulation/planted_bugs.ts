@@ -9,12 +9,18 @@ import { ClientState, type ClientStateOptions } from "../../client/state/client_
 import type { ClientEffects } from "../../client/state/effects.ts";
 import type { ClientStimulus } from "../../client/state/stimulus.ts";
 import type { ClientReport, ClientStreamMessage } from "../../messages/client_scheduler.ts";
-import type { Address, FunctionHash, Key } from "../../messages/common.ts";
+import { type Address, type FunctionHash, isRecord, type Key } from "../../messages/common.ts";
 import { isNative } from "../../messages/run_spec.ts";
-import type { WorkerCommand, WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
+import type { TaskFinished, WorkerCommand, WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
+import type { Extension } from "../../scheduler/state/extension.ts";
 import type { SchedulerStateOptions } from "../../scheduler/state/machine.ts";
-import type { WorkerLoss } from "../../scheduler/state/membership.ts";
-import { SchedulerDriver } from "../scheduler_driver.ts";
+import type { Effects } from "../../scheduler/state/effects.ts";
+import { machineOf, SchedulerState } from "../../scheduler/state/scheduler_state.ts";
+import type { SchedulerStimulus } from "../../scheduler/state/stimulus.ts";
+import { Peers, type WorkerPeer } from "../../scheduler/peers.ts";
+import { ConnectionPool } from "../../rpc/pool.ts";
+import { Heartbeats } from "../../worker/heartbeats.ts";
+import { Transfers } from "../../worker/transfers.ts";
 import { Parts } from "./setting.ts";
 import type { Random } from "../random.ts";
 import type { Instruction } from "../../worker/state/instruction.ts";
@@ -46,85 +52,111 @@ class NoRecompute extends Parts {
   }
 }
 
-class StaleRunScheduler extends SchedulerDriver {
-  override handleWorkerMessage(worker: Address, message: WorkerStreamMessage, now: number): void {
-    const runId = message.op === "task-finished" ? this.tasks.get(message.key)?.runId : undefined;
-    const taken = message.op === "task-finished" && runId !== undefined
-      ? { ...message, run_id: runId }
-      : message;
-    super.handleWorkerMessage(worker, taken, now);
+/** Results that workers report. */
+function* resultsIn(stimuli: readonly SchedulerStimulus[]): Iterable<TaskFinished> {
+  for (const stimulus of stimuli) {
+    if (stimulus.op !== "worker-messages") continue;
+    for (const message of stimulus.messages) if (message.op === "task-finished") yield message;
   }
 }
 
-class ForgetfulScheduler extends SchedulerDriver {
-  override handleWorkerMessage(worker: Address, message: WorkerStreamMessage, now: number): void {
-    const ts = message.op === "task-finished" ? this.tasks.get(message.key) : undefined;
-    for (const dts of ts?.dependents ?? []) {
-      ts?.dependents.delete(dts);
-      break;
+class StaleRunScheduler extends SchedulerState {
+  override handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
+    const current = (message: WorkerStreamMessage): WorkerStreamMessage => {
+      const runId = message.op === "task-finished"
+        ? machineOf(this).tasks.get(message.key)?.runId
+        : undefined;
+      return message.op === "task-finished" && runId !== undefined ? { ...message, run_id: runId } : message;
+    };
+    const changed = stimuli.map((stimulus): SchedulerStimulus => {
+      if (stimulus.op !== "worker-messages") return stimulus;
+      return { ...stimulus, messages: stimulus.messages.map(current) };
+    });
+    return super.handle(changed, now);
+  }
+}
+
+class ForgetfulScheduler extends SchedulerState {
+  override handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
+    for (const { key } of resultsIn(stimuli)) {
+      const ts = machineOf(this).tasks.get(key);
+      for (const dts of ts?.dependents ?? []) {
+        ts?.dependents.delete(dts);
+        break;
+      }
     }
-    super.handleWorkerMessage(worker, message, now);
+    return super.handle(stimuli, now);
   }
 }
 
-class ClaimKeepingScheduler extends SchedulerDriver {
-  override removeWorker(
-    address: Address,
-    options: Parameters<SchedulerDriver["removeWorker"]>[1],
-  ): WorkerLoss | null {
-    this.workers.get(address)?.hasWhat.clear();
-    return super.removeWorker(address, options);
+class ClaimKeepingScheduler extends SchedulerState {
+  override handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
+    for (const stimulus of stimuli) {
+      if (stimulus.op === "remove-worker") machineOf(this).workers.get(stimulus.worker)?.hasWhat.clear();
+    }
+    return super.handle(stimuli, now);
   }
 }
 
-class MiscountingScheduler extends SchedulerDriver {
-  override handleWorkerMessage(worker: Address, message: WorkerStreamMessage, now: number): void {
-    super.handleWorkerMessage(worker, message, now);
-    if (message.op !== "task-finished") return;
-    const ts = this.tasks.get(message.key);
-    for (const dts of ts?.dependents ?? []) if (dts.stateName === "memory") ts?.addWaiter(dts);
+class MiscountingScheduler extends SchedulerState {
+  override handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
+    const effects = super.handle(stimuli, now);
+    for (const { key } of resultsIn(stimuli)) {
+      const ts = machineOf(this).tasks.get(key);
+      for (const dts of ts?.dependents ?? []) if (dts.stateName === "memory") ts?.addWaiter(dts);
+    }
+    return effects;
   }
 }
 
-class MixingScheduler extends SchedulerDriver {
-  override takeOutbox(): ReturnType<SchedulerDriver["takeOutbox"]> {
-    const { toWorker, toClient } = super.takeOutbox();
-    const [first, second] = [...this.clients.keys()];
-    const reports = first === undefined ? undefined : toClient.get(first);
-    if (first === undefined || second === undefined || reports === undefined) return { toWorker, toClient };
+class MixingScheduler extends SchedulerState {
+  override handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
+    const effects = super.handle(stimuli, now);
+    const [first, second] = [...machineOf(this).clients.keys()];
+    const reports = first === undefined ? undefined : effects.toClient.get(first);
+    if (first === undefined || second === undefined || reports === undefined) return effects;
     const isResult = (report: ClientReport) => report.op === "key-in-memory";
+    const toClient = new Map(effects.toClient);
     toClient.set(first, reports.filter((report) => !isResult(report)));
-    toClient.set(second, [...reports.filter(isResult), ...toClient.get(second) ?? []]);
-    return { toWorker, toClient };
+    toClient.set(second, [...reports.filter(isResult), ...effects.toClient.get(second) ?? []]);
+    return { ...effects, toClient };
   }
 }
 
-class AliasingScheduler extends SchedulerDriver {
+class AliasingScheduler extends SchedulerState {
   #last: Key[] | undefined;
 
-  override takeOutbox(): ReturnType<SchedulerDriver["takeOutbox"]> {
-    const outbox = super.takeOutbox();
-    for (const messages of outbox.toWorker.values()) {
+  override handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
+    const effects = super.handle(stimuli, now);
+    for (const messages of effects.toWorker.values()) {
       for (const message of messages) {
         if (message.op !== "free-keys") continue;
         this.#last?.push(...message.keys);
         this.#last = message.keys as Key[];
       }
     }
-    return outbox;
+    return effects;
   }
 }
 
-class SchedulerBug extends Parts {
-  readonly #make: new (options: SchedulerStateOptions) => SchedulerDriver;
+type MakeScheduler = new (
+  options: SchedulerStateOptions,
+  extensions: readonly Extension[],
+) => SchedulerState;
 
-  constructor(make: new (options: SchedulerStateOptions) => SchedulerDriver) {
+class SchedulerBug extends Parts {
+  readonly #make: MakeScheduler;
+
+  constructor(make: MakeScheduler) {
     super();
     this.#make = make;
   }
 
-  override makeScheduler(options: SchedulerStateOptions): SchedulerDriver {
-    return new this.#make(options);
+  override makeScheduler(
+    options: SchedulerStateOptions,
+    extensions: readonly Extension[],
+  ): SchedulerState {
+    return new this.#make(options, extensions);
   }
 }
 
@@ -256,8 +288,76 @@ class HoardingClients extends Parts {
   }
 }
 
-const scheduler = (make: new (options: SchedulerStateOptions) => SchedulerDriver) => () =>
-  new SchedulerBug(make);
+/** A bug in a shell: some of its methods are others. */
+class ShellBug extends Parts {
+  readonly #plant: () => () => void;
+
+  /** `plant` puts the bug in, and returns what takes it out. */
+  constructor(plant: () => () => void) {
+    super();
+    this.#plant = plant;
+  }
+
+  override plant(): Disposable {
+    return { [Symbol.dispose]: this.#plant() };
+  }
+}
+
+function keepTimer(): () => void {
+  const { stop } = Heartbeats.prototype;
+  Heartbeats.prototype.stop = () => {};
+  return () => Heartbeats.prototype.stop = stop;
+}
+
+/** Answers requests in place of their peers; `undefined` lets one pass. */
+function answerCalls(answer: (op: unknown) => Promise<unknown> | undefined): () => void {
+  const { call } = ConnectionPool.prototype;
+  ConnectionPool.prototype.call = new Proxy(call, {
+    apply(target, pool, args: readonly unknown[]): unknown {
+      const [, request] = args;
+      return answer(isRecord(request) ? request["op"] : undefined) ?? Reflect.apply(target, pool, args);
+    },
+  });
+  return () => ConnectionPool.prototype.call = call;
+}
+
+function loseGoodbye(): () => void {
+  return answerCalls((op) => op === "unregister" ? Promise.resolve(null) : undefined);
+}
+
+function stopHeartbeats(): () => void {
+  let count = 0;
+  return answerCalls((op) =>
+    op === "heartbeat_worker" && ++count % 5 === 0 ? new Promise<never>(() => {}) : undefined
+  );
+}
+
+/** Who registers again is told at its old link. */
+function keepFirstStream(): () => void {
+  const { tellWorker } = Peers.prototype;
+  const first = new Map<Address, WorkerPeer>();
+  Peers.prototype.tellWorker = function (this: Peers, address, commands) {
+    const now = this.workers.get(address);
+    const peer = first.get(address) ?? now;
+    if (peer === undefined) return;
+    first.set(address, peer);
+    this.workers.set(address, peer);
+    tellWorker.call(this, address, commands);
+    if (now !== undefined) this.workers.set(address, now);
+  };
+  return () => Peers.prototype.tellWorker = tellWorker;
+}
+
+function countTwice(): () => void {
+  const { begin } = Transfers.prototype;
+  Transfers.prototype.begin = function (this: Transfers, nbytes: number) {
+    begin.call(this, nbytes);
+    return begin.call(this, nbytes);
+  };
+  return () => Transfers.prototype.begin = begin;
+}
+
+const scheduler = (make: MakeScheduler) => () => new SchedulerBug(make);
 const losing = (op: string, share: number) => () => new Losing(op, share);
 
 /** The bugs. */
@@ -346,5 +446,35 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 5,
     sign: /keeps functions/,
     make: () => new HoardingClients(),
+  },
+  {
+    name: "a timer is not cleared",
+    seeds: 5,
+    sign: /of its timers run/,
+    make: () => new ShellBug(keepTimer),
+  },
+  {
+    name: "a goodbye is lost",
+    seeds: 5,
+    sign: /nothing happened to it/,
+    make: () => new ShellBug(loseGoodbye),
+  },
+  {
+    name: "a transfer is counted twice",
+    seeds: 5,
+    sign: /of its timers run/,
+    make: () => new ShellBug(countTwice),
+  },
+  {
+    name: "a worker that registers again is told at its old link",
+    seeds: 10,
+    sign: /not come to an end|holds|functions/,
+    make: () => new ShellBug(keepFirstStream),
+  },
+  {
+    name: "a heartbeat stops",
+    seeds: 5,
+    sign: /silent|nothing happened to it/,
+    make: () => new ShellBug(stopHeartbeats),
   },
 ];

@@ -4,9 +4,20 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
+import type { FunctionBody } from "../../client/state/stimulus.ts";
 import type { FunctionHash, Key } from "../../messages/common.ts";
-import { Serialized } from "../../protocol/serialized.ts";
+import type { Serialized } from "../../protocol/serialized.ts";
+import { deserializeValue, serializeValue } from "../../protocol/values.ts";
 import type { Random } from "../random.ts";
+
+const PADDING = "x".repeat(5000);
+
+/** Functions that tasks call; the body is not looked at. */
+export const FUNCTIONS: readonly FunctionBody[] = [0, 1, 2, 3].map((number) => {
+  const body = Uint8Array.of(0x91, number);
+  return { hash: createHash("sha256").update(body).digest("hex") as FunctionHash, body };
+});
 
 /** How runs of a task end. */
 export type Kind = "ok" | "fails" | "flaky" | "data";
@@ -31,6 +42,11 @@ export interface Definition {
   readonly closure: ReadonlySet<Key>;
 }
 
+/** The body of a function. */
+export function bodyOf(hash: FunctionHash): Uint8Array {
+  return FUNCTIONS.find((fn) => fn.hash === hash)?.body ?? new Uint8Array();
+}
+
 /** Text of the error of a task that fails. */
 export function errorTextOf(key: Key): string {
   return `boom:${key}`;
@@ -44,23 +60,19 @@ export function mixValue(key: Key, inputs: readonly number[]): number {
   return hash >>> 0;
 }
 
-const HEADER = Object.freeze({ "serializer": "msgpack", "num-sub-frames": 1 });
-
-/** A number as a result of so many bytes. */
+/** A number as a result of about so many bytes. */
 export function packValue(value: number, nbytes: number): Serialized {
-  const frame = new Uint8Array(Math.max(nbytes, 8));
-  const view = new DataView(frame.buffer);
-  view.setUint32(0, value);
-  view.setUint32(4, ~value >>> 0);
-  return new Serialized(HEADER, [frame]);
+  return serializeValue([value, PADDING.slice(0, Math.max(nbytes - 8, 0))]);
 }
 
-/** The number in a result's frame; -1 if it is damaged. */
-export function unpackValue(frame: Uint8Array | undefined): number {
-  if (frame === undefined || frame.byteLength < 8) return -1;
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  const value = view.getUint32(0);
-  return view.getUint32(4) === (~value >>> 0) ? value : -1;
+/** The number in a value that {@linkcode packValue} made; -1 if it is something else. */
+export function unpackValue(value: unknown): number {
+  return Array.isArray(value) && typeof value[0] === "number" ? value[0] : -1;
+}
+
+/** The same of one that is still serialized. */
+export function unpackResult(payload: Serialized | undefined): number {
+  return payload === undefined ? -1 : unpackValue(deserializeValue(payload));
 }
 
 /** All tasks of a run. */
@@ -112,9 +124,29 @@ export class Catalogue {
     return false;
   }
 
-  /** A value for a client to put on workers. */
-  makeData(): Definition {
-    return this.#add("data", [], "data");
+  /** A value for a client to put on workers: no other is equal to it. */
+  makeData(): { readonly value: unknown; readonly nbytes: number } {
+    const nbytes = this.#nbytes();
+    return { value: [this.#count++, PADDING.slice(0, nbytes)], nbytes };
+  }
+
+  /** A value is on workers. */
+  addData(key: Key, value: number, nbytes: number): Definition {
+    const known = this.#definitions.get(key);
+    if (known !== undefined) return known;
+    this.#expected.set(key, value);
+    const definition: Definition = {
+      key,
+      hash: "" as FunctionHash,
+      dependencies: [],
+      kind: "data",
+      seconds: 0,
+      nbytes,
+      failures: 0,
+      closure: new Set([key]),
+    };
+    this.#definitions.set(key, definition);
+    return definition;
   }
 
   /** A graph of a random shape, which may take `inputs`; every task after what it takes. */
@@ -143,23 +175,28 @@ export class Catalogue {
     return some;
   }
 
-  #add(prefix: string, dependencies: readonly Definition[], kind: Kind = this.#kind()): Definition {
+  #add(prefix: string, dependencies: readonly Definition[]): Definition {
+    const kind = this.#kind();
     const random = this.#random;
     const key = `${prefix}-${this.#count++}` as Key;
     const closure = new Set<Key>([key]);
     for (const one of dependencies) for (const name of one.closure) closure.add(name);
     const definition: Definition = {
       key,
-      hash: `f${random.below(4)}` as FunctionHash,
+      hash: random.pick(FUNCTIONS).hash,
       dependencies: [...new Set(dependencies)],
       kind,
       seconds: random.chance(0.6) ? 0.0002 + 0.001 * random.next() : 0.1 * random.next(),
-      nbytes: random.chance(0.3) ? 1025 + random.below(3000) : 8 + random.below(64),
+      nbytes: this.#nbytes(),
       failures: kind === "flaky" ? 1 + random.below(2) : 0,
       closure,
     };
     this.#definitions.set(key, definition);
     return definition;
+  }
+
+  #nbytes(): number {
+    return this.#random.chance(0.3) ? 1025 + this.#random.below(3000) : 8 + this.#random.below(64);
   }
 
   #kind(): Kind {

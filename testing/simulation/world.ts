@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { Heap } from "../../internal/heap.ts";
 import { Random } from "../random.ts";
 
@@ -25,18 +26,22 @@ export function check(condition: unknown, what: () => string): asserts condition
 class Event {
   heapIndex = -1;
   readonly at: number;
+  /** Orders events of one moment: the same for all of one role, so that those keep their order. */
+  readonly lot: number;
   readonly sequence: number;
   readonly run: () => void;
 
-  constructor(at: number, sequence: number, run: () => void) {
+  constructor(at: number, lot: number, sequence: number, run: () => void) {
     this.at = at;
+    this.lot = lot;
     this.sequence = sequence;
     this.run = run;
   }
 }
 
 function comesBefore(left: Event, right: Event): boolean {
-  return left.at !== right.at ? left.at < right.at : left.sequence < right.sequence;
+  if (left.at !== right.at) return left.at < right.at;
+  return left.lot !== right.lot ? left.lot < right.lot : left.sequence < right.sequence;
 }
 
 /** One run's time, randomness and record. */
@@ -45,16 +50,21 @@ export class World {
   readonly random: Random;
   /** The last lines of the record. */
   readonly lines: string[] = [];
-  #queue: Heap<Event> = new Heap(comesBefore);
+  readonly #queue: Heap<Event> = new Heap(comesBefore);
+  readonly #salt: number;
   #now = 0;
   #sequence = 0;
   #events = 0;
   #low = 0x811c9dc5;
   #high = 0x9e3779b1;
+  #quiet: (() => void)[] = [];
+  #failure: unknown = undefined;
+  #isFailed = false;
 
   /** Begins at time 0. */
   constructor(seed: number) {
     this.random = new Random(seed);
+    this.#salt = this.random.below(2 ** 31);
   }
 
   /** Virtual seconds. */
@@ -72,9 +82,19 @@ export class World {
     return (this.#high >>> 0).toString(16).padStart(8, "0") + (this.#low >>> 0).toString(16).padStart(8, "0");
   }
 
-  /** Lets `run` happen in `delay` seconds. */
-  schedule(delay: number, run: () => void): void {
-    this.#queue.push(new Event(this.#now + delay, this.#sequence++, run));
+  /**
+   * Lets `run` happen in `delay` seconds. What several roles do at the same moment happens in an order that the seed
+   * decides; what one does, in the order in which it was scheduled.
+   *
+   * @param role Number of the role whose event it is; 0 for the world itself.
+   * @returns Takes it back.
+   */
+  schedule(delay: number, run: () => void, role = 0): () => void {
+    const at = this.#now + delay;
+    const lot = role === 0 ? -1 : Math.imul(this.#salt ^ role, Math.floor(at * 1e6) | 1);
+    const event = new Event(at, lot, this.#sequence++, run);
+    this.#queue.push(event);
+    return () => void this.#queue.remove(event);
   }
 
   /** A random delay of about `mean` seconds; now and then a much longer one. */
@@ -83,14 +103,35 @@ export class World {
     return mean * factor * this.random.next();
   }
 
-  /** Lets the next event happen. Returns whether there was one. */
-  step(): boolean {
+  /**
+   * Lets the next event happen, and everything that follows from it at once. Returns whether there was one.
+   *
+   * @throws What was given to {@linkcode World.fail} meanwhile.
+   */
+  async step(): Promise<boolean> {
     const event = this.#queue.pop();
     if (event === undefined) return false;
     this.#now = event.at;
     this.#events++;
     event.run();
+    await allSettled();
+    if (this.#isFailed) throw this.#failure;
+    const checks = this.#quiet;
+    this.#quiet = [];
+    for (const run of checks) run();
     return true;
+  }
+
+  /** Calls `run` when everything that follows from the event of now has happened. */
+  whenQuiet(run: () => void): void {
+    this.#quiet.push(run);
+  }
+
+  /** Ends the run: something is wrong. For code that nobody awaits. */
+  fail(error: unknown): void {
+    if (this.#isFailed) return;
+    this.#isFailed = true;
+    this.#failure = error;
   }
 
   /** Adds a line to the record. */
@@ -104,4 +145,12 @@ export class World {
     this.lines.push(text);
     if (this.lines.length > 2 * LINES_KEPT) this.lines.splice(0, LINES_KEPT);
   }
+}
+
+/**
+ * Resolves when no promise has anything left to do: the event loop's next turn begins when all microtasks are done, and
+ * nothing else is pending in a simulation.
+ */
+function allSettled(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
