@@ -2,11 +2,10 @@
  * Dask's distributed runtime native to Deno: clients, schedulers and workers that run graphs of tasks over
  * mutually authenticated links.
  *
- * ```ts ignore
+ * ```ts
  * import { Client } from "jsr:@dask/distributed";
  *
- * const security = { tlsCaFile: "ca.pem", tlsClientCert: "client.pem", tlsClientKey: "client.key" };
- * await using client = await Client.connect("tls://127.0.0.1:8786", { security });
+ * await using client = await Client.connect(); // or Client.connect("tls://10.0.0.5:8786", { security })
  * const squares = client.map((x: number) => x * x, [1, 2, 3]);
  * const total = client.submit((xs: number[]) => xs.reduce((a, b) => a + b), squares);
  * console.log(await total.result()); // 14

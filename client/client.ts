@@ -85,10 +85,12 @@ export type RetireWorkersOptions =
 /**
  * A session with one scheduler. Source: https://distributed.dask.org/en/stable/client.html
  *
- * ```ts ignore
- * await using client = await Client.connect("tls://127.0.0.1:8786", { security });
+ * ```ts
+ * import { Client } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect(); // or Client.connect("tls://10.0.0.5:8786", { security })
  * const squares = client.map((x: number) => x * x, [1, 2, 3]);
- * console.log(await client.gather(squares)); // [1, 4, 9]
+ * console.log(await client.gather(squares)); // [ 1, 4, 9 ]
  * ```
  */
 export class Client implements Submitter, AsyncDisposable {

@@ -29,7 +29,17 @@ export interface UnreadPlace {
 /** Name of the layer of built-in settings. */
 const BUILT_IN = "built-in defaults";
 
-/** Settings by name. `-` and `_` mean the same in names, as in Dask. */
+/**
+ * Settings by name. `-` and `_` mean the same in names, as in Dask.
+ *
+ * ```ts
+ * import { Config } from "jsr:@dask/distributed";
+ *
+ * const config = new Config().with({ "distributed.scheduler.allowed-failures": 5 }, "my program");
+ * console.log(config.number("distributed.scheduler.allowed_failures")); // 5
+ * console.log(config.origin("distributed.scheduler.allowed-failures")); // my program
+ * ```
+ */
 export class Config {
   /** Places that could not be read. */
   readonly unread: readonly UnreadPlace[];

@@ -30,6 +30,14 @@ export interface LoadOptions {
  * Reads settings from Dask's files and environment variables. It never prompts for a permission: places that
  * the program may not read are left out and listed in {@linkcode Config.unread}.
  *
+ * ```ts
+ * import { Client, loadConfig } from "jsr:@dask/distributed";
+ *
+ * const config = loadConfig({ env: { DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL: "10 minutes" } });
+ * console.log(config.seconds("distributed.scheduler.worker-ttl")); // 600
+ * await using client = await Client.connect(undefined, { config });
+ * ```
+ *
  * @throws {ConfigError} If a file is malformed, `path` can't be read, or a setting below
  * `distributed.comm.tls` or `distributed.comm.limits` is unknown.
  */

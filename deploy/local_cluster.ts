@@ -28,10 +28,12 @@ const KNOWN: Record<keyof LocalClusterOptions, true> = {
  * A scheduler and workers in this program, on loopback. Source:
  * https://distributed.dask.org/en/stable/api.html#distributed.LocalCluster
  *
- * ```ts ignore
+ * ```ts
+ * import { LocalCluster } from "jsr:@dask/distributed";
+ *
  * await using cluster = await LocalCluster.start({ nWorkers: 2 });
  * await using client = await cluster.connectClient();
- * console.log(await client.submit((x: number) => x + 1, 1).result()); // 2
+ * console.log(await client.submit((x: number) => x + 1, 1).result(), cluster.workers.size); // 2 2
  * ```
  */
 export class LocalCluster implements AsyncDisposable {

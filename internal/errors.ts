@@ -4,7 +4,16 @@
  * @module
  */
 
-/** Base of all errors of this package that a program may want to catch. */
+/**
+ * Base of all errors of this package that a program may want to catch.
+ *
+ * ```ts
+ * import { Client, DistributedError } from "jsr:@dask/distributed";
+ *
+ * const error = await Client.connect("tcp://nowhere:port").catch((reason: unknown) => reason);
+ * if (error instanceof DistributedError) console.log(error.code); // BAD_ADDRESS
+ * ```
+ */
 export class DistributedError extends Error {
   /** Stable name of the kind of error, such as `"COMM_CLOSED"`. */
   readonly code: string;
@@ -23,7 +32,19 @@ export class DistributedError extends Error {
   }
 }
 
-/** A wait took longer than the caller or a setting allows. */
+/**
+ * A wait took longer than the caller or a setting allows.
+ *
+ * ```ts
+ * import { Client, TimeoutError } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect();
+ * const future = client.submit(() => new Promise<never>(() => {}));
+ * const error = await future.result({ timeout: "0.1s" }).catch((reason: unknown) => reason);
+ * console.log(error instanceof TimeoutError, future.status); // true pending
+ * await future.cancel();
+ * ```
+ */
 export class TimeoutError extends DistributedError {
   /** Made by waits with a time-out. */
   constructor(message: string, options?: ErrorOptions) {

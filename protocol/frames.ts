@@ -125,12 +125,8 @@ function setSize(view: DataView, at: number, size: number): void {
 }
 
 /**
- * Cuts messages out of what a link brings, however it is cut. Give it a chunk, then take messages until there is none:
- *
- * ```ts ignore
- * reader.push(chunk);
- * for (let frames = reader.next(); frames !== undefined; frames = reader.next()) handle(frames);
- * ```
+ * Cuts messages out of what a link brings, however it is cut. Give it a chunk with `push`, then take
+ * messages with `next` until it returns `undefined`.
  *
  * Bytes are copied once, out of the chunk into memory of the message. A chunk is borrowed until
  * {@linkcode FrameReader.next} has said that there is no further message.

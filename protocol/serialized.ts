@@ -4,7 +4,20 @@
  * @module
  */
 
-/** A value can't be serialized, or a payload can't be read. */
+/**
+ * A value can't be serialized, or a payload can't be read.
+ *
+ * ```ts
+ * import { Client, SerializationError } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect();
+ * try {
+ *   client.submit((job: unknown) => typeof job, { rows: [{ callback: () => 1 }] });
+ * } catch (error) {
+ *   if (error instanceof SerializationError) console.log(error.path); // args[0].rows[0].callback
+ * }
+ * ```
+ */
 export class SerializationError extends Error {
   /** A stable name of the kind of error. */
   readonly code = "SERIALIZATION";

@@ -18,9 +18,12 @@ export type { DownscaleOptions, RetireOptions } from "./state/retire.ts";
 /**
  * Assigns tasks to workers. Source: https://distributed.dask.org/en/stable/scheduling-state.html
  *
- * ```ts ignore
+ * ```ts
+ * import { Scheduler, Security } from "jsr:@dask/distributed";
+ *
+ * const security = await Security.temporary();
  * await using scheduler = await Scheduler.start({ host: "127.0.0.1", port: 0, security });
- * console.log(scheduler.address); // tls://127.0.0.1:40112
+ * console.log(scheduler.address); // tls://127.0.0.1:…
  * ```
  */
 export class Scheduler implements AsyncDisposable {

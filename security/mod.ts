@@ -1,11 +1,11 @@
 /**
  * Certificates, keys and TLS options of a cluster.
  *
- * @example
- * ```ts ignore
- * import { Security } from "@dask/distributed/security";
+ * ```ts
+ * import { Security } from "jsr:@dask/distributed/security";
  *
- * const security = await Security.temporary();
+ * const security: Security = { tlsCaFile: "ca.pem", tlsClientCert: "client.pem", tlsClientKey: "client.key" };
+ * console.log(Security.describe(security)["tlsCaFile"]); // ca.pem
  * ```
  *
  * @module

@@ -1,15 +1,6 @@
 /**
  * What a role shows and whom it trusts, as Dask's `Security` says it (`distributed/security.py`).
  *
- * @example
- * ```ts ignore
- * const security: Security = {
- *   tlsCaFile: "ca.pem",
- *   tlsClientCert: "client.pem",
- *   tlsClientKey: "client-key.pem",
- * };
- * ```
- *
  * @module
  */
 
@@ -102,7 +93,16 @@ export interface SecurityMakers {
   describe(security: Security): Readonly<Record<string, unknown>>;
 }
 
-/** Makers of {@linkcode Security} records. */
+/**
+ * Makers of {@linkcode Security} records.
+ *
+ * ```ts
+ * import { Security } from "jsr:@dask/distributed";
+ *
+ * const security = await Security.temporary({ shared: true });
+ * console.log(Security.describe(security)["tlsCaFile"]); // Temporary (In-memory)
+ * ```
+ */
 export const Security: SecurityMakers = {
   async temporary(options: TemporaryOptions = {}): Promise<Security> {
     const pems = await temporaryPems(options);

@@ -15,7 +15,20 @@ export type RefusingSide = "here" | "peer";
  */
 export type RefusalKind = "handshake" | "revoked" | "unauthorized";
 
-/** TLS, or the policy on top of it, refused a link. */
+/**
+ * TLS, or the policy on top of it, refused a link.
+ *
+ * ```ts
+ * import { TlsRefusedError } from "jsr:@dask/distributed/security";
+ *
+ * // Whether a retry makes no sense, by an error or its causes.
+ * function isFinal(error: unknown): boolean {
+ *   if (error instanceof TlsRefusedError) return error.final;
+ *   return error instanceof Error && error.cause !== undefined && isFinal(error.cause);
+ * }
+ * console.log(isFinal(new Error("no route to host"))); // false
+ * ```
+ */
 export class TlsRefusedError extends Error {
   /** A stable name of the kind of error. */
   readonly code = "TLS_REFUSED";

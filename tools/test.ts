@@ -8,7 +8,7 @@
  */
 
 import { checkCheckout } from "./arch.ts";
-import { readManifest, root } from "./package.ts";
+import { publishedFiles, readManifest, root } from "./package.ts";
 import { run, say } from "./run.ts";
 import { checkPublish } from "./stage.ts";
 import { closingLine, type Counts, denoCounts, none, sum } from "./summary.ts";
@@ -49,6 +49,13 @@ async function guides(): Promise<Counts> {
   return await check();
 }
 
+/** Types of the examples in the code; that those of the public API run is a test. */
+async function examples(): Promise<Counts> {
+  const files = (await publishedFiles(await readManifest())).filter((path) => path.endsWith(".ts"));
+  const [, check] = command("examples", "check", "--doc-only", ...files);
+  return await check();
+}
+
 async function publish(): Promise<Counts> {
   const { problems, output } = await checkPublish();
   if (problems.length > 0) say(output.trimEnd());
@@ -76,6 +83,7 @@ const steps: readonly Step[] = [
   command("types", "check"),
   command("readme", "check", "--doc-only", "README.md"),
   ["guides", guides],
+  ["examples", examples],
   ["docs", documentation],
   ["layers", async () => found((await checkCheckout()).problems)],
   ["publish", publish],

@@ -17,9 +17,13 @@ export type { WorkerOptions } from "./options.ts";
 /**
  * Runs tasks in threads and keeps their results. Source: https://distributed.dask.org/en/stable/worker.html
  *
- * ```ts ignore
- * await using worker = await Worker.start("tls://10.0.0.5:8786", { nthreads: 4, security });
- * await worker.finished;
+ * ```ts
+ * import { Scheduler, Security, Worker } from "jsr:@dask/distributed";
+ *
+ * const security = await Security.temporary();
+ * await using scheduler = await Scheduler.start({ host: "127.0.0.1", port: 0, security });
+ * await using worker = await Worker.start(scheduler.address, { name: "alice", nthreads: 1, security });
+ * console.log(worker.name, worker.address); // alice tls://127.0.0.1:…
  * ```
  */
 export class Worker implements AsyncDisposable {

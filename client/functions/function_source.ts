@@ -12,7 +12,21 @@ import { asNode, findDependencies, type SourcePlace, type SyntaxNode } from "./f
 import type { FunctionBody } from "../state/stimulus.ts";
 import { THREAD_GLOBALS } from "./thread_globals.ts";
 
-/** A function can't be run on a worker. The message says why, and what to do. */
+/**
+ * A function can't be run on a worker. The message says why, and what to do.
+ *
+ * ```ts
+ * import { Client, FunctionSourceError } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect();
+ * const factor = 3;
+ * try {
+ *   client.submit((x: number) => x * factor, 14);
+ * } catch (error) {
+ *   if (error instanceof FunctionSourceError) console.log(error.variable, error.line); // factor 1
+ * }
+ * ```
+ */
 export class FunctionSourceError extends TypeError {
   /** A stable name of the kind of error. */
   readonly code = "FUNCTION_SOURCE";

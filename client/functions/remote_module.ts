@@ -25,9 +25,13 @@ export type RemoteModule<M> = {
  * A `file:` URL must lead to the same file on all workers. The module's text is not part of the tasks' keys:
  * after a change, restart the workers or use another URL.
  *
- * ```ts ignore
- * const tasks = remoteModule<typeof import("./tasks.ts")>(import.meta.resolve("./tasks.ts"));
- * const rows = client.submit(tasks.parse, "https://example.com/data.csv");
+ * ```ts
+ * import { Client, remoteModule } from "jsr:@dask/distributed";
+ *
+ * // As a rule: remoteModule<typeof import("./tasks.ts")>(import.meta.resolve("./tasks.ts"))
+ * const tasks = remoteModule<typeof import("node:path")>("node:path");
+ * await using client = await Client.connect();
+ * console.log(await client.submit(tasks.basename, "/data/log.txt").result()); // log.txt
  * ```
  *
  * @throws {TypeError} If `url` is not absolute, or has a scheme that workers can't import.

@@ -27,6 +27,15 @@ export interface DoneAndNotDone<T> {
  * Waits until all of `futures` have ended, or one of them. A task that fails has ended, too. Results stay on
  * the cluster. Source: https://distributed.dask.org/en/stable/api.html#distributed.wait
  *
+ * ```ts
+ * import { Client, wait } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect();
+ * const futures = client.map((x: number) => x * x, [1, 2, 3]);
+ * const { done, notDone } = await wait(futures);
+ * console.log(done.length, notDone.length); // 3 0
+ * ```
+ *
  * @throws {CancelledError} If one of the tasks that ended was cancelled, as in Dask.
  * @throws {TimeoutError} If `timeout` passes first.
  */
@@ -51,8 +60,14 @@ export async function wait<T>(
  * the loop does not stop the tasks. Source:
  * https://distributed.dask.org/en/stable/api.html#distributed.as_completed
  *
- * ```ts ignore
- * for await (const future of asCompleted(futures)) console.log(future.key, await future.result());
+ * ```ts
+ * import { asCompleted, Client } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect();
+ * const futures = client.map((x: number) => x * x, [1, 2, 3]);
+ * let sum = 0;
+ * for await (const future of asCompleted(futures)) sum += await future.result();
+ * console.log(sum); // 14
  * ```
  *
  * @throws {TimeoutError} If `timeout` has passed since the call and the next task has not ended.

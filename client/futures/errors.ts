@@ -16,11 +16,16 @@ const ofTask = Symbol("error of a task");
  * instance of the remote error's class if that is a built-in class here, so `error instanceof RangeError`
  * works.
  *
- * ```ts ignore
+ * ```ts
+ * import { Client, TaskError } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect();
+ * const future = client.submit((text: string) => JSON.parse(text), "{");
  * try {
  *   await future.result();
  * } catch (error) {
- *   if (error instanceof TaskError) console.error(error.key, error.remoteName, error.message);
+ *   console.log(error instanceof SyntaxError); // true
+ *   if (error instanceof TaskError) console.log(error.key === future.key, error.remoteName); // true SyntaxError
  * }
  * ```
  */
@@ -45,7 +50,19 @@ export class TaskError extends DistributedError {
   }
 }
 
-/** A task was cancelled, its Future was released, or the client was closed. */
+/**
+ * A task was cancelled, its Future was released, or the client was closed.
+ *
+ * ```ts
+ * import { CancelledError, Client } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect();
+ * const future = client.submit(() => new Promise<never>(() => {}));
+ * await future.cancel();
+ * const error = await future.result().catch((reason: unknown) => reason);
+ * console.log(error instanceof CancelledError, future.status); // true cancelled
+ * ```
+ */
 export class CancelledError extends DistributedError {
   /** Name of the task. */
   readonly key: Key;
@@ -57,7 +74,18 @@ export class CancelledError extends DistributedError {
   }
 }
 
-/** Too many workers died while they ran this task. */
+/**
+ * Too many workers died while they ran this task.
+ *
+ * ```ts
+ * import { Client, KilledWorker } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect();
+ * const error = await client.submit((x: number) => x + 1, 1).exception();
+ * if (error instanceof KilledWorker) console.error(`Look at the log of ${error.lastWorker}`);
+ * console.log(error); // undefined
+ * ```
+ */
 export class KilledWorker extends TaskError {
   /** `"KILLED_WORKER"`. */
   override readonly code: string = "KILLED_WORKER";
@@ -74,6 +102,18 @@ export class KilledWorker extends TaskError {
 /**
  * The link to the scheduler is gone, or the client was closed. This is final, because a client does not
  * reconnect: its Futures are cancelled, and the program needs a new client.
+ *
+ * ```ts
+ * import { Client, SchedulerClosed } from "jsr:@dask/distributed";
+ *
+ * const client = await Client.connect();
+ * await client.close();
+ * try {
+ *   client.submit((x: number) => x + 1, 1);
+ * } catch (error) {
+ *   console.log(error instanceof SchedulerClosed); // true
+ * }
+ * ```
  */
 export class SchedulerClosed extends CommClosed {
   /** `"SCHEDULER_CLOSED"`. */

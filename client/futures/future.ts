@@ -80,9 +80,12 @@ const forgotten = new FinalizationRegistry<Held>(({ owner, state }) => owner.dro
  * is disposed of or garbage collected, the scheduler learns that this program no longer needs the key. The
  * result is freed when no client needs it.
  *
- * ```ts ignore
+ * ```ts
+ * import { Client } from "jsr:@dask/distributed";
+ *
+ * await using client = await Client.connect();
  * using future = client.submit((x: number) => x + 1, 41);
- * console.log(await future.result()); // 42
+ * console.log(await future.result(), future.status); // 42 finished
  * ```
  */
 export class Future<out T> implements Disposable {
