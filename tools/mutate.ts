@@ -1,7 +1,7 @@
 /**
  * Whether tests can fail: small changes are made to the code, one at a time, and the tests of its folder have to notice.
  *
- * `deno task mutate [--count N | --all] [--seed N] [--folder FOLDER] [--least PERCENT] [--jobs N]`
+ * `deno task mutate [--count N | --all] [--seed N] [--folder FOLDER] [--least PERCENT] [--jobs N] [--longest MS]`
  *
  * @module
  */
@@ -22,6 +22,7 @@ const { text, on } = parseFlags(Deno.args, {
   folder: { type: "string", value: "FOLDER", help: "Only those of this folder" },
   least: { type: "string", value: "PERCENT", help: "Fail below this score [85]" },
   jobs: { type: "string", value: "N", help: "Number of processes that run tests [2]" },
+  longest: { type: "string", value: "MS", help: "Tests that take longer do not judge [5000]" },
 });
 const least = wholeNumber("least", text["least"] ?? "85", 0, 100);
 const folders = text["folder"] === undefined ? FOLDERS : [text["folder"]];
@@ -31,7 +32,9 @@ const judged = await runCampaign({
   count: on["all"] === true ? Infinity : wholeNumber("count", text["count"] ?? "1000", 1, 2 ** 31),
   seed: wholeNumber("seed", text["seed"] ?? "1", 0, 2 ** 31),
   jobs: wholeNumber("jobs", text["jobs"] ?? "2", 1, 64),
+  longest: wholeNumber("longest", text["longest"] ?? "5000", 1, 2 ** 31),
   log: say,
 });
-say(`\n${survivors(judged).join("\n")}\n\n${table(judged, folders)}`);
+const left = survivors(judged);
+say(`\n${left.length} that no test notices:\n${left.join("\n")}\n\n${table(judged, folders)}`);
 if (100 * score(judged) < least) Deno.exitCode = 1;

@@ -7,6 +7,7 @@
 import { Random } from "../../testing/random.ts";
 import { instrument, type Mutant } from "./instrument.ts";
 import { type Judged, judgeMutants } from "./judge.ts";
+import { describe, isNoticed } from "./report.ts";
 import { readFolder, Tree } from "./tree.ts";
 
 /** What is run. */
@@ -21,6 +22,8 @@ export interface CampaignOptions {
   readonly seed: number;
   /** Number of processes that run tests. */
   readonly jobs: number;
+  /** Milliseconds: tests that take longer without any mutant do not judge. */
+  readonly longest: number;
   /** Takes lines about how far it is. */
   readonly log: (line: string) => void;
 }
@@ -31,7 +34,7 @@ export interface CampaignOptions {
  * @throws {Error} If a test fails without any mutant.
  */
 export async function runCampaign(options: CampaignOptions): Promise<Judged[]> {
-  const { root, count, seed, jobs, log } = options;
+  const { root, count, seed, jobs, longest, log } = options;
   const folders = await Promise.all(
     options.folders.map(async (folder) => ({ folder, ...await readFolder(root, folder) })),
   );
@@ -45,7 +48,10 @@ export async function runCampaign(options: CampaignOptions): Promise<Judged[]> {
     const own = drawn.filter(({ path }) => path.startsWith(`${folder}/`));
     if (own.length === 0) continue;
     const started = performance.now();
-    judged.push(...await judgeMutants({ root: tree.url, tests, mutants: own, jobs }));
+    const onJudged = (one: Judged): void => {
+      if (!isNoticed(one)) log(describe(one));
+    };
+    judged.push(...await judgeMutants({ root: tree.url, tests, mutants: own, jobs, longest, onJudged }));
     log(`${folder}: ${own.length} mutants in ${((performance.now() - started) / 1000).toFixed(0)} s`);
   }
   return judged;

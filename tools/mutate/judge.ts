@@ -33,6 +33,8 @@ export interface JudgeOptions {
   readonly mutants: readonly Mutant[];
   /** How many processes. */
   readonly jobs: number;
+  /** Milliseconds: tests that take longer without any mutant do not judge. */
+  readonly longest: number;
   /** Called for each mutant as soon as it is judged. */
   readonly onJudged?: (judged: Judged) => void;
 }
@@ -54,8 +56,9 @@ const MORE = 1000;
  * @throws {Error} If a test fails without any mutant.
  */
 export async function judgeMutants(options: JudgeOptions): Promise<Judged[]> {
-  const { root, tests, mutants, jobs, onJudged } = options;
-  const plan = new Plan(await takeSurvey({ root, tests }));
+  const { root, tests, mutants, jobs, longest, onJudged } = options;
+  const survey = await takeSurvey({ root, tests });
+  const plan = new Plan({ ...survey, tests: survey.tests.filter(({ ms }) => ms <= longest) });
   const queue = [...mutants];
   const judged: Judged[] = [];
   const lane = async (): Promise<void> => {

@@ -4,13 +4,16 @@
  * @module
  */
 
-import type { Mutant } from "./instrument.ts";
 import type { Judged, Outcome } from "./judge.ts";
+
+/** Whether a test noticed it. */
+export function isNoticed({ outcome }: Judged): boolean {
+  return outcome === "killed" || outcome === "timed out";
+}
 
 /** Share of the mutants that tests noticed, from 0 to 1. */
 export function score(judged: readonly Judged[]): number {
-  const noticed = judged.filter(({ outcome }) => outcome === "killed" || outcome === "timed out");
-  return judged.length === 0 ? 1 : noticed.length / judged.length;
+  return judged.length === 0 ? 1 : judged.filter(isNoticed).length / judged.length;
 }
 
 /** A table: a row per folder, and one for all. */
@@ -34,18 +37,18 @@ function row(name: string, judged: readonly Judged[]): string[] {
 
 /** Mutants that no test noticed, in the order of the files. */
 export function survivors(judged: readonly Judged[]): string[] {
-  const left = judged.filter(({ outcome }) => outcome === "survived" || outcome === "not reached");
+  const left = judged.filter((one) => !isNoticed(one));
   left.sort(({ mutant: a }, { mutant: b }) =>
     a.path === b.path ? a.line - b.line || a.column - b.column : a.path < b.path ? -1 : 1
   );
-  return left.map(({ mutant, outcome }) =>
-    `${describe(mutant)}${outcome === "survived" ? "" : ` (${outcome})`}`
-  );
+  return left.map(describe);
 }
 
 /** A mutant in one line. */
-export function describe({ path, line, column, kind, original, replacement }: Mutant): string {
-  return `${path}:${line}:${column} ${kind}: ${short(original)} → ${short(replacement) || "nothing"}`;
+export function describe({ mutant, outcome }: Judged): string {
+  const { path, line, column, kind, original, replacement } = mutant;
+  const change = `${short(original)} → ${short(replacement) || "nothing"}`;
+  return `${path}:${line}:${column} ${kind}: ${change}${outcome === "not reached" ? " (not reached)" : ""}`;
 }
 
 function short(code: string): string {
