@@ -209,15 +209,70 @@ Deno.test("FrameReader spends no memory on announced lengths", () => {
 
 Deno.test("FrameReader gathers a frame that is longer than it takes at its word", () => {
   const size = 65 * 2 ** 20 + 17;
-  const piece = new Uint8Array(2 ** 20).fill(9);
+  const piece = new Uint8Array(2 ** 20);
   const reader = new FrameReader();
   reader.push(head(1, [size]));
   let frames = reader.next();
   for (let left = size; left > 0; left -= piece.length) {
     assertEquals(frames, undefined);
-    reader.push(piece.subarray(0, Math.min(left, piece.length)));
+    reader.push(piece.slice(0, left).fill(left / piece.length));
     frames = reader.next();
   }
   assertEquals(frames?.[0]?.byteLength, size);
-  assertEquals(frames?.[0]?.at(-1), 9);
+  for (let at = 0; at < size; at += piece.length) {
+    const byte = Math.floor((size - at) / piece.length);
+    assertEquals(
+      [frames?.[0]?.[at], frames?.[0]?.[Math.min(at + piece.length, size) - 1]],
+      [byte, byte],
+      `${at}`,
+    );
+  }
+});
+
+Deno.test("FrameReader takes messages of exactly the bytes and frames that are allowed, in one piece and in many", () => {
+  const frames = Array.from({ length: 8 }, (_, i) => new Uint8Array(512).fill(i));
+  const wire = concat(encodeFrames(frames));
+  for (const step of [wire.length, 100]) {
+    const reader = new FrameReader(tightLimits);
+    const strict = new FrameReader({ maxFrames: 8, maxMessageBytes: 4095 });
+    let read: Uint8Array[] | undefined;
+    for (let at = 0; at < wire.length; at += step) {
+      reader.push(wire.slice(at, at + step));
+      read = reader.next();
+    }
+    assertEquals(read, frames, `${step}`);
+    assertThrows(
+      () => {
+        for (let at = 0; at < wire.length; at += step) {
+          strict.push(wire.slice(at, at + step));
+          strict.next();
+        }
+      },
+      FrameError,
+      "4096 bytes or more: at most 4095",
+    );
+  }
+});
+
+Deno.test("FrameReader reads many small frames into memory of at most 1 MiB each", () => {
+  const frames = Array.from({ length: 40 }, (_, i) => new Uint8Array(60_000).fill(i + 1));
+  const wire = concat(encodeFrames(frames));
+  const [read] = readPieces(wire, [30_000, 900_000, 2_000_000]);
+  assertEquals(read, frames);
+  const buffers = new Set(read?.map(({ buffer }) => buffer));
+  assertEquals([...buffers].map(({ byteLength }) => byteLength), [
+    2 ** 20,
+    2 ** 20,
+    40 * 60_000 - 34 * 60_000,
+  ]);
+});
+
+Deno.test("encodeFrames writes sizes of 64 bit, and no chunk of nothing", () => {
+  const none = encodeFrames([new Uint8Array(0), big, new Uint8Array(0), big, new Uint8Array(0)]);
+  assertEquals(none.map(({ byteLength }) => byteLength), [16 + 8 * 5, big.byteLength, big.byteLength]);
+  assertEquals(encodeFrames([]), [head(0, [])]);
+  const huge = Object.defineProperty(new Uint8Array(0), "byteLength", { value: 2 ** 33 + 5 });
+  const view = new DataView((encodeFrames([huge])[0] ?? new Uint8Array(24)).buffer);
+  assertEquals(view.getBigUint64(16, true), 2n ** 33n + 5n);
+  assertEquals(view.getBigUint64(0, true), 2n ** 33n + 5n + 16n);
 });

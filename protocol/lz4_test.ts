@@ -63,3 +63,61 @@ Deno.test("maybeCompress leaves what does not shrink enough, or on a sample alon
   }
   assertEquals(maybeCompress(halfNoise, "lz4"), undefined);
 });
+
+/** A block that announces `size` bytes. */
+function block(size: number, ...bytes: readonly number[]): Uint8Array {
+  return Uint8Array.of(size, 0, 0, 0, ...bytes);
+}
+
+Deno.test("lz4Compress ends with five literals, and begins no match in the last twelve bytes", () => {
+  const [a, size] = [0x61, 30];
+  const repeated = new Uint8Array(size).fill(a);
+  // One literal, a match of 24 bytes one byte back, five literals.
+  assertEquals(lz4Compress(repeated), block(size, 0x1f, a, 1, 0, 5, 0x50, a, a, a, a, a));
+  assertEquals(lz4Compress(repeated.subarray(0, 14)), block(14, 0x14, a, 1, 0, 0x50, a, a, a, a, a));
+  assertEquals(lz4Compress(repeated.subarray(0, 13)), block(13, 0xd0, ...new Array<number>(13).fill(a)));
+  assertEquals(lz4Compress(new Uint8Array(0)), block(0, 0));
+});
+
+Deno.test("lz4Compress writes long lengths in bytes of 255", () => {
+  for (const count of [15, 16, 15 + 254, 15 + 255, 15 + 256, 15 + 255 * 2]) {
+    const literals = Uint8Array.from({ length: count }, (_, i) => (i * 7919) >> 3);
+    assertEquals(lz4Decompress(lz4Compress(literals)), literals, `${count} literals`);
+    const match = new Uint8Array(count + 10).fill(1);
+    assertEquals(lz4Decompress(lz4Compress(match)), match, `match of ${count}`);
+  }
+});
+
+Deno.test("lz4Decompress copies matches that overlap what they make, and those that do not", () => {
+  assertEquals(lz4Decompress(block(9, 0x14, 1, 1, 0, 0x00)), new Uint8Array(9).fill(1));
+  assertEquals(lz4Decompress(block(8, 0x40, 1, 2, 3, 4, 4, 0)), Uint8Array.of(1, 2, 3, 4, 1, 2, 3, 4));
+  assertEquals(lz4Decompress(block(6, 0x20, 1, 2, 2, 0)), Uint8Array.of(1, 2, 1, 2, 1, 2));
+});
+
+Deno.test("lz4Decompress says what is wrong with a block", () => {
+  const damaged: readonly (readonly [block: Uint8Array, words: string])[] = [
+    [block(1), "too short"],
+    [Uint8Array.of(0xff, 0xff, 0, 0, 0x10, 1), "6 bytes can't hold 65535"],
+    [block(5, 0x50, 1), "literals beyond the end"],
+    [block(1, 0x20, 1, 2), "literals beyond the end"],
+    [block(20, 0xf0), "ends in a length"],
+    [block(20, 0xf0, 255), "ends in a length"],
+    [block(20, 0x1f, 1, 1, 0), "ends in a length"],
+    [block(9, 0x14, 1, 0, 0), "a match before the begin"],
+    [block(9, 0x14, 1, 2, 0), "a match before the begin"],
+    [block(9, 0x14, 1, 1, 1), "a match before the begin"],
+    [block(8, 0x14, 1, 1, 0), "a match beyond the end"],
+    [block(10, 0x10, 1), "holds 1 bytes and announces 10"],
+  ];
+  for (const [bytes, words] of damaged) assertThrows(() => lz4Decompress(bytes), SerializationError, words);
+});
+
+Deno.test("maybeCompress looks at frames of 10,000 bytes and more, and at all parts of a long one", () => {
+  assertEquals(maybeCompress(new Uint8Array(9_999), "lz4"), undefined);
+  assert(maybeCompress(new Uint8Array(10_000), "lz4") !== undefined);
+  const noise = new Uint8Array(200_000);
+  for (let at = 0; at < noise.length; at += 50_000) crypto.getRandomValues(noise.subarray(at, at + 50_000));
+  const zerosFirst = noise.slice();
+  zerosFirst.fill(0, 0, 60_000);
+  assertEquals(maybeCompress(zerosFirst, "lz4"), undefined);
+});

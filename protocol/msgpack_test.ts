@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { runInNewContext } from "node:vm";
 import { decodeMsgpack, encodeMsgpack, encodePlain, MsgpackError } from "./msgpack.ts";
 import { EnumMember, Float, Serialized } from "./serialized.ts";
 
@@ -246,4 +247,132 @@ Deno.test("encodeMsgpack gives up a buffer that one large message needed, and it
   assertEquals(decodeMsgpack(first), large);
   assertEquals(second, Uint8Array.of(0xa1, 0x78));
   assert(second.buffer.byteLength < 100);
+});
+
+Deno.test("encodeMsgpack writes the shortest form of every size, and decodeMsgpack reads it", () => {
+  const bytes = (count: number): Uint8Array => new Uint8Array(count).fill(7);
+  const list = (count: number): unknown[] => new Array<unknown>(count).fill(null);
+  const dict = (count: number): Record<string, unknown> =>
+    Object.fromEntries(list(count).map((_, i) => [`k${i}`, i]));
+  const map = (count: number): Map<unknown, unknown> => new Map(list(count).map((_, i) => [i, null]));
+  const cases: readonly (readonly [value: unknown, head: string])[] = [
+    ["", "a0"],
+    ["x".repeat(31), "bf"],
+    ["x".repeat(32), "d920"],
+    ["x".repeat(47), "d92f"],
+    ["x".repeat(48), "d930"],
+    ["x".repeat(255), "d9ff"],
+    ["x".repeat(256), "da0100"],
+    ["x".repeat(65535), "daffff"],
+    ["x".repeat(65536), "db00010000"],
+    [bytes(255), "c4ff"],
+    [bytes(256), "c50100"],
+    [bytes(65535), "c5ffff"],
+    [bytes(65536), "c600010000"],
+    [list(15), "9f"],
+    [list(16), "dc0010"],
+    [list(65535), "dcffff"],
+    [list(65536), "dd00010000"],
+    [dict(15), "8f"],
+    [dict(16), "de0010"],
+    [dict(65535), "deffff"],
+    [dict(65536), "df00010000"],
+    [map(15), "8f"],
+    [map(16), "de0010"],
+    [map(65536), "df00010000"],
+  ];
+  for (const [value, head] of cases) {
+    const encoded = encodeMsgpack(value);
+    assertEquals(encoded.subarray(0, head.length / 2).toHex(), head);
+    assertEquals(decodeMsgpack(encoded), value, head);
+  }
+});
+
+Deno.test("encodeMsgpack writes the shortest form of every number, as Python does", () => {
+  const cases: readonly (readonly [value: number | bigint, hex: string])[] = [
+    [0, "00"],
+    [127, "7f"],
+    [128, "cc80"],
+    [255, "ccff"],
+    [256, "cd0100"],
+    [65535, "cdffff"],
+    [65536, "ce00010000"],
+    [2 ** 32 - 1, "ceffffffff"],
+    [2 ** 32, "cf0000000100000000"],
+    [2 ** 53 - 1, "cf001fffffffffffff"],
+    [-1, "ff"],
+    [-32, "e0"],
+    [-33, "d0df"],
+    [-128, "d080"],
+    [-129, "d1ff7f"],
+    [-32768, "d18000"],
+    [-32769, "d2ffff7fff"],
+    [-(2 ** 31), "d280000000"],
+    [-(2 ** 31) - 1, "d3ffffffff7fffffff"],
+    [-(2 ** 53) + 1, "d3ffe0000000000001"],
+    [2n ** 53n, "cf0020000000000000"],
+    [-(2n ** 53n), "d3ffe0000000000000"],
+    [2n ** 53n - 1n, "cf001fffffffffffff"],
+    [-(2n ** 53n) + 1n, "d3ffe0000000000001"],
+    [0.5, "cb3fe0000000000000"],
+    [-0, "cb8000000000000000"],
+  ];
+  for (const [value, hex] of cases) {
+    assertEquals(encodeMsgpack(value).toHex(), hex, String(value));
+    assertEquals(encodeMsgpack([value, 1]).toHex(), `92${hex}01`, String(value));
+  }
+  assertEquals(decodeMsgpack(Uint8Array.fromHex("ca3fc00000")), 1.5); // Python's doubles are never that short
+});
+
+Deno.test("decodeMsgpack leaves maps that only look like a set, an enumeration or a payload", () => {
+  const records = [
+    { __Set__: true },
+    { "__Set__": true, "as-list": 5 },
+    { "__Set__": 1, "as-list": [1] },
+    { "__Set__": true, "as-list": [1], "more": 1 },
+    { __Enum__: true, name: "a", __module__: "m" },
+    { __Enum__: true, name: "a", __module__: "m", __name__: "C", more: 1 },
+    { __Enum__: 1, name: "a", __module__: "m", __name__: "C" },
+    { __Enum__: true, name: 1, __module__: "m", __name__: "C" },
+    { __Enum__: true, name: "a", __module__: 1, __name__: "C" },
+    { __Enum__: true, name: "a", __module__: "m", __name__: 1 },
+    { __Serialized__: 1 },
+    { __Pickled__: 1 },
+    { __other__: 1, _x: 2 },
+  ];
+  for (const record of records) assertEquals(decodeMsgpack(encodeMsgpack(record)), record);
+});
+
+Deno.test("encodePlain leaves it to others to write maps that Dask would take for something else", () => {
+  for (const key of ["__Set__", "__Enum__", "__Serialized__", "__Pickled__"]) {
+    assertEquals(encodePlain({ [key]: 1 }), undefined, key);
+  }
+  for (const key of ["__set__", "_Set__", "__other__", "a__Set__"]) {
+    assertEquals(decodeMsgpack(encodePlain({ [key]: 1 }) ?? new Uint8Array()), { [key]: 1 }, key);
+  }
+});
+
+Deno.test("encodeMsgpack takes objects without a prototype and of another realm", () => {
+  const bare = Object.assign(Object.create(null), { a: [1] });
+  const foreign: unknown = runInNewContext("({ a: [1] })");
+  for (const value of [bare, foreign]) assertEquals(encodePlain(value), encodeMsgpack({ a: [1] }));
+  assertEquals(encodeMsgpack(bare), encodeMsgpack({ a: [1] }));
+});
+
+Deno.test("decodeMsgpack reads texts that are no ASCII, whatever their length, and refuses half ones", () => {
+  for (const text of ["\u00e9", "\u00e9".repeat(16), "a".repeat(47) + "\u00e9", "\u{1f600}".repeat(20)]) {
+    const encoded = encodeMsgpack(text);
+    assertEquals(decodeMsgpack(encoded), text);
+    assertEquals(encoded.byteLength, new TextEncoder().encode(text).length + (encoded[0] === 0xd9 ? 2 : 1));
+  }
+  for (const hex of ["a180", "a2c328", "a1ff", "a3e282ac".slice(0, 6).replace("a3", "a2")]) {
+    assertThrows(() => decodeMsgpack(Uint8Array.fromHex(hex)), MsgpackError, "not UTF-8");
+  }
+});
+
+Deno.test("decodeMsgpack reads large arrays one after the other", () => {
+  for (const count of [4096, 4097, 70_000]) {
+    const list = Array.from({ length: count }, (_, i) => i);
+    assertEquals(decodeMsgpack(encodeMsgpack([list, list])), [list, list]);
+  }
 });

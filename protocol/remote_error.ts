@@ -192,23 +192,23 @@ function messageOf(name: string, args: readonly unknown[]): string {
   if (args.length === 1) return typeof args[0] === "string" && name !== "KeyError" ? args[0] : repr(args[0]);
   const isOsError = typeof args[0] === "number" && typeof args[1] === "string" && args.length <= 3;
   if (isOsError) return `[Errno ${args[0]}] ${args[1]}${args[2] === undefined ? "" : `: ${repr(args[2])}`}`;
-  return `(${args.map(repr).join(", ")})`;
+  return `(${args.map((arg) => repr(arg)).join(", ")})`;
 }
 
 const REPR_ITEMS_MAX = 20;
+const REPR_DEPTH_MAX = 3;
 
-function repr(value: unknown, depth: unknown = 0): string {
-  const deeper = typeof depth === "number" && depth < 4 ? depth + 1 : 4;
+function repr(value: unknown, depth = 0): string {
   if (value === null || value === undefined) return "None";
   if (typeof value === "string") return `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value !== "object") return String(value);
-  if (deeper === 4) return "…";
+  if (depth === REPR_DEPTH_MAX) return "…";
   const items = Array.isArray(value) ? value : value instanceof PyTuple ? value.items : undefined;
   if (items === undefined) {
     return value instanceof Uint8Array ? `${value.length} bytes` : `<${pythonNameOf(value)}>`;
   }
-  const texts = items.slice(0, REPR_ITEMS_MAX).map((item) => repr(item, deeper));
+  const texts = items.slice(0, REPR_ITEMS_MAX).map((item) => repr(item, depth + 1));
   if (items.length > REPR_ITEMS_MAX) texts.push("…");
   if (Array.isArray(value)) return `[${texts.join(", ")}]`;
   return `(${texts.join(", ")}${texts.length === 1 ? "," : ""})`;

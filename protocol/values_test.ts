@@ -350,3 +350,83 @@ Deno.test("typenameOf names types", () => {
     "Point",
   ]);
 });
+
+Deno.test("deserializeValue reads the collections that Dask makes of lists, sets and dicts", () => {
+  const collection = (
+    type: string,
+    items: readonly Serialized[],
+    keys: readonly unknown[] = [],
+  ): Serialized =>
+    new Serialized({
+      "is-collection": true,
+      "sub-headers": items.map(({ header }, i) =>
+        keys[i] === undefined ? header : { ...header, key: keys[i] }
+      ),
+      "frame-lengths": items.map(({ frames }) => frames.length),
+      "type-serialized": type,
+    }, items.flatMap(({ frames }) => frames));
+  const [one, two] = [serializeValue(1), serializeValue(new Date(2))];
+  assertEquals(deserializeValue(collection("list", [one, two])), [1, new Date(2)]);
+  assertEquals(deserializeValue(collection("tuple", [two, one])), [new Date(2), 1]);
+  assertEquals(deserializeValue(collection("set", [one, two])), new Set([1, new Date(2)]));
+  assertEquals(deserializeValue(collection("dict", [one, two], ["a", "b"])), { a: 1, b: new Date(2) });
+  assertEquals(
+    deserializeValue(collection("dict", [one, two], ["a", 5])),
+    new Map<unknown, unknown>([["a", 1], [5, new Date(2)]]),
+  );
+  assertEquals(deserializeValue(collection("list", [])), []);
+  const nested = (depth: number): Serialized => {
+    let payload = one;
+    for (let i = 0; i < depth; i++) payload = collection("list", [payload, two]);
+    return payload;
+  };
+  assertEquals(deserializeValue(nested(2)), [[1, new Date(2)], new Date(2)]);
+  deserializeValue(nested(65));
+  assertThrows(() => deserializeValue(nested(66)), SerializationError, "does not fit");
+});
+
+Deno.test("deserializeValue refuses collections whose header does not fit, and what the sender could not write", () => {
+  const good = { "is-collection": true, "sub-headers": [{ serializer: "msgpack" }], "frame-lengths": [1] };
+  for (
+    const fields of [
+      { "sub-headers": 5 },
+      { "frame-lengths": 5 },
+      { "frame-lengths": [] },
+      { "frame-lengths": ["1"] },
+      { "sub-headers": [null] },
+      { "sub-headers": ["msgpack"] },
+    ]
+  ) {
+    const payload = new Serialized({ ...good, ...fields }, [encodeMsgpack(1)]);
+    assertThrows(() => deserializeValue(payload), SerializationError, "does not fit", JSON.stringify(fields));
+  }
+  const lines = ["no", "way"].map((line) => new TextEncoder().encode(line));
+  assertThrows(
+    () => deserializeValue(new Serialized({ serializer: "error" }, lines)),
+    SerializationError,
+    "The sender could not serialize the value: no\nway",
+  );
+  for (const serializer of ["pickle", "javascript"]) {
+    assertThrows(
+      () => deserializeValue(new Serialized({ serializer }, [])),
+      SerializationError,
+      "has no frames",
+    );
+  }
+});
+
+Deno.test("serializeValue says how many frames there are, and deserializeValue joins those of bytes", () => {
+  const value = { a: new Uint8Array(5000), b: new Float64Array(1000), c: 1n };
+  const { header, frames } = serializeValue(value);
+  assertEquals([header["num-sub-frames"], frames.length], [3, 3]);
+  const halves = [Uint8Array.of(1, 2), Uint8Array.of(3)];
+  for (const type of ["bytes", "bytearray"]) {
+    assertEquals(
+      deserializeValue(new Serialized({ serializer: "dask", type }, halves)),
+      Uint8Array.of(1, 2, 3),
+    );
+  }
+  const text = encodeMsgpack(["text"]);
+  const cut = new Serialized({ serializer: "msgpack" }, [text.subarray(0, 2), text.slice(2)]);
+  assertEquals(deserializeValue(cut), ["text"]);
+});
