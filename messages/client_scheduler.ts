@@ -17,10 +17,8 @@ import {
   checkString,
   type ClientId,
   type FunctionHash,
-  isKey,
   isSize,
   type Key,
-  KEY_MAX,
   MessageError,
   type RawMessage,
 } from "./common.ts";
@@ -34,6 +32,7 @@ import {
   THE_SCHEDULER,
   unchecked,
 } from "./operations.ts";
+import { KEY_MAX, keyFromWire } from "./keys.ts";
 import { isReferenceList, isTaskArguments, type Reference, type TaskArguments } from "./run_spec.ts";
 
 /** A task in a graph: its key, its arguments, and which results go where in them. */
@@ -253,7 +252,9 @@ export function parseUpdateData(message: RawMessage): UpdateData {
   for (const key in whoHas) {
     const workers = whoHas[key];
     const size = Object.hasOwn(nbytes, key) ? nbytes[key] : -1;
-    if (!isKey(key)) throw new MessageError(`Cannot handle "update-data": a key is longer than ${KEY_MAX}`);
+    if (keyFromWire(key) === undefined) {
+      throw new MessageError(`Cannot handle "update-data": a key is longer than ${KEY_MAX}`);
+    }
     if (!Array.isArray(workers) || workers.some((name) => typeof name !== "string")) {
       throw new MessageError(`Cannot handle "update-data": holders of "${key}" are no list of addresses`);
     }
@@ -277,7 +278,7 @@ function parseUpdateGraph(message: RawMessage): UpdateGraph {
     for (const row of checkArray(raw, "tasks")) {
       // hot: per task
       if (
-        !Array.isArray(row) || row.length !== 3 || !isKey(row[0]) ||
+        !Array.isArray(row) || row.length !== 3 || keyFromWire(row[0]) === undefined ||
         !isTaskArguments(row[1]) || !isReferenceList(row[2])
       ) throw new MessageError(`Cannot handle "update-graph": a task is not [key, args, references]`);
     }

@@ -8,6 +8,8 @@
  * @module
  */
 
+import { KEY_MAX, keyFromWire } from "./keys.ts";
+
 /** A nominal type: a `Base` value that was checked by a parse function. It costs nothing at run time. */
 export type Brand<Base, Name extends string> = Base & { readonly __brand: Name };
 
@@ -62,18 +64,10 @@ export function checkString(message: RawMessage, field: string): string {
   return typeof value === "string" ? value : refuse(message, field, "a string");
 }
 
-/** Characters of a key, at most: stories and logs outlive the tasks that they tell of. */
-export const KEY_MAX = 10_000;
-
-/** Whether `value` can be a task's key. */
-export function isKey(value: unknown): value is Key {
-  return typeof value === "string" && value.length <= KEY_MAX;
-}
-
 /** Checks that `message[field]` is a task's key. Throws {@linkcode MessageError}. */
 export function checkKey(message: RawMessage, field: string): Key {
-  const value = message[field];
-  return isKey(value) ? value : refuse(message, field, `a key (a string of at most ${KEY_MAX} characters)`);
+  return keyFromWire(message[field]) ??
+    refuse(message, field, `a key (a string of at most ${KEY_MAX} characters)`);
 }
 
 /** Checks that `message[field]` is an address. Throws {@linkcode MessageError}. */
@@ -126,7 +120,7 @@ export function checkKeys(message: RawMessage, field: string): readonly Key[] {
     ? [...value]
     : refuse(message, field, "a list or set of keys");
   for (let i = 0; i < keys.length; i++) {
-    if (!isKey(keys[i])) {
+    if (keyFromWire(keys[i]) === undefined) {
       refuse(message, field, `a list or set of keys (strings of at most ${KEY_MAX} characters)`);
     }
   }

@@ -6,6 +6,7 @@
 
 import { Serialized } from "../protocol/serialized.ts";
 import { type FunctionHash, isRecord, type Key, MessageError } from "./common.ts";
+import { keyFromWire } from "./keys.ts";
 
 /**
  * Arguments of a task, serialized by the client: the array of arguments with `null` in the place of every
@@ -80,7 +81,7 @@ function checkOpaque(spec: Serialized): OpaqueSpec {
 export function isReferenceList(value: unknown): value is readonly Reference[] {
   return Array.isArray(value) &&
     value.every((reference) =>
-      Array.isArray(reference) && reference.length >= 2 && typeof reference[0] === "string" &&
+      Array.isArray(reference) && reference.length >= 2 && keyFromWire(reference[0]) !== undefined &&
       reference.every((step) => typeof step === "string" || typeof step === "number")
     );
 }
