@@ -46,7 +46,7 @@ import {
   makeFuture,
   type WaitOptions,
 } from "./futures/future.ts";
-import { type Fetched, ResultFetcher, valuesOf } from "./fetch/results.ts";
+import { areHere, type Fetched, ResultFetcher, valuesOf } from "./fetch/results.ts";
 import { sharesMemory } from "./submit/isolate.ts";
 import { Rounds } from "./fetch/rounds.ts";
 import { Watchers } from "./futures/watchers.ts";
@@ -320,7 +320,10 @@ export class Session implements FutureOwner {
       for (const state of states) if (!this.#isAvailable(state, fetched)) throw this.errorOf(state);
       const missing = await this.#bring(states, fetched, deadline.signal);
       const [first] = missing;
-      if (first === undefined) return valuesOf(states, fetched);
+      if (first === undefined) {
+        if (areHere(states, fetched)) return valuesOf(states, fetched);
+        continue; // what had come along was lost while the others were brought
+      }
       const pause = rounds.failed(first, (worker) => this.#fetcher.failureOf(worker));
       await this.platform.clock.sleep(pause, deadline.signal);
       this.#handle([{ op: "lacking", wants: missing }]);

@@ -173,6 +173,11 @@ export class ResultFetcher {
   }
 }
 
+/** Whether all results are here. */
+export function areHere(states: readonly KeyState[], fetched: Fetched): boolean {
+  return states.every((state) => state.result !== undefined || fetched.has(state));
+}
+
 /** Values of finished tasks whose results are here. Each is a new one, also of a task that is there twice. */
 export function valuesOf(states: readonly KeyState[], fetched: Fetched): unknown[] {
   const lastUse = new Map<KeyState, number>();
