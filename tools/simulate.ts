@@ -1,5 +1,5 @@
 /**
- * Runs seeds of the simulator: `deno task simulate [--seed N] [--runs N] [--steps N] [--log]`.
+ * Runs seeds of the simulator: `deno task simulate [--seed N] [--runs N] [--steps N] [--log] [--record FILE]`.
  *
  * @module
  */
@@ -13,18 +13,26 @@ const { text, on } = parseFlags(Deno.args, {
   seed: { type: "string", value: "N", help: "First seed [1]" },
   runs: { type: "string", value: "N", help: "How many seeds [10000]" },
   steps: { type: "string", value: "N", help: "Things that happen in a run [40]" },
-  log: { type: "boolean", help: "Print the record of each run" },
+  log: { type: "boolean", help: "Print what happens in the first run" },
+  record: {
+    type: "string",
+    value: "FILE",
+    help: "Record what happens to the scheduler of the first run, for deno task replay",
+  },
 });
 const seed = wholeNumber("seed", text["seed"] ?? "1", 0, 2 ** 31);
 const runs = wholeNumber("runs", text["runs"] ?? "10000", 1, 2 ** 31);
 const steps = text["steps"] === undefined ? undefined : wholeNumber("steps", text["steps"], 1, 1_000_000);
 
-if (on["log"] === true) {
-  const simulation = new Simulation({ seed, steps });
+const journal = text["record"];
+if (on["log"] === true || journal !== undefined) {
+  const lines: string[] = [];
+  const simulation = new Simulation({ seed, steps, onRecord: (line) => lines.push(line) });
   try {
     await simulation.run();
   } finally {
-    for (const line of simulation.lines) say(line);
+    if (on["log"] === true) { for (const line of simulation.lines) say(line); }
+    if (journal !== undefined) await Deno.writeTextFile(journal, `${lines.join("\n")}\n`);
   }
 }
 

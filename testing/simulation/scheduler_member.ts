@@ -66,9 +66,10 @@ export class SchedulerMember {
 
   /** Listens. */
   async start(): Promise<void> {
-    const { parts, config, world } = this.#setting;
+    const { parts, config, world, onRecord } = this.#setting;
     this.#shell = await SchedulerShell.start({ host: HOST, port: PORT, protocol: "tcp", config }, {
       platform: this.role.platform,
+      ...onRecord !== undefined && { onRecord },
       makeState: (options) => {
         const checked = { ...options, validate: true, transitionCounterMax: 1_000_000 };
         const state = parts.makeScheduler(checked, [this.functions]);

@@ -78,6 +78,8 @@ export interface Setting {
   readonly config: Config;
   /** Machines. */
   readonly parts: Parts;
+  /** Takes the lines of a recording of all that happens to the scheduler. */
+  readonly onRecord: ((line: string) => void) | undefined;
   /** Makes somebody new. */
   makeRole(kind: Role["kind"], host: string): Role;
   /** Keys that somebody cancelled for everybody. */

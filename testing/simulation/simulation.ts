@@ -43,6 +43,8 @@ export interface SimulationOptions {
   readonly steps?: number | undefined;
   /** Machines, and what they run on. Default: the real ones. */
   readonly parts?: Parts;
+  /** Takes the lines of a recording of all that happens to the scheduler, for `deno task replay`. */
+  readonly onRecord?: ((line: string) => void) | undefined;
   /** Changes to the profile that the seed makes. */
   readonly profile?: Partial<Profile>;
 }
@@ -97,7 +99,7 @@ export class Simulation {
   #workerCount = 0;
 
   /** A cluster that has not started. */
-  constructor({ seed, steps = 40, parts = new Parts(), profile }: SimulationOptions) {
+  constructor({ seed, steps = 40, parts = new Parts(), profile, onRecord }: SimulationOptions) {
     const world = new World(seed);
     const mixed = { ...makeProfile(world.random), ...profile };
     this.#steps = steps;
@@ -111,6 +113,7 @@ export class Simulation {
       profile: mixed,
       config: configOf(mixed),
       parts,
+      onRecord,
       makeRole: (kind, host) => {
         const number = ++this.#roles;
         return new Role(
