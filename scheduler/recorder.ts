@@ -5,10 +5,13 @@
  */
 
 import { createHash } from "node:crypto";
+import { getLogger } from "../config/logging.ts";
 import { messageOf } from "../internal/errors.ts";
 import { encodeEntry, JOURNAL_VERSION, type JournalEntry, type RecordedOptions } from "./state/journal.ts";
 import type { SchedulerSnapshot } from "./state/snapshot.ts";
 import type { SchedulerStimulus } from "./state/stimulus.ts";
+
+const logger = getLogger("distributed.scheduler");
 
 /** Stimuli between two digests of the whole state. */
 export const DIGEST_EVERY = 100;
@@ -53,10 +56,12 @@ export class Recorder {
 
 /** A file of lines that only this account can read: functions, arguments and results of all clients are in it. */
 export class JournalFile implements Disposable {
-  readonly #file: Deno.FsFile;
+  readonly #path: string;
   readonly #encoder = new TextEncoder();
+  #file: Deno.FsFile | null;
 
-  private constructor(file: Deno.FsFile) {
+  private constructor(path: string, file: Deno.FsFile) {
+    this.#path = path;
     this.#file = file;
   }
 
@@ -78,21 +83,29 @@ export class JournalFile implements Disposable {
       // A file that was there keeps its mode: it is closed to others before anything is in it.
       if (Deno.build.os !== "windows") await Deno.chmod(path, 0o600);
       await file.truncate();
-      return new JournalFile(file);
+      return new JournalFile(path, file);
     } catch (cause) {
       throw new Error(`Cannot record to "${path}": ${messageOf(cause)}`, { cause });
     }
   }
 
-  /** Appends a line. */
+  /** Appends a line. If that fails, as on a full disk, recording ends, and the scheduler goes on. */
   write(line: string): void {
-    for (let rest = this.#encoder.encode(`${line}\n`); rest.length > 0;) {
-      rest = rest.subarray(this.#file.writeSync(rest));
+    const file = this.#file;
+    if (file === null) return;
+    try {
+      for (let rest = this.#encoder.encode(`${line}\n`); rest.length > 0;) {
+        rest = rest.subarray(file.writeSync(rest));
+      }
+    } catch (error) {
+      logger.error(`Cannot record to "${this.#path}" any longer: ${messageOf(error)}`);
+      this[Symbol.dispose]();
     }
   }
 
-  /** Closes it. */
+  /** Closes it; what comes later is not written. */
   [Symbol.dispose](): void {
-    this.#file.close();
+    this.#file?.close();
+    this.#file = null;
   }
 }

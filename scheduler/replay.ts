@@ -4,7 +4,8 @@
  * @module
  */
 
-import { digestOf } from "./recorder.ts";
+import { encodeError } from "../protocol/remote_error.ts";
+import { DIGEST_EVERY, digestOf } from "./recorder.ts";
 import { decodeEntry } from "./state/journal.ts";
 import type { SchedulerStateOptions } from "./state/machine.ts";
 import { standardState } from "./standard_state.ts";
@@ -22,54 +23,111 @@ export interface ReplayReport {
 
 /** A recorded run that does not replay: where, and why. */
 export class ReplayError extends Error {
+  /** Class name. */
+  override readonly name = "ReplayError";
   /** Number of the stimulus, from 1; those that were handled together count as the last of them. */
   readonly stimulus: number;
   /** Number of the line, from 1. */
   readonly line: number;
+  /** Number of stimuli after which everything still fitted together. */
+  readonly soundUntil: number;
 
   /** Names the place. */
-  constructor(stimulus: number, line: number, cause: unknown) {
+  constructor(stimulus: number, line: number, soundUntil: number, cause: unknown) {
     const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
     super(`Stimulus ${stimulus} (line ${line}): ${what}`, { cause });
-    this.name = "ReplayError";
     this.stimulus = stimulus;
     this.line = line;
+    this.soundUntil = soundUntil;
   }
 }
 
+type Lines = AsyncIterable<string> | Iterable<string>;
+type MakeState = (options: SchedulerStateOptions) => SchedulerState;
+
 /**
- * Replays a journal. The machine checks itself after each stimulus, and is compared with each digest.
+ * Replays a journal. The machine checks the tasks that a stimulus touched after it, and everything after
+ * every hundredth: that takes time in proportion to all tasks. If something is wrong then, the journal is
+ * replayed once more, with everything checked after each of the last stimuli.
  *
- * @param makeState Makes the machine. Default: the real one.
+ * @param lines Iterated over twice if something is wrong.
+ * @param makeState Makes the machine. Default: as a scheduler does.
  * @throws {ReplayError} If a line can't be read, an invariant broke, or the state is another than it was.
  */
-export async function replay(
-  lines: AsyncIterable<string> | Iterable<string>,
-  makeState: (options: SchedulerStateOptions) => SchedulerState = standardState,
-): Promise<ReplayReport> {
-  let state: SchedulerState | undefined;
-  let [stimuli, digests, line] = [0, 0, 0];
-  for await (const text of lines) {
-    line++;
-    if (text === "") continue;
+export async function replay(lines: Lines, makeState: MakeState = recordedState): Promise<ReplayReport> {
+  try {
+    return await pass(lines, makeState, Infinity);
+  } catch (error) {
+    if (error instanceof ReplayError) await pass(lines, makeState, error.soundUntil);
+    throw error;
+  }
+}
+
+function recordedState(options: SchedulerStateOptions): SchedulerState {
+  return standardState({ ...options, encodeError });
+}
+
+/** @param closelyFrom Number of stimuli from which on everything is checked after each. */
+async function pass(lines: Lines, makeState: MakeState, closelyFrom: number): Promise<ReplayReport> {
+  const run = new Run(makeState, closelyFrom);
+  for await (const text of lines) run.at(() => run.take(text));
+  return run.at(() => run.end());
+}
+
+/** One pass over a journal. */
+class Run {
+  readonly #makeState: MakeState;
+  readonly #closelyFrom: number;
+  #state: SchedulerState | undefined;
+  #stimuli = 0;
+  #digests = 0;
+  #line = 0;
+  #soundUntil = 0;
+
+  constructor(makeState: MakeState, closelyFrom: number) {
+    this.#makeState = makeState;
+    this.#closelyFrom = closelyFrom;
+  }
+
+  /** Does something; an error is told with its place. */
+  at<Result>(act: () => Result): Result {
     try {
-      const entry = decodeEntry(text);
-      if ("journal" in entry) {
-        state = makeState({ ...entry.options, validate: true });
-      } else if (state === undefined) {
-        throw new SyntaxError("The first line of a journal is missing");
-      } else if ("digest" in entry) {
-        if (digestOf(state.snapshot()) !== entry.digest) throw new Error("The state is not what it was here");
-        digests++;
-      } else {
-        stimuli += entry.stimuli.length;
-        state.handle(entry.stimuli, entry.now);
-        state.validateState();
-      }
+      return act();
     } catch (cause) {
-      throw new ReplayError(stimuli, line, cause);
+      throw new ReplayError(this.#stimuli, this.#line, this.#soundUntil, cause);
     }
   }
-  if (state === undefined) throw new ReplayError(0, line, new SyntaxError("It is empty"));
-  return { stimuli, digests, transitions: state.transitionCount };
+
+  take(text: string): void {
+    this.#line++;
+    if (text === "") return;
+    const entry = decodeEntry(text);
+    if ("journal" in entry) {
+      this.#state = this.#makeState({ ...entry.options, validate: true });
+      return;
+    }
+    if (this.#state === undefined) throw new SyntaxError("The first line of a journal is missing");
+    if ("digest" in entry) {
+      if (digestOf(this.#state.snapshot()) !== entry.digest) {
+        throw new Error("The state is not what it was here");
+      }
+      this.#digests++;
+      return;
+    }
+    this.#stimuli += entry.stimuli.length;
+    this.#state.handle(entry.stimuli, entry.now);
+    if (this.#stimuli - this.#soundUntil < DIGEST_EVERY && this.#stimuli <= this.#closelyFrom) return;
+    this.#state.validateState();
+    this.#soundUntil = this.#stimuli;
+  }
+
+  end(): ReplayReport {
+    if (this.#state === undefined) throw new SyntaxError("It is empty");
+    this.#state.validateState();
+    return {
+      stimuli: this.#stimuli,
+      digests: this.#digests,
+      transitions: this.#state.transitionCount,
+    };
+  }
 }

@@ -1,24 +1,51 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { captureLog } from "../testing/logs.ts";
+import { dumpMachine } from "../testing/machine_dump.ts";
 import { runToEnd } from "../testing/processes.ts";
 import { Random } from "../testing/random.ts";
 import { SchedulerDriver } from "../testing/scheduler_driver.ts";
+import { Parts } from "../testing/simulation/setting.ts";
+import { runSimulation } from "../testing/simulation/simulation.ts";
 import { type GraphRowSpec, SimulatedCluster, updateGraph } from "../testing/scheduler_simulation.ts";
 import { Client, Scheduler, Worker } from "../mod.ts";
 import type { Key } from "../messages/common.ts";
 import { EnumMember, Float, Pickled, Serialized } from "../protocol/serialized.ts";
-import { Recorder } from "./recorder.ts";
+import { DIGEST_EVERY, JournalFile, Recorder } from "./recorder.ts";
 import { FunctionBodies } from "./extensions/functions/function_bodies.ts";
 import { replay, ReplayError } from "./replay.ts";
 import type { Effects } from "./state/effects.ts";
 import { decodeEntry, encodeEntry } from "./state/journal.ts";
+import type { SchedulerStateOptions } from "./state/machine.ts";
 import { machineOf, SchedulerState } from "./state/scheduler_state.ts";
 import type { SchedulerStimulus } from "./state/stimulus.ts";
 
-/** A machine that is recorded. */
-class RecordedDriver extends SchedulerDriver {
+/** A machine that is dumped after every hundredth stimulus. */
+class DumpedDriver extends SchedulerDriver {
+  readonly dumps: string[] = [];
+  #count = 0;
+
+  override handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
+    const effects = super.handle(stimuli, now);
+    const before = this.#count;
+    this.#count += stimuli.length;
+    if (Math.floor(before / DIGEST_EVERY) < Math.floor(this.#count / DIGEST_EVERY)) {
+      this.dumps.push(`${dumpMachine(this.machine)}\n${dumpMachine({ story: this.story() })}`);
+    }
+    return effects;
+  }
+}
+
+/** A machine that is recorded, too. */
+class RecordedDriver extends DumpedDriver {
   readonly lines: string[] = [];
-  readonly #recorder = new Recorder({}, (line) => this.lines.push(line));
+  readonly #recorder: Recorder;
+
+  constructor(options: SchedulerStateOptions = {}) {
+    super(options);
+    const { encodeError: _, ...recorded } = options;
+    this.#recorder = new Recorder(recorded, (line) => this.lines.push(line));
+  }
 
   override handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
     this.#recorder.record(stimuli, now, this);
@@ -26,10 +53,19 @@ class RecordedDriver extends SchedulerDriver {
   }
 }
 
-/** A cluster to which a good deal happens, from a seed. Returns the lines of its recording. */
-function recordedRun(seed: number): string[] {
+/** Records the scheduler of a simulation. */
+class RecordingParts extends Parts {
+  scheduler: RecordedDriver | undefined;
+
+  override makeScheduler(options: SchedulerStateOptions): RecordedDriver {
+    return this.scheduler = new RecordedDriver(options);
+  }
+}
+
+/** A cluster to which a good deal happens, from a seed. */
+function recordedRun(seed: number): RecordedDriver {
   const random = new Random(seed);
-  const driver = new RecordedDriver();
+  const driver = new RecordedDriver({ validate: true });
   const cluster = new SimulatedCluster(driver);
   cluster.addWorker(2);
   const client = cluster.addClient("client");
@@ -58,19 +94,21 @@ function recordedRun(seed: number): string[] {
     }
   }
   cluster.settle();
-  return driver.lines;
+  return driver;
 }
 
 Deno.test("replay of recorded runs makes the same state at every hundredth stimulus", async () => {
   for (let seed = 1; seed <= 5; seed++) {
-    const { stimuli, digests, transitions } = await replay(recordedRun(seed));
+    const run = recordedRun(seed);
+    const { stimuli, digests, transitions } = await replay(run.lines);
     assert(stimuli > 300 && transitions > 1000, `${stimuli} stimuli, ${transitions} transitions`);
     assertEquals(digests, Math.ceil(stimuli / 100) - 1);
+    assertEquals(await compareDumps(run), Math.floor(stimuli / 100));
   }
 });
 
 Deno.test("replay names the stimulus after which the state is another than it was", async () => {
-  const lines = recordedRun(1);
+  const { lines } = recordedRun(1);
   const lost = lines.findIndex((line) => line.includes("update-graph"));
   const error = await assertRejects(() => replay(lines.toSpliced(lost, 1)), ReplayError);
   assertEquals(error.message.includes("The state is not what it was here"), true, error.message);
@@ -91,14 +129,91 @@ Deno.test("replay names the stimulus that broke an invariant", async () => {
     }
   }
   const error = await assertRejects(
-    () => replay(recordedRun(2), (options) => new BrokenState(options, [new FunctionBodies()])),
+    () => replay(recordedRun(2).lines, (options) => new BrokenState(options, [new FunctionBodies()])),
     ReplayError,
   );
   assertEquals(error.stimulus, 321, error.message);
 });
 
+Deno.test("replay names the stimulus that broke what no transition checks", async () => {
+  const { lines } = recordedRun(3);
+  for (const wrong of [1, 99, 100, 157, 200, 299]) {
+    /** Miscounts threads. */
+    class MiscountingState extends SchedulerState {
+      #count = 0;
+
+      override handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
+        const effects = super.handle(stimuli, now);
+        this.#count += stimuli.length;
+        for (const pool of machineOf(this).pools) if (this.#count === wrong) pool.nthreads++;
+        return effects;
+      }
+    }
+    const error = await assertRejects(
+      () => replay(lines, (options) => new MiscountingState(options, [new FunctionBodies()])),
+      ReplayError,
+    );
+    assertEquals(error.stimulus, wrong, error.message);
+  }
+});
+
+/** Replays a run, and compares everything in the machine at every hundredth stimulus. Returns how often. */
+async function compareDumps({ lines, dumps, machine: { encodeError } }: RecordedDriver): Promise<number> {
+  const replayed: DumpedDriver[] = [];
+  await replay(lines, (options) => {
+    const state = new DumpedDriver({ ...options, encodeError });
+    replayed.push(state);
+    return state;
+  });
+  assertEquals(replayed.map((state) => state.dumps.length), [dumps.length]);
+  for (const [i, dump] of replayed[0]?.dumps.entries() ?? []) {
+    if (dump === dumps[i]) continue;
+    const expected = dumps[i]?.split("\n") ?? []; // by lines: a dump may be of a million characters
+    for (const [n, line] of dump.split("\n").entries()) {
+      assertEquals(line, expected[n], `Dump ${i}, line ${n}`);
+    }
+  }
+  return dumps.length;
+}
+
+Deno.test("replay makes everything in the machine of simulated clusters again", async () => {
+  let compared = 0;
+  for (let seed = 1; seed <= 6; seed++) {
+    const parts = new RecordingParts();
+    await runSimulation({ seed, steps: 200, parts });
+    assert(parts.scheduler !== undefined);
+    compared += await compareDumps(parts.scheduler);
+  }
+  assert(compared >= 24, `Only ${compared} dumps were compared`);
+});
+
+Deno.test("JournalFile ends the recording, not the scheduler, if it can't write", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "dask-record-" });
+  try {
+    const path = `${folder}/run.jsonl`;
+    using journal = await JournalFile.open(path);
+    journal.write("first");
+    const { writeSync } = Deno.FsFile.prototype;
+    Deno.FsFile.prototype.writeSync = () => {
+      throw new Error("No space left on device");
+    };
+    let lines: string[];
+    try {
+      lines = captureLog(() => journal.write("second"));
+    } finally {
+      Deno.FsFile.prototype.writeSync = writeSync;
+    }
+    assertEquals(lines.length, 1);
+    assert(lines[0]?.includes(`Cannot record to "${path}" any longer: No space`), lines[0]);
+    assertEquals(captureLog(() => journal.write("third")), []);
+    assertEquals(await Deno.readTextFile(path), "first\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("replay refuses what is no journal, with the line", async () => {
-  const [first = ""] = recordedRun(1);
+  const [first = ""] = recordedRun(1).lines;
   for (
     const [lines, expected] of [
       [[], /empty/],

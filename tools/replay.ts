@@ -27,7 +27,9 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   try {
-    const { stimuli, digests, transitions } = await replay(linesOf(path));
+    const { stimuli, digests, transitions } = await replay({
+      [Symbol.asyncIterator]: () => linesOf(path),
+    });
     say(`${stimuli} stimuli, ${transitions} transitions, ${digests} digests equal: every invariant held`);
     return 0;
   } catch (error) {

@@ -21,6 +21,7 @@ export class KilledWorker extends Error {
       `Attempted to run task "${key}" on ${deaths} workers, but all of them died while running it. ` +
         `The last one was ${lastWorker}. Its log may tell what went wrong`,
     );
+    this.stack = stackOf(this);
     this.key = key;
     this.lastWorker = lastWorker;
   }
@@ -39,6 +40,12 @@ export class InputsTooLarge extends Error {
       `Cannot run task "${key}": its inputs take ${nbytes} bytes, and worker ${worker} has a memory limit of ` +
         `${memoryLimit} bytes. Pass smaller pieces to it, or raise the limit`,
     );
+    this.stack = stackOf(this);
     this.key = key;
   }
+}
+
+/** A stack without frames: those of the scheduler say nothing about the task, and a replay has others. */
+function stackOf({ name, message }: Error): string {
+  return `${name}: ${message}`;
 }
