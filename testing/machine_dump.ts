@@ -26,7 +26,10 @@ export function dumpMachine(root: object): string {
     return `#${number}`;
   };
   const describeFields = (object: object): string => {
-    const fields = Object.entries(object).filter(([, value]) => typeof value !== "function");
+    // A field that is undefined is as good as none, and is none in a journal.
+    const fields = Object.entries(object).filter(([, value]) =>
+      value !== undefined && typeof value !== "function"
+    );
     return fields.map(([name, value]) => `${name}=${describe(value)}`).join(" ");
   };
   const lines: string[] = [];
