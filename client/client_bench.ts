@@ -1,5 +1,6 @@
 /**
- * What it costs a program to submit: functions and arguments in, a message of the graph out, and the reports back in.
+ * What it costs a program to submit: functions and arguments in, a message of the graph out, and the reports
+ * back in.
  *
  * @module
  */

@@ -61,8 +61,8 @@ const logger = getLogger("distributed.client");
 const HEARTBEAT_MS = 5000;
 
 /**
- * Seconds after which a wait for workers is begun anew: a scheduler does not see that a client has given up, and is not
- * to wait for ever.
+ * Seconds after which a wait for workers is begun anew: a scheduler does not see that a client has given up,
+ * and is not to wait for ever.
  */
 const WAIT_SECONDS = 10;
 

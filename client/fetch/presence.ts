@@ -1,6 +1,6 @@
 /**
- * Calls to a worker that end when the worker is given up: a machine that hangs or is cut off ends no link, and only the
- * scheduler finds out.
+ * Calls to a worker that end when the worker is given up: a machine that hangs or is cut off ends no link,
+ * and only the scheduler finds out.
  *
  * @module
  */

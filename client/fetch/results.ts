@@ -1,6 +1,6 @@
 /**
- * Brings results from the workers that hold them: one request per worker for all of its keys, and the scheduler
- * in between where a worker can't be reached.
+ * Brings results from the workers that hold them: one request per worker for all of its keys, and the
+ * scheduler in between where a worker can't be reached.
  *
  * @module
  */
@@ -116,7 +116,8 @@ export class ResultFetcher {
       } else if (!(error instanceof CommClosed)) {
         throw error;
       }
-      // Certificates don't get better by themselves: until somebody does something, all results take the detour.
+      // Certificates don't get better by themselves: until somebody does something, all results take the
+      // detour.
       const isNews = looksRefused(error) && this.#failures.get(worker) !== error.message;
       this.#failures.set(worker, error.message);
       logger[isNews ? "warning" : "debug"](

@@ -1,6 +1,6 @@
 /**
- * What a client knows of the keys it wants: the pure part of `Client`. Stimuli go in by one door, effects come out. No
- * I/O, no clock.
+ * What a client knows of the keys it wants: the pure part of `Client`. Stimuli go in by one door, effects
+ * come out. No I/O, no clock.
  *
  * Mirrors `FutureState` and the `_handle_*` methods of distributed/client.py.
  *
@@ -26,7 +26,9 @@ import type { Announce, Cancel, ClientStimulus, FunctionBody, RetryAnswer, Submi
 export interface ClientStateOptions {
   /** Name that the scheduler knows the client by. */
   readonly client: ClientId;
-  /** Time between two heartbeats, in the unit of `now`. Function bodies that no wanted key needs go with them. */
+  /**
+   * Time between two heartbeats, in the unit of `now`. Function bodies that no wanted key needs go with them.
+   */
   readonly heartbeat: number;
   /** When the first of these times begins. */
   readonly now: number;
@@ -64,11 +66,14 @@ export class ClientState {
   readonly #keys = new Map<Key, KeyRecord>();
   readonly #functions = new FunctionUses();
   readonly #outbox = new Outbox();
-  /** Keys that were cancelled, and how many confirmations are on their way: until then reports are of what was. */
+  /**
+   * Keys that were cancelled, and how many confirmations are on their way: until then reports are of what
+   * was.
+   */
   readonly #cancelling = new Map<Key, number>();
   /**
-   * Tasks that were submitted once more while a cancellation was on its way: if it took them along, as they depended
-   * on what was cancelled, they begin anew.
+   * Tasks that were submitted once more while a cancellation was on its way: if it took them along, as they
+   * depended on what was cancelled, they begin anew.
    */
   readonly #again = new Map<KeyRecord, Submission>();
   /** Why the scheduler is gone, if it is. */

@@ -97,6 +97,11 @@ Deno.test("ClientState sends tasks with other annotations as another graph, with
     graphs.map((graph) => graph.op === "update-graph" ? graph.groups.map(({ tasks }) => tasks.length) : []),
     [[2], [1], [1], [1]],
   );
+  client.submit(INC, "f", { workers: ["x"], allow_other_workers: true });
+  client.submit(INC, "g", { workers: ["x"] });
+  client.submit(INC, "h", {});
+  client.submit(INC, "i", { priority: 2 });
+  assertEquals(client.flush().length, 4);
 });
 
 Deno.test("ClientState sends nothing before the turn is over, and says that it waits", () => {
@@ -176,6 +181,8 @@ Deno.test("ClientState follows a task to its result, its loss and its end", () =
   });
   assertStrictEquals(ended[0], a);
   assertEquals([a.status, a.workers, a.result], ["finished", [WORKER], new Uint8Array([7])]);
+  client.do({ op: "key-in-memory", key: a.key }); // Python's scheduler names no workers
+  assertEquals([a.workers, a.result], [[WORKER], new Uint8Array([7])]);
   assertEquals(client.do({ op: "lost-data", key: a.key }).ended, []);
   assertEquals([a.status, a.workers, a.result, a.ended], ["lost", [], undefined, false]);
   const erred = client.do({ op: "task-erred", key: a.key, exception: "boom", traceback: null });
@@ -192,6 +199,16 @@ Deno.test("ClientState asks again for a result that nobody gave", () => {
   client.do({ op: "lacking", wants: [a] });
   assertEquals([a.status, a.workers], ["lost", []]);
   assertEquals(client.flush(), [{ op: "report-key", key: a.key }]);
+});
+
+Deno.test("ClientState does not ask for a result that nobody gave if it is not wanted any more", () => {
+  const client = new Client();
+  const a = client.submit(INC, "a");
+  client.do({ op: "key-in-memory", key: a.key, workers: [WORKER] });
+  client.release(a);
+  client.flush();
+  client.do({ op: "lacking", wants: [a] });
+  assertEquals(client.flush(), []);
 });
 
 Deno.test("ClientState does not ask for a result that nobody gave if it knows better by now", () => {
@@ -218,7 +235,11 @@ Deno.test("ClientState ends a cancelled task with the reason, and keeps it ended
   client.do({ op: "cancelled-keys", keys: [a.key], reason: "lost dependencies", msg: "x" });
   assertEquals([a.status, a.reason], ["cancelled", "lost dependencies: x"]);
   client.do({ op: "key-in-memory", key: a.key, workers: [WORKER], result: new Uint8Array(1) });
+  for (const op of ["lost-data", "task-retried"] as const) client.do({ op, key: a.key });
   assertEquals([a.status, a.result], ["cancelled", undefined]);
+  client.flush();
+  client.cancel(a);
+  assertEquals(client.flush(), []);
 });
 
 Deno.test("ClientState cancels everything when the scheduler is gone", () => {

@@ -1,6 +1,6 @@
 /**
- * What a client's machine is told: reports of the scheduler as they came, and what the program and the shell do. All of
- * it is plain data.
+ * What a client's machine is told: reports of the scheduler as they came, and what the program and the shell
+ * do. All of it is plain data.
  *
  * @module
  */
@@ -18,8 +18,8 @@ export interface FunctionBody {
 }
 
 /**
- * A Future for the task `row` of `fn`. Tasks of one turn with the same annotations share a message. A key that is
- * wanted already is not sent again, unless it was cancelled.
+ * A Future for the task `row` of `fn`. Tasks of one turn with the same annotations share a message. A key
+ * that is wanted already is not sent again, unless it was cancelled.
  */
 export interface Submit {
   /** Kind. */
