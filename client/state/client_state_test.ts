@@ -101,7 +101,12 @@ Deno.test("ClientState sends tasks with other annotations as another graph, with
   client.submit(INC, "g", { workers: ["x"] });
   client.submit(INC, "h", {});
   client.submit(INC, "i", { priority: 2 });
+  client.submit(INC, "j", { priority: 2 });
   assertEquals(client.flush().length, 4);
+  client.submit(INC, "k", { workers: ["x", "y"] });
+  client.submit(INC, "l", { workers: ["x", "z"] });
+  client.submit(INC, "m", { workers: ["x"] });
+  assertEquals(client.flush().length, 3);
 });
 
 Deno.test("ClientState sends nothing before the turn is over, and says that it waits", () => {
@@ -287,6 +292,30 @@ Deno.test("ClientState cancels at once, tells the scheduler, and submits anew af
   assertEquals([again.status, a.status], ["finished", "cancelled"]);
   client.release(a);
   assertEquals([client.flush(), client.state.snapshot().keys.length], [[], 1]);
+});
+
+Deno.test("ClientState waits for as many confirmations as there were cancellations", () => {
+  const client = new Client();
+  client.cancel(client.submit(INC, "a"));
+  client.cancel(client.submit(INC, "a"));
+  const { key } = client.submit(INC, "a");
+  const last = client.wanted("a");
+  client.do({ op: "cancelled-keys", keys: [key], reason: "enough" });
+  client.do({ op: "key-in-memory", key, workers: [WORKER] }); // of the time before the second one
+  assertEquals(last.status, "pending");
+  client.do({ op: "cancelled-keys", keys: [key], reason: "enough" });
+  client.do({ op: "key-in-memory", key, workers: [WORKER] });
+  assertEquals(last.status, "finished");
+});
+
+Deno.test("ClientState begins a task anew once, and not when a later cancellation takes it along", () => {
+  const client = new Client();
+  const [a, b] = [client.submit(INC, "a"), client.submit(INC, "b")];
+  client.cancel(a);
+  client.submit(INC, "b");
+  client.do({ op: "cancelled-keys", keys: [a.key], reason: "enough" }); // "b" was not taken along
+  client.do({ op: "cancelled-keys", keys: [b.key], reason: "lost" });
+  assertEquals(b.status, "cancelled");
 });
 
 Deno.test("ClientState begins a task anew that another cancellation took along", () => {
