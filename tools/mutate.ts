@@ -12,8 +12,8 @@ import { score, survivors, table } from "./mutate/report.ts";
 import { root } from "./package.ts";
 import { say } from "./run.ts";
 
-/** State machines, and what reads the bytes of peers. */
-const FOLDERS = ["protocol", "security/x509", "scheduler/state", "worker/state", "client/state"];
+/** State machines, and what reads the bytes and messages of peers. */
+const FOLDERS = ["protocol", "messages", "security/x509", "scheduler/state", "worker/state", "client/state"];
 
 const { text, on } = parseFlags(Deno.args, {
   count: { type: "string", value: "N", help: "Number of mutants [1000]" },

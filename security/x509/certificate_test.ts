@@ -1,9 +1,26 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import { OddCa } from "../../testing/pki/odd_certificates.ts";
 import { expired, TestCa, type TestCertificateOptions } from "../../testing/pki/pki.ts";
 import { der, derOid, DerReader, oidText, Tag } from "./der.ts";
-import { certificateName, fingerprint256, nameText, parseCertificate } from "./certificate.ts";
+import {
+  certificateName,
+  fingerprint256,
+  hexOf,
+  isSame,
+  nameText,
+  parseCertificate,
+  readName,
+  readTime,
+  serialText,
+} from "./certificate.ts";
+
+const encoder = new TextEncoder();
+
+/** One attribute of a name. */
+function attribute(oid: string, value: Uint8Array): Uint8Array {
+  return der(Tag.sequence, derOid(oid), value);
+}
 
 Deno.test("parseCertificate reads what node:crypto reads", async () => {
   const ca = await TestCa.make("the ca");
@@ -101,4 +118,101 @@ Deno.test("derOid and oidText are each other's inverse", () => {
   for (const oid of ["2.5.4.3", "1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.1", "1.3.6.1.5.5.7.3.1"]) {
     assertEquals(oidText(new DerReader(derOid(oid)).next().content), oid);
   }
+});
+
+Deno.test("readName names attributes as RFC 4514 does, and others by their numbers", () => {
+  const types: readonly (readonly [oid: string, type: string])[] = [
+    ["2.5.4.3", "CN"],
+    ["2.5.4.5", "SERIALNUMBER"],
+    ["2.5.4.6", "C"],
+    ["2.5.4.7", "L"],
+    ["2.5.4.8", "ST"],
+    ["2.5.4.10", "O"],
+    ["2.5.4.11", "OU"],
+    ["0.9.2342.19200300.100.1.1", "UID"],
+    ["0.9.2342.19200300.100.1.25", "DC"],
+    ["1.2.840.113549.1.9.1", "E"],
+    ["2.5.4.12", "2.5.4.12"],
+  ];
+  const attributes = types.map(([oid], i) => attribute(oid, der(Tag.utf8String, encoder.encode(`v${i}`))));
+  const name = der(Tag.sequence, ...attributes.map((one) => der(Tag.set, one)));
+  assertEquals(
+    readName(new DerReader(name).enter(Tag.sequence)),
+    types.map(([, type], i) => [type, `v${i}`]),
+  );
+  const two = der(Tag.sequence, der(Tag.set, ...attributes.slice(0, 2)));
+  assertEquals(readName(new DerReader(two).enter(Tag.sequence)), [["CN", "v0"], ["SERIALNUMBER", "v1"]]);
+});
+
+Deno.test("readName reads texts of one and two bytes a character, byte order marks as they are", () => {
+  const textOf = (value: Uint8Array): string | undefined => {
+    const name = der(Tag.sequence, der(Tag.set, attribute("2.5.4.3", value)));
+    return readName(new DerReader(name).enter(Tag.sequence))[0]?.[1];
+  };
+  assertEquals(textOf(der(0x1e, Uint8Array.of(0, 0x61, 0x20, 0xac))), "a\u20ac");
+  assertEquals(textOf(der(0x1e, Uint8Array.of(0xfe, 0xff, 0, 0x61))), "\ufeffa");
+  assertEquals(textOf(der(Tag.utf8String, encoder.encode("\ufeff\u20ac"))), "\ufeff\u20ac");
+  assertEquals(textOf(der(0x13, encoder.encode("printable"))), "printable");
+});
+
+Deno.test("readTime takes two-digit years for those from 1950 to 2049, and no other form", () => {
+  const timeOf = (tag: number, text: string): Date => readTime(new DerReader(der(tag, encoder.encode(text))));
+  assertEquals(timeOf(Tag.utcTime, "500101000000Z"), new Date("1950-01-01T00:00:00Z"));
+  assertEquals(timeOf(Tag.utcTime, "491231235959Z"), new Date("2049-12-31T23:59:59Z"));
+  assertEquals(timeOf(Tag.generalizedTime, "19491231235959Z"), new Date("1949-12-31T23:59:59Z"));
+  for (
+    const [tag, text] of [
+      [Tag.utcTime, "20491231235959Z"],
+      [Tag.generalizedTime, "491231235959Z"],
+      [Tag.utf8String, "20491231235959Z"],
+      [Tag.generalizedTime, "20491231235959"],
+      [Tag.generalizedTime, "20491231235959Z0"],
+      [Tag.generalizedTime, "020491231235959Z"],
+      [Tag.generalizedTime, "20491231235959.5Z"],
+      [Tag.generalizedTime, "20491231235959+0100"],
+    ] as const
+  ) assertThrows(() => timeOf(tag, text), SyntaxError, `"${text}" is not a time`);
+});
+
+Deno.test("parseCertificate reads PEM and DER alike, refuses what is no base64, and keeps a copy", async () => {
+  const { pem } = await TestCa.make();
+  const certificate = parseCertificate(pem);
+  const der = Uint8Array.from(certificate.raw);
+  const copy = parseCertificate(der);
+  assertEquals(copy, certificate);
+  der.fill(0);
+  assertEquals(copy.raw, certificate.raw);
+  assertEquals(parseCertificate(pem.replaceAll("\n", "\r\n  ")), certificate);
+  const error = assertThrows(
+    () => parseCertificate(pem.replace("MII", "M*I")),
+    SyntaxError,
+    "PEM: not base64",
+  );
+  assert(error.cause instanceof SyntaxError);
+});
+
+Deno.test("serialText and hexOf write hexadecimal digits one way", () => {
+  assertEquals(serialText(Uint8Array.of(0, 0x0a, 0xb0, 0)), "AB000");
+  assertEquals(serialText(Uint8Array.of(0, 0)), "0");
+  assertEquals(hexOf("0xaB:cd"), "ABCD");
+  assertEquals(hexOf("0XAB"), "AB");
+  assertEquals(hexOf("a0xb"), "A0XB");
+});
+
+Deno.test("fingerprint256 and isSame go by every byte", () => {
+  const [one, other] = [Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 4)];
+  assertEquals(
+    fingerprint256(one),
+    "03:90:58:C6:F2:C0:CB:49:2C:53:3B:0A:4D:14:EF:77:CC:0F:78:AB:CC:CE:D5:28:7D:84:A1:A2:01:1C:FB:81",
+  );
+  assertEquals(isSame({ raw: one }, { raw: Uint8Array.from(one) }), true);
+  assertEquals(isSame({ raw: one }, { raw: other }), false);
+  assertEquals(isSame({ raw: one }, { raw: one.subarray(0, 2) }), false);
+  assertEquals(isSame({ raw: one.subarray(0, 2) }, { raw: one }), false);
+});
+
+Deno.test("nameText escapes every character that RFC 4514 gives a meaning", () => {
+  assertEquals(nameText([["CN", ',+"\\<>;=']]), 'CN=\\,\\+\\"\\\\\\<\\>\\;\\=');
+  assertEquals(nameText([["CN", "\u2028\u2029\u0001"]]), "CN=\\2028\\2029\\01");
+  assertEquals(nameText([]), "");
 });

@@ -170,3 +170,70 @@ Deno.test("diagnose says so where a signature can't be checked, which is OpenSSL
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("diagnose looks at all that is trusted, not at the first or the last", async () => {
+  const others = await Promise.all(
+    ["a", "b"].map(async (name) => parseCertificate((await TestCa.make(name)).pem)),
+  );
+  const namesake = parseCertificate((await TestCa.make("root")).pem);
+  const said = (chain: readonly Certificate[], cas: readonly Certificate[]): string =>
+    diagnose(chain, cas, new Date(), "server") ?? "nothing";
+  for (const cas of [[root, ...others], [...others, root], [namesake, root], [root, namesake]]) {
+    assertEquals(said([good], cas), "nothing");
+    assertEquals(said([below, middle], cas), "nothing");
+    assertEquals(said([below, middle, root], cas), "nothing");
+    assertEquals(said([below, middle, ...others], cas), "nothing");
+  }
+  const old = { ...root, validTo: new Date(0) };
+  assertEquals(said([good], [old, root]), "nothing");
+  assertEquals(said([good], [root, old]), "nothing");
+  assertMatch(said([good], [old]), /is signed by "CN=root" of "tlsCaFile", which has expired on 1970-/);
+  assertEquals(said([root], [root]), "nothing", "what is trusted itself may be a CA's");
+  assertMatch(said([middle], [root]), /is a CA's/);
+});
+
+Deno.test("diagnose names the certificate above, if it is that one", async () => {
+  const sub = await middleCa.intermediate("sub");
+  const chain = [parseCertificate((await sub.issue("role")).cert), parseCertificate(sub.pem)];
+  assertMatch(
+    of(chain),
+    /^certificate "CN=role,O=test" has "CN=sub" above it, which is signed by "CN=middle", which is not in "tlsCaFile"/,
+  );
+  const broken = { ...middle, raw: good.raw };
+  assertMatch(
+    of([...chain, broken]),
+    /has a signature \(of "CN=sub" above it\) that "CN=middle" did not make/,
+  );
+  const loose = { ...root, subject: [["CN", "loose"]], issuer: [["CN", "loose"]] } as const;
+  assertMatch(
+    of([{ ...good, issuer: loose.subject }, loose]),
+    /is signed by "CN=loose", which is not in "tlsCaFile": it is of another CA$/,
+  );
+});
+
+Deno.test("diagnose gives up above ten certificates", async () => {
+  let top = ca;
+  const between: Certificate[] = [];
+  for (let i = 0; i < 11; i++) {
+    top = await top.intermediate(`level ${i}`);
+    between.unshift(parseCertificate(top.pem));
+  }
+  const deep = parseCertificate((await top.issue("role")).cert);
+  assertMatch(of([deep, ...between]), /has more than 10 certificates above it$/);
+  const said = diagnose([deep, ...between.slice(0, 9)], between.slice(9, 10), new Date(), "server");
+  assertEquals(said, undefined);
+});
+
+Deno.test("diagnose says what names a CA may sign for", () => {
+  const name = (text: string) => ({ tag: 0x82, content: new TextEncoder().encode(text) });
+  const bounds = { nameConstraints: { permitted: [name("a.example")], excluded: [] } };
+  const named = saying(below, { names: [name("b.example")] });
+  assertMatch(of([named, saying(middle, bounds)]), /has a name that "CN=middle" above it may not sign for/);
+  const said = diagnose(
+    [saying(good, { names: [name("b.example")] })],
+    [saying(root, bounds)],
+    new Date(),
+    "client",
+  );
+  assertMatch(said ?? "", /has a name that "CN=root" above it may not sign for/);
+});

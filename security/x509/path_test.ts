@@ -8,7 +8,7 @@ import {
   OddCa,
   SERVER_AUTH,
 } from "../../testing/pki/odd_certificates.ts";
-import { findPath, type PathDemands } from "./path.ts";
+import { boundsFault, findPath, issuerFault, leafFault, type PathDemands, rootFault } from "./path.ts";
 import { type Certificate, isSame, parseCertificate } from "./certificate.ts";
 
 const NOW: PathDemands = { now: new Date(), purpose: "server" };
@@ -125,4 +125,120 @@ Deno.test("findPath tries every way up, and ends on certificates that sign each 
   assertEquals(findPath([leaf, twin, middle], [root], NOW)?.some((one) => isSame(one, middle)), true);
   const [a, b] = [{ ...middle, issuer: middle.subject }, { ...middle, issuer: root.subject }];
   assertEquals(findPath([leaf, a, b, a], [parse((await TestCa.make("elsewhere")).pem)], NOW), undefined);
+});
+
+Deno.test("findPath follows at most ten CAs, the trusted one among them", async () => {
+  let ca = rootCa;
+  const between: Certificate[] = [];
+  for (let i = 1; i <= 11; i++) {
+    ca = await ca.intermediate(`level ${i}`);
+    between.unshift(parse(ca.pem));
+  }
+  const deep = parse((await ca.issue("deep")).cert);
+  assertEquals(findPath([deep, ...between], [root]), undefined);
+  assertEquals(findPath([deep, ...between], between.slice(-2, -1))?.length, 11);
+  assertEquals(findPath([deep, ...between], between.slice(-1)), undefined);
+});
+
+Deno.test("leafFault, issuerFault and rootFault say what is wrong, so that somebody can act on it", () => {
+  const now = new Date("2030-01-01T00:00:00Z");
+  const year = (y: number) => new Date(`${y}-01-01T00:00:00Z`);
+  const inForce = { validFrom: year(2029), validTo: year(2031) };
+  const role: Certificate = { ...leaf, ...inForce };
+  const ca: Certificate = { ...middle, ...inForce };
+  const demands: PathDemands = { now, purpose: "client" };
+  const leafFaults:
+    readonly (readonly [certificate: Certificate, isTrusted: boolean, words: string | undefined])[] = [
+      [role, false, undefined],
+      [role, true, undefined],
+      [{ ...role, validFrom: now, validTo: now }, false, undefined],
+      [
+        { ...role, version: 1 },
+        true,
+        "is X.509 v1, which is refused: make a v3 one (openssl x509 -req … -extfile …)",
+      ],
+      [ca, false, "is a CA's (CA:TRUE): a role needs one that a CA signed for it (CA:FALSE)"],
+      [ca, true, undefined],
+      [
+        saying(role, { unknownCritical: ["1.2.3", "1.2.4"] }),
+        false,
+        "has a critical extension that is not understood (1.2.3, 1.2.4)",
+      ],
+      [
+        { ...role, validTo: year(2029) },
+        false,
+        "has expired on 2029-01-01T00:00:00.000Z, and now is 2030-01-01T00:00:00.000Z",
+      ],
+      [
+        { ...role, validFrom: year(2031) },
+        false,
+        "is not valid before 2031-01-01T00:00:00.000Z, and now is 2030-01-01T00:00:00.000Z: compare the clocks",
+      ],
+      [
+        saying(role, { signsHandshakes: false }),
+        true,
+        "may not sign handshakes: its key usage lacks digitalSignature, which a role's certificate needs",
+      ],
+      [saying(ca, { signsHandshakes: false }), true, undefined],
+      [
+        saying(role, { usages: [SERVER_AUTH] }),
+        false,
+        "may not be used as a client's: its extended key usage is a server's only, and roles need serverAuth and clientAuth",
+      ],
+      [
+        saying(role, { usages: [] }),
+        false,
+        "may not be used as a client's: its extended key usage is something else, and roles need serverAuth and clientAuth",
+      ],
+      [saying(role, { usages: [CLIENT_AUTH] }), false, undefined],
+    ];
+  for (const [certificate, isTrusted, words] of leafFaults) {
+    assertEquals(leafFault(certificate, isTrusted, demands), words);
+  }
+  assertEquals(leafFault(saying(role, { usages: [], signsHandshakes: false }), false, { now }), undefined);
+  const caFaults:
+    readonly (readonly [extensions: Partial<Certificate["extensions"]>, words: string | undefined])[] = [
+      [{}, undefined],
+      [{ isCa: false }, "is no CA (CA:FALSE), so that it may not sign for others"],
+      [{ signsCertificates: false }, "may not sign certificates by its key usage"],
+      [{ pathLength: 2 }, undefined],
+      [{ pathLength: 1 }, "may have at most 1 CAs below it (path length)"],
+      [{ pathLength: 0 }, "may have no CA below it (path length)"],
+      [{ unknownCritical: ["1.2.3"] }, "has a critical extension that is not understood (1.2.3)"],
+      [{ usages: [SERVER_AUTH] }, "may not sign for clients by its extended key usage"],
+      [{ usages: [CLIENT_AUTH] }, undefined],
+    ];
+  for (const [extensions, words] of caFaults) {
+    assertEquals(issuerFault(saying(ca, extensions), 2, demands), words);
+    assertEquals(rootFault(saying(ca, extensions), 2, demands), words);
+  }
+  assertEquals(issuerFault(saying(ca, { usages: [] }), 0, { now }), undefined);
+  const v1 = saying({ ...ca, version: 1 }, { isCa: false });
+  assertEquals(issuerFault(v1, 0, demands), "is X.509 v1, which does not say that it may sign for others");
+  assertEquals(rootFault(v1, 0, demands), undefined);
+  for (const fault of [issuerFault, rootFault]) {
+    assertEquals(
+      fault({ ...ca, validTo: year(2029) }, 0, demands),
+      "has expired on 2029-01-01T00:00:00.000Z, and now is 2030-01-01T00:00:00.000Z",
+    );
+  }
+});
+
+Deno.test("boundsFault names who is out of bounds, and whose bounds they are", () => {
+  const name = (text: string) => ({ tag: 0x82, content: new TextEncoder().encode(text) });
+  const bounds = { nameConstraints: { permitted: [name("a.example")], excluded: [] } };
+  const inside = saying(leaf, { names: [name("x.a.example")] });
+  const outside = saying(leaf, { names: [name("x.b.example")] });
+  const bound = saying(middle, bounds);
+  assertEquals(boundsFault([inside, bound, root]), undefined);
+  assertEquals(boundsFault([outside, middle, root]), undefined);
+  assertEquals(boundsFault([saying(outside, bounds)]), undefined, "bounds are for those below");
+  assertEquals(
+    boundsFault([outside, bound, root]),
+    'has a name that "CN=middle" above it may not sign for (name constraints)',
+  );
+  assertEquals(
+    boundsFault([inside, saying(middle, { names: [name("b.example")] }), saying(root, bounds)]),
+    'has "CN=middle" above it, with a name that "CN=root" above it may not sign for (name constraints)',
+  );
 });

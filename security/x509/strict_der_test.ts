@@ -111,3 +111,81 @@ Deno.test("derFault passes nothing that webpki can't read", async () => {
   }
   assertEquals(passed > 2000, true, `seed ${seed}: only ${passed} came through`);
 });
+
+Deno.test("derFault is exact about what an extension of X.509 may hold", async () => {
+  const keys = await makeKeys();
+  const faultOf = async (oid: string, value: Uint8Array): Promise<string | undefined> =>
+    derFault(await ca.sign({ extensions: [derExtension(oid, false, value)] }, keys));
+  const bits = (...content: readonly number[]) => der(Tag.bitString, Uint8Array.from(content));
+  const sequence = (...parts: readonly Uint8Array[]) => der(Tag.sequence, ...parts);
+  const boolean = (...content: readonly number[]) => der(Tag.boolean, Uint8Array.from(content));
+  const integer = (...content: readonly number[]) => der(Tag.integer, Uint8Array.from(content));
+  const name = (tag: number) => sequence(der(tag));
+  const good: readonly (readonly [oid: string, value: Uint8Array])[] = [
+    ["2.5.29.15", bits(0, 0x80)],
+    ["2.5.29.15", bits(7, 0x80)],
+    ["2.5.29.15", bits(7, 0x80, 0x80)],
+    ["2.5.29.19", sequence()],
+    ["2.5.29.19", sequence(boolean(0))],
+    ["2.5.29.19", sequence(boolean(0xff), integer(0x7f))],
+    ["2.5.29.19", sequence(integer(0))],
+    ["2.5.29.37", sequence(derOid("1.2.3"), derOid("1.2.4"))],
+    ...[0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x87, 0x88].map((tag) => ["2.5.29.17", name(tag)] as const),
+    ["2.5.29.30", sequence()],
+    ["2.5.29.31", sequence()],
+    ["2.5.29.14", Uint8Array.of(5, 0)],
+    ["1.2.3", Uint8Array.of(0xff)],
+  ];
+  for (const [oid, value] of good) {
+    assertEquals(await faultOf(oid, value), undefined, `${oid} ${value.toHex()}`);
+  }
+  const wrong: readonly (readonly [oid: string, value: Uint8Array])[] = [
+    ["2.5.29.15", bits(0)],
+    ["2.5.29.15", bits()],
+    ["2.5.29.15", bits(8, 0x80)],
+    ["2.5.29.19", sequence(boolean(1))],
+    ["2.5.29.19", sequence(boolean())],
+    ["2.5.29.19", sequence(boolean(0xff, 0xff))],
+    ["2.5.29.19", sequence(integer(0x80))],
+    ["2.5.29.19", sequence(integer())],
+    ["2.5.29.19", sequence(integer(0, 5))],
+    ["2.5.29.19", sequence(integer(1), integer(1))],
+    ["2.5.29.37", sequence()],
+    ["2.5.29.37", sequence(derOid("1.2.3"), boolean(0))],
+    ["2.5.29.17", sequence()],
+    ["2.5.29.17", name(0x89)],
+    ["2.5.29.17", sequence(der(0x82), der(0x80))],
+  ];
+  for (const [oid, value] of wrong) {
+    assertEquals(await faultOf(oid, value), `extension ${oid} is not as it should be`, value.toHex());
+  }
+  for (const oid of ["2.5.29.30", "2.5.29.31"]) {
+    assertMatch(await faultOf(oid, boolean(0)) ?? "", /expected tag 48/);
+    assertEquals(await faultOf(oid, new Uint8Array([...sequence(), 5, 0])), "something stands behind it");
+  }
+});
+
+Deno.test("derFault is exact about lengths and depths", () => {
+  const nested = (depth: number): Uint8Array => {
+    let element = der(Tag.sequence);
+    for (let i = 0; i < depth; i++) element = der(Tag.sequence, element);
+    return element;
+  };
+  assertEquals(derFault(nested(17)), "it is nested too deeply");
+  assertEquals(derFault(nested(16)), "unexpected end");
+  const said = (hex: string): string => derFault(Uint8Array.fromHex(hex)) ?? "nothing";
+  assertEquals(said("3080"), "a length in it is not as it should be");
+  assertEquals(said("30"), "an element of it is cut off");
+  assertEquals(said(""), "an element of it is cut off");
+  assertEquals(said("300204"), "an element of it is cut off");
+  assertEquals(said("30020401"), "an element of it is cut off");
+  assertEquals(said("3001040100"), "an element of it is cut off");
+  assertEquals(said("30020400" + "00"), "something stands behind it");
+  assertEquals(said("3081"), "a length in it is not as it should be");
+  assertEquals(said("308102" + "0400"), "a length in it is longer than it need be");
+  assertEquals(said("30820080" + "00".repeat(0x80)), "a length in it is longer than it need be");
+  assertEquals(said("3084000000800400"), "a length in it is longer than it need be");
+  const longest = new Uint8Array(4 + 0xfffe);
+  longest.set([Tag.octetString, 0x82, 0xff, 0xfe]);
+  assertMatch(derFault(longest) ?? "", /expected tag 48/);
+});

@@ -6,6 +6,7 @@ import { dialAs, TestListener } from "../../testing/tls_pair.ts";
 import { openssl } from "../../testing/matrix/openssl.ts";
 import { Rules } from "../authorization.ts";
 import { TlsRefusedError } from "../verdict.ts";
+import { der, derBitString, derOid, Tag } from "./der.ts";
 import { isSignedBy } from "./signatures.ts";
 import { fingerprints, twins } from "./twins.ts";
 import { fingerprint256, parseCertificate } from "./certificate.ts";
@@ -68,4 +69,28 @@ Deno.test("a rule by fingerprint can't be left behind with the other signature",
   for (const cert of [leaked.cert, twin]) {
     assertEquals(rules.grant(parseCertificate(certificatePem(cert)))?.access, "observe");
   }
+});
+
+Deno.test("twins of what is no ECDSA certificate, or damaged, are none", () => {
+  const signed = (oid: string, ...numbers: readonly Uint8Array[]): Uint8Array =>
+    der(
+      Tag.sequence,
+      der(Tag.sequence),
+      der(Tag.sequence, derOid(oid)),
+      derBitString(0, der(Tag.sequence, ...numbers)),
+    );
+  const number = (...bytes: readonly number[]) => der(Tag.integer, Uint8Array.from(bytes));
+  const ecdsa = "1.2.840.10045.4.3.2";
+  assertEquals(twins(signed(ecdsa, number(5), number(1))).length, 3);
+  assertEquals(twins(signed("1.2.840.113549.1.1.11", number(5), number(1))), []);
+  assertEquals(twins(signed(ecdsa, number(5))), []);
+  // A number that only the largest curve has.
+  assertEquals(twins(signed(ecdsa, number(5), number(1, ...new Uint8Array(50)))).length, 1);
+  const [small = new Uint8Array()] = twins(signed(ecdsa, number(5), number(1)));
+  const order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632550";
+  assertEquals(small, signed(ecdsa, number(5), number(0, ...Uint8Array.fromHex(order))));
+  assertEquals(
+    twins(small).map((one) => one.toHex()).includes(signed(ecdsa, number(5), number(1)).toHex()),
+    true,
+  );
 });

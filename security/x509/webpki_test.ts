@@ -3,7 +3,7 @@ import { madePairs } from "../../testing/pki/made_certificates.ts";
 import { NULL, OddCa } from "../../testing/pki/odd_certificates.ts";
 import { concat } from "../../testing/raw_tls/raw_tls.ts";
 import { readPems } from "../material/pem.ts";
-import { isReadable } from "./webpki.ts";
+import { canAsk, isReadable } from "./webpki.ts";
 import { parseCertificate } from "./certificate.ts";
 
 const good = await OddCa.make("our-ca");
@@ -23,4 +23,9 @@ Deno.test("isReadable refuses two bytes behind a certificate, X.509 v1 and nonse
     for (let i = 0; i < 2; i++) assertEquals(isReadable({ raw }, { raw: good.cert }), false);
   }
   assertEquals(isReadable({ raw: good.cert }, { raw: good.cert }), true);
+});
+
+Deno.test("canAsk tells whether an answer means anything", () => {
+  assertEquals(canAsk({ raw: good.cert }), true);
+  assertEquals(canAsk({ raw: Uint8Array.of(1, 2, 3) }), false); // the same is said of everything
 });

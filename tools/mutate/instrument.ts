@@ -96,8 +96,13 @@ function between(lines: readonly string[], { start, end }: { start: Position; en
 interface Node {
   readonly type: string;
   readonly name?: string;
+  readonly id?: Node | null;
+  readonly key?: Node;
   readonly callee?: Node;
   readonly property?: Node;
+  readonly expression?: Node;
+  readonly argument?: Node | null;
+  readonly consequent?: readonly Node[];
 }
 
 /** Checks of what must hold anyway: without one, nothing goes wrong but what is wrong already. */
@@ -109,8 +114,35 @@ const CHECKS: ReadonlySet<string> = new Set(["assert", "unreachable"]);
  */
 function whyIgnored(path: object): string | undefined {
   const { node } = path as { node: Node };
-  const called = node.callee?.name ?? node.callee?.property?.name ?? "";
-  if (node.type === "NewExpression" && called.endsWith("Error")) return "text of an error";
-  if (node.type === "CallExpression" && CHECKS.has(called)) return "check of what must hold anyway";
+  if (node.type === "NewExpression" && calledName(node).endsWith("Error")) return "text of an error";
+  if (isCheck(node) || isValidation(node)) return "check of what must hold anyway";
   return undefined;
+}
+
+/** Name of the function, method or class that is called. */
+function calledName({ callee }: Node): string {
+  return callee?.name ?? callee?.property?.name ?? "";
+}
+
+/** `assert(…)`, also as a statement, and `default: return unreachable(…)`. */
+function isCheck(node: Node): boolean {
+  switch (node.type) {
+    case "CallExpression":
+      return CHECKS.has(calledName(node));
+    case "ExpressionStatement":
+      return node.expression !== undefined && isCheck(node.expression);
+    case "ReturnStatement":
+      return node.argument !== undefined && node.argument !== null && isCheck(node.argument);
+    case "SwitchCase":
+      return node.consequent?.length === 1 && node.consequent.every(isCheck);
+    default:
+      return false;
+  }
+}
+
+/** A function or method called `validate…`, whose whole purpose is to check. */
+function isValidation({ type, id, key }: Node): boolean {
+  const isFunction = ["FunctionDeclaration", "ClassMethod", "ClassPrivateMethod"].includes(type);
+  const name = id?.name ?? key?.name ?? key?.id?.name ?? "";
+  return isFunction && name.startsWith("validate");
 }

@@ -44,7 +44,10 @@ async function copyFolder(from: URL, to: URL): Promise<void> {
   }
 }
 
-/** TypeScript files below a folder of `root`, tests and benchmarks apart, sorted by path. */
+/** Files that do not work, but check what does, or measure it. */
+const NO_SOURCE = /(?:^validate|_bench)\.ts$/;
+
+/** TypeScript files below a folder of `root`, sorted by path: what works, and tests. */
 export async function readFolder(root: URL, folder: string): Promise<{ sources: Source[]; tests: string[] }> {
   const sources: Source[] = [];
   const tests: string[] = [];
@@ -56,7 +59,7 @@ export async function readFolder(root: URL, folder: string): Promise<{ sources: 
       sources.push(...below.sources);
       tests.push(...below.tests);
     } else if (name.endsWith("_test.ts")) tests.push(path);
-    else if (name.endsWith(".ts") && !name.endsWith("_bench.ts")) {
+    else if (name.endsWith(".ts") && !NO_SOURCE.test(name)) {
       sources.push({ path, text: await Deno.readTextFile(new URL(path, root)) });
     }
   }
