@@ -204,7 +204,7 @@ Deno.test("diagnose names the certificate above, if it is that one", async () =>
     of([...chain, broken]),
     /has a signature \(of "CN=sub" above it\) that "CN=middle" did not make/,
   );
-  const loose = { ...root, subject: [["CN", "loose"]], issuer: [["CN", "loose"]] } as const;
+  const loose = { ...root, raw: below.raw, subject: [["CN", "loose"]], issuer: [["CN", "loose"]] } as const;
   assertMatch(
     of([{ ...good, issuer: loose.subject }, loose]),
     /is signed by "CN=loose", which is not in "tlsCaFile": it is of another CA$/,
