@@ -24,7 +24,7 @@ import { parseQuestion, type Question, type Subcommand } from "./subcommand.ts";
 import { printable } from "./table.ts";
 
 const DAY_MS = 86_400_000;
-/** A peer that ends the link gets so many tries before it is said to refuse (`comm/retry.ts`). */
+/** Number of tries for a peer that ends the link, before this counts as a refusal (`comm/retry.ts`). */
 const TRIES = 3;
 
 type Line = readonly [what: string, text: string];
@@ -123,7 +123,7 @@ async function whyFailed(
     : `${messageOf(error)}. Look at the own side first: ${own.join("; ")}`;
 }
 
-/** A bare TCP connection: whether there is anybody at all. */
+/** A bare TCP connection, to see whether anything listens. */
 async function reach(address: string, signal: AbortSignal): Promise<void> {
   const { host, port } = addressHostPort(address);
   try {

@@ -30,7 +30,7 @@ export interface Subcommand {
   readonly run: (args: readonly string[]) => Promise<void>;
 }
 
-/** What a command that asks somebody at an address was told. */
+/** Options of a command that sends a request to an address. */
 export interface Question {
   /** Whom to ask. */
   readonly address: Address;

@@ -17,7 +17,7 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return [line(head), widths.map((width) => "─".repeat(width)).join("  "), ...cells.map(line)].join("\n");
 }
 
-/** One line that leaves the terminal as it is: names may come from anybody. */
+/** One line without control characters: names may come from hostile peers. */
 export function printable(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd");

@@ -41,7 +41,10 @@ export interface Comm extends AsyncDisposable {
   readonly tls?: TlsInfo;
   /** Whether this end can't be used any more. */
   readonly closed: boolean;
-  /** Bytes that were written here and that the transport has not taken yet; absent where messages become no bytes. */
+  /**
+   * Bytes that were written here and that the transport has not taken yet; absent where messages become no
+   * bytes.
+   */
   readonly queuedBytes?: number;
   /** Bytes that the transport has taken; absent as {@linkcode Comm.queuedBytes}. */
   readonly sentBytes?: number;
@@ -55,7 +58,8 @@ export interface Comm extends AsyncDisposable {
    * Sends a message. Resolves once its bytes are handed to the transport and there is room for more, which is
    * the back-pressure. Calls may overlap: messages keep the order of the calls.
    *
-   * @throws {CommClosed} If the link ended before. A failed write aborts the comm: nobody knows what was sent.
+   * @throws {CommClosed} If the link ended before. A failed write aborts the comm, because it is unknown how
+   * much was sent.
    */
   write(message: unknown): Promise<void>;
   /** Sends what is waiting, then ends the link. Idempotent. */

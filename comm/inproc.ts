@@ -3,7 +3,7 @@
  *
  * Nothing is serialized, yet the ends stay isolated: containers (arrays, maps, sets) are copied when they are
  * written, so neither end sees what the other does to a message later. Bytes and payloads (`Uint8Array`,
- * `Serialized`, `Pickled`) are handed over by reference and are, as on every link, not to be changed by anybody.
+ * `Serialized`, `Pickled`) are handed over by reference. As on every link, neither side may change them.
  * A message arrives as it would from a socket: a `Float` as a number, a value that can't be sent is refused.
  *
  * @module
@@ -29,7 +29,7 @@ function newAddress(): Address {
 /**
  * Connects to a listener of this program. The listener's end is handed out in the same turn.
  *
- * @throws {CommClosed} If nobody listens there.
+ * @throws {CommClosed} If no listener is there.
  */
 export function connectInproc(address: Address): Comm {
   const onComm = listeners.get(address);
@@ -48,7 +48,7 @@ export function connectInproc(address: Address): Comm {
 /**
  * Listens at `address`, or at a new one if its location is empty.
  *
- * @throws {TypeError} If somebody else listens there.
+ * @throws {TypeError} If another listener is there.
  */
 export function listenInproc(address: Address, onComm: (comm: Comm) => void): Listener {
   const own = address === "inproc://" ? newAddress() : address;
@@ -164,7 +164,10 @@ class InprocComm implements Comm {
     this.#room = undefined;
   }
 
-  /** @param aborted What its writes that wait reject with; after a close they are done, for we have the messages. */
+  /**
+   * @param aborted What its writes that wait reject with; after a close they are done, for we have the
+   * messages.
+   */
   #peerGone(aborted: CommClosed | undefined): void {
     if (this.#peerEnded !== undefined) return;
     this.#peerEnded = this.#closedBy("the peer");
@@ -181,7 +184,10 @@ class InprocComm implements Comm {
   }
 }
 
-/** Copies containers, keeps leaves; refuses what can't be encoded for a socket, and gives what would be decoded there. */
+/**
+ * Copies containers, keeps leaves; refuses what can't be encoded for a socket, and gives what would be
+ * decoded there.
+ */
 function copyMessage(value: unknown, depth: number): unknown {
   switch (typeof value) {
     case "string":

@@ -1,5 +1,5 @@
 /**
- * Listening: who comes becomes a {@linkcode Comm}, once TLS and Dask's handshake are done.
+ * Listening: a connection becomes a {@linkcode Comm} when TLS and Dask's handshake are done.
  *
  * @module
  */
@@ -41,8 +41,8 @@ export interface ListenOptions extends LinkOptions {
 }
 
 /**
- * Listens at `address`; a missing port is 0, which is any. A peer that is refused, silent or no peer at all is
- * logged and forgotten, and does not keep others waiting.
+ * Listens at `address`; a missing port is 0, which is any. A peer that is refused, silent or no peer at all
+ * is logged and forgotten, and does not keep others waiting.
  *
  * @throws {AddressError} If the address can't be read.
  * @throws {SecurityError} If the options forbid such a listener, or have no certificates for it.

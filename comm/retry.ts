@@ -1,6 +1,6 @@
 /**
- * When connecting is tried again. Source: `connect` in `distributed/comm/core.py`, and our rule for links that end
- * between TLS and the first message (`docs/architecture.md`).
+ * When connecting is tried again. Source: `connect` in `distributed/comm/core.py`, and our rule for links
+ * that end between TLS and the first message (`docs/architecture.md`).
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { ClosedBeforeHandshake, HandshakeError, SpeaksTlsError } from "./handsha
 
 /** Base of the back-off, doubled with each try, as in Dask. */
 const BACKOFF_MS = 10;
-/** A peer that ends the link after TLS may restart, or may have refused us: it gets so many tries, … */
+/** Number of tries for a peer that ends the link after TLS. It may be restarting, or it refused us: … */
 const UNPROVEN_TRIES = 3;
 /** … at most so far apart: about two seconds together. */
 const UNPROVEN_PAUSE_MS = 1000;
@@ -37,8 +37,8 @@ export interface RetryOptions {
 export type Attempt<T> = (signal: AbortSignal) => Promise<T>;
 
 /**
- * Tries until it works, the budget is spent, or a failure is final. The first try gets a fifth of the budget, which
- * spreads many peers that start at once; later ones what is left, after a random pause.
+ * Tries until it works, the budget is spent, or a failure is final. The first try gets a fifth of the budget,
+ * which spreads many peers that start at once; later ones what is left, after a random pause.
  *
  * @throws {CommAuthError} If one end refused the other.
  * @throws {CommTimeoutError} If the budget is spent; `cause` is what the last try met.

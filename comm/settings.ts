@@ -11,7 +11,7 @@ import { ConfigError } from "../config/errors.ts";
 export interface DefaultScheme {
   /** The scheme. */
   readonly name: "tcp" | "tls" | "inproc";
-  /** Whether nobody chose it. */
+  /** Whether it is the built-in default. */
   readonly isAssumed: boolean;
 }
 
@@ -28,7 +28,7 @@ export function blockedHandlers(config: Config, key: string): readonly string[] 
   throw new ConfigError(`"${key}" must be a list of names of operations (${config.origin(key)})`);
 }
 
-/** What to say of a listener in plain text that nobody asked for by name. */
+/** Warning about a listener in plain text that was not asked for by name. */
 export function plainTextWarning(address: string): string {
   return `Listening in plain text at ${address}, and nobody is asked who they are: give certificates, or say "tcp" by ` +
     "name if that is meant (protocol, --protocol)";

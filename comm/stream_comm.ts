@@ -1,8 +1,9 @@
 /**
  * Messages over bytes: what `tcp://` and `tls://` links have in common. Source: `distributed/comm/tcp.py`.
  *
- * After a failed read or write the link is dropped, since nobody knows what was sent. A message that was framed
- * well and can't be decoded costs nothing: `read` rejects with the reason, and the next one may be fine.
+ * After a failed read or write the link is dropped, because it is unknown how much was sent. A message that
+ * was framed well and can't be decoded costs nothing: `read` rejects with the reason, and the next one may be
+ * fine.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Settings that nobody knows, or that have no effect: told, or refused where a slip would cost security.
+ * Settings that are unknown or have no effect: a warning, or an error where a typo would weaken security.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export function checkStrictKeys({ source, settings }: ConfigLayer): void {
   for (const [given] of leaves(settings)) checkMisplaced(source, given);
 }
 
-/** Parts of names that ask for TLS, and sections that somebody may have forgotten to indent. */
+/** Parts of names that ask for TLS, and sections that may be indented wrongly. */
 const TLS_PARTS: readonly string[] = ["tls", "ca-file", "require-encryption"];
 const MISPLACED = /^(?:distributed|comm|tls|security)(?:\.|$)/;
 
@@ -110,7 +110,10 @@ export function uselessSettings(layers: readonly ConfigLayer[]): string | undefi
   return texts.length === 0 ? undefined : texts.join(". ");
 }
 
-/** The path of `known` that may have been meant: the parts up to the first that is wrong are as they should be. */
+/**
+ * The path of `known` that may have been meant: the parts up to the first that is wrong are as they should
+ * be.
+ */
 function nearestPath(path: string, known: readonly string[]): string | undefined {
   const parts = path.split(".");
   let prefix = "";

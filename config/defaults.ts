@@ -1,6 +1,6 @@
 /**
- * Dask's settings (`distributed/distributed.yaml`): those that count here with their defaults, and the names of those
- * that do not, so that nobody sets one in vain without being told.
+ * Dask's settings (`distributed/distributed.yaml`): those that count here with their defaults, and the names
+ * of those that do not, so that a setting without effect gets a warning.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import type { ConfigValue } from "./literal.ts";
 import type { ConfigSection } from "./tree.ts";
 
-/** Settings that count, with the values that they have if nobody sets them. */
+/** Settings that have an effect, with their default values. */
 export const DEFAULTS: ConfigSection = {
   distributed: {
     scheduler: {

@@ -16,7 +16,7 @@ export interface Logger {
   debug(text: string): void;
   /** What happens in normal life. */
   info(text: string): void;
-  /** Something that somebody may want to change. */
+  /** Something that an operator may want to change. */
   warning(text: string): void;
   /** Something failed. */
   error(text: string): void;
@@ -34,8 +34,8 @@ const thresholds = new Map<string, number>([
 ]);
 
 /**
- * Sets the lowest level that `name`, and every name below it (`distributed` governs `distributed.worker`), prints.
- * Default: `info` for `distributed`, `warning` for `distributed.client`.
+ * Sets the lowest level that `name`, and every name below it (`distributed` governs `distributed.worker`),
+ * prints. Default: `info` for `distributed`, `warning` for `distributed.client`.
  */
 export function setLogLevel(name: string, level: LogLevel): void {
   thresholds.set(name, LEVELS.indexOf(level));

@@ -1,6 +1,6 @@
 /**
- * Where settings are looked for, as `dask.config` does it: files in known places, variables of the environment. What
- * permissions do not cover is left out and told, never asked for.
+ * Where settings are looked for, as `dask.config` does it: files in known places, variables of the
+ * environment. What permissions do not cover is left out and told, never asked for.
  *
  * @module
  */
@@ -72,10 +72,10 @@ export function places(env: ConfigEnvironment): string[] {
 }
 
 /**
- * Settings in a file, or in all `*.yaml`, `*.yml` and `*.json` files of a folder, sorted by name. A place that is not
- * there has none.
+ * Settings in a file, or in all `*.yaml`, `*.yml` and `*.json` files of a folder, sorted by name. A place
+ * that is not there has none.
  *
- * @param isNamed Whether somebody named it on the command line: then it must be there and be readable.
+ * @param isNamed Whether it was named on the command line: then it must exist and be readable.
  * @throws {ConfigError} If a file is malformed.
  */
 export function readPlace(place: string, isNamed = false): Found {
@@ -156,7 +156,7 @@ function inheritedSettings(text: string): ConfigSection {
   throw new ConfigError(`${INHERITED} does not hold what Dask puts there: JSON in base64`);
 }
 
-/** Whether `path` may be read without anybody being asked. */
+/** Whether `path` may be read without a prompt. */
 export function mayRead(path: string): boolean {
   return granted({ name: "read", path });
 }

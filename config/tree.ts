@@ -20,7 +20,7 @@ export function emptySection(): ConfigSection {
   return Object.create(null) as ConfigSection;
 }
 
-/** The spelling of `key` that `section` has: `-` and `_` are alike, and who was there first counts. */
+/** The spelling of `key` in `section`: `-` and `_` mean the same, and the first spelling counts. */
 export function canonicalName(key: string, section: ConfigSection): string {
   if (Object.hasOwn(section, key)) return key;
   const other = key.includes("_") ? key.replaceAll("_", "-") : key.replaceAll("-", "_");

@@ -1,5 +1,5 @@
 /**
- * Names and numbers that nobody can guess, given from outside: a simulation makes them from its seed.
+ * Unguessable ids and random numbers, given from outside: a simulation makes them from its seed.
  *
  * @module
  */

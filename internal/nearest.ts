@@ -1,5 +1,5 @@
 /**
- * The name that somebody may have meant.
+ * The known name that is closest to an unknown one.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Options objects of the public API: a name that nobody knows is an error, not a wish that goes unheard.
+ * Options of the public API: an unknown name is an error, never ignored.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Owns promises: whoever starts work that nobody awaits puts it here, so that it can be ended and waited for.
+ * Owns promises: work that is not awaited is started here, so that it can be ended and waited for.
  *
  * @module
  */

@@ -35,7 +35,7 @@ export type WorkerStatus =
 /** `[-userPriority, generation, order]`, or longer: smaller runs first. */
 export type Priority = readonly number[];
 
-/** A message as it came from the wire: a map whose values nobody has looked at yet. */
+/** A message as it came from the wire: a map whose values are not checked. */
 export type RawMessage = Readonly<Record<string, unknown>>;
 
 /** A message misses a field, or a field has the wrong type. */

@@ -28,7 +28,7 @@ export const ADMINISTER: Access = { client: "administer" };
 export const WORKERS: Access = { roles: ["worker"] };
 /** The scheduler alone. */
 export const THE_SCHEDULER: Access = { roles: ["scheduler"] };
-/** Everybody who is let in. */
+/** All peers that are let in. */
 export const EVERYBODY: Access = { client: "observe", roles: ["scheduler", "worker"] };
 
 /** Whether the owner of `grant` has `access`. */
@@ -182,7 +182,7 @@ export function plain<const Op extends string>(op: Op): () => Plain<Op> {
   return () => ({ op });
 }
 
-/** A parser of messages that have no fields, or whose fields nobody relies on. */
+/** A parser of messages that have no fields, or whose fields are not used. */
 export function unchecked<Message>(message: RawMessage): Message {
   return message as unknown as Message;
 }

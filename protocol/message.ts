@@ -1,5 +1,5 @@
 /**
- * Messages as frames: the body in MessagePack, and beside it the payloads, which nobody decodes here
+ * Messages as frames: the body in MessagePack, and beside it the payloads, which are not decoded here
  * (`distributed/protocol/core.py`, `dumps` and `loads` with `deserialize=False`).
  *
  * @module

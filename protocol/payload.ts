@@ -10,7 +10,10 @@ import { SerializationError, Serialized } from "./serialized.ts";
 /** Frames above this are cut (`distributed.comm.shard`). */
 export const SHARD_BYTES: number = 64 * 2 ** 20;
 
-/** Cuts `frame` into parts of at most `limit` bytes that hold whole items (`protocol/utils.py`, `frame_split_size`). */
+/**
+ * Cuts `frame` into parts of at most `limit` bytes that hold whole items (`protocol/utils.py`,
+ * `frame_split_size`).
+ */
 export function splitFrame(frame: Uint8Array, limit: number, itemBytes = 1): Uint8Array[] {
   const size = frame.byteLength;
   if (size <= limit) return [frame];
@@ -101,8 +104,8 @@ function unfit(field: string): SerializationError {
 }
 
 /**
- * A payload as it was before {@linkcode splitPayload}, if that needs no copy: its shards were read side by side. Else
- * the payload itself.
+ * A payload as it was before {@linkcode splitPayload}, if that needs no copy: its shards were read side by
+ * side. Else the payload itself.
  */
 export function rejoined(payload: Serialized): Serialized {
   const { header, frames } = payload;
@@ -115,7 +118,7 @@ export function rejoined(payload: Serialized): Serialized {
     const joined = joinFrames(payload);
     return new Serialized({ ...rest, "num-sub-frames": joined.length }, joined);
   } catch (error) {
-    if (error instanceof SerializationError) return payload; // whoever reads it will say so
+    if (error instanceof SerializationError) return payload; // reading it reports that
     throw error;
   }
 }
@@ -141,7 +144,9 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
-/** The bytes with a buffer of their own: what a value's `buffer` shows is the value alone. Copies if need be. */
+/**
+ * The bytes with a buffer of their own: what a value's `buffer` shows is the value alone. Copies if need be.
+ */
 export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer } = bytes;
   return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength

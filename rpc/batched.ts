@@ -18,7 +18,9 @@ import { messageOf } from "../internal/errors.ts";
 
 const logger = getLogger("distributed.comm");
 
-/** A peer that lets so many messages, or so many bytes, pile up does not read at all. */
+/**
+ * Number of waiting messages, and of waiting bytes, from which on a peer counts as one that does not read.
+ */
 const QUEUED_MAX = 1 << 24;
 const QUEUED_BYTES_MAX = 2 ** 30;
 /** Messages that wait as they are while a batch is written; as many make a batch that waits as bytes. */

@@ -18,7 +18,7 @@ const GOODBYE_MS = 2000;
  * Runs `say`, whose signal is aborted when it has taken too long. Never rejects: that a goodbye failed is
  * told in the log only, as the peer notices the end of the link anyway.
  *
- * @param whom Who is told, for the log.
+ * @param whom Name of the peer, for the log.
  */
 export async function sayGoodbye(
   whom: string,

@@ -1,5 +1,5 @@
 /**
- * What a role's open links are, for people who want to know whom it talks to, and how.
+ * Facts about a role's open links, for people: the peers, and how each link is secured.
  *
  * @module
  */

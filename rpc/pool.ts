@@ -264,7 +264,7 @@ class Link {
 
   #read(): Promise<unknown> {
     const next = this.comm.read();
-    // Whatever happens to an idle link, be it a message that nobody asked for, ends it.
+    // Anything that happens on an idle link ends it, also a message without a request.
     const settled = () => {
       if (this.isIdle && this.next === next) this.#onGone(this);
     };

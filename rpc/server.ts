@@ -46,8 +46,8 @@ export interface ServerOptions {
   /** Who may use which operation. Default: everybody. */
   readonly access?: AccessGuard | undefined;
   /**
-   * Number of comms at once, from all hosts and from one: more are dropped. Number of large answers on their way
-   * to one peer, and milliseconds that a peer may take nothing.
+   * Number of comms at once, from all hosts and from one: more are dropped. Number of large answers on their
+   * way to one peer, and milliseconds that a peer may take nothing.
    */
   readonly limits?:
     | Pick<LinkLimits, "links" | "linksPerHost" | "answersPerPeer" | "stallTimeout">
@@ -106,7 +106,10 @@ export class Server implements AsyncDisposable {
     return this.#comms;
   }
 
-  /** Listens, and serves who comes. The listener is closed with the server, or before by the caller. */
+  /**
+   * Listens, and serves the comms that come. The listener is closed with the server, or earlier by the
+   * caller.
+   */
   async listen(address: string, options: Omit<ListenOptions, "onComm"> = {}): Promise<Listener> {
     this.#tasks.signal.throwIfAborted();
     const onComm = (comm: Comm) => this.serve(comm);
@@ -240,8 +243,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * A peer that registers gets no reply: it waits for the first message of its stream. So a failure is told in
-   * the form of that message. Returns nothing for any other request.
+   * A peer that registers gets no reply: it waits for the first message of its stream. So a failure is told
+   * in the form of that message. Returns nothing for any other request.
    */
   async #registrationFailed(
     served: Served,
@@ -254,8 +257,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Writes the refusal in the form that the peer waits for, then closes the link. Returns nothing if there is no
-   * such form, so that the peer is to get an error reply.
+   * Writes the refusal in the form that the peer waits for, then closes the link. Returns nothing if there is
+   * no such form, so that the peer is to get an error reply.
    */
   async #hangUp(served: Served, comm: Comm, text: string): Promise<typeof DONT_REPLY | undefined> {
     if (served?.operation.refusal === undefined) return undefined;

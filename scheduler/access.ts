@@ -19,8 +19,8 @@ import { mayUse } from "../messages/operations.ts";
 const peers = PeerLog.warnings(getLogger("distributed.scheduler"));
 
 /**
- * Why a worker at `address` can't be a member: it would have to be dialled in plain text, which is forbidden, or nobody
- * could dial it, or somebody else is there.
+ * Why a worker at `address` can't be a member: it would have to be dialled in plain text, which is forbidden,
+ * or can't be dialled, or is another role's.
  *
  * @param comm Where it registers.
  * @param own The scheduler's address.
@@ -49,8 +49,8 @@ export function contactRefusal(
 }
 
 /**
- * Checks that who asks about a worker is that worker, if it is a worker by `authorization`: it shows a certificate of the
- * same name as the one that registered. Workers that share a certificate can't be told from each other.
+ * Checks that a worker by `authorization` that asks about a worker is that worker: it shows a certificate of
+ * the same name as the one that registered. Workers that share a certificate can't be told from each other.
  *
  * @param address Of the worker that is spoken of.
  * @param registered Where that worker registered; nothing if it is not known.
@@ -65,7 +65,8 @@ export function checkSpeaksFor(
 ): void {
   const [asks, is] = [comm.tls?.peer, registered?.tls?.peer];
   if (asks?.grant?.role !== "worker" || is === undefined) return;
-  // By name alone: a worker may be renewed under a new CA, and its first link shows the certificate of its beginning.
+  // By name alone: a worker may be renewed under a new CA, and its first link shows the certificate of its
+  // beginning.
   if (asks.name === is.name || (asks.subject !== "" && asks.subject === is.subject)) return;
   count();
   const reason =
@@ -75,8 +76,8 @@ export function checkSpeaksFor(
 }
 
 /**
- * The messages of a client that it may send; all without `authorization`. A task that it may not run is cancelled,
- * with the reason.
+ * The messages of a client that it may send; all without `authorization`. A task that it may not run is
+ * cancelled, with the reason.
  *
  * @param count Called for each that it may not.
  */

@@ -28,7 +28,7 @@ const KEYS_LOGGED = 10;
 export interface GatherHost {
   /** Reaches workers. */
   readonly pool: Pick<ConnectionPool, "call">;
-  /** Who holds which key now; nobody holds one that is unknown. */
+  /** Addresses of the workers that hold each key now; none for an unknown key. */
   holders(keys: readonly Key[]): ReadonlyMap<Key, readonly Address[]>;
   /** A worker was asked for keys that it should have, and has not. */
   onLacking(worker: Address, keys: readonly Key[]): void;
@@ -41,7 +41,7 @@ export class Gatherer {
   /** Workers that could not be reached: said once. */
   readonly #unreachable = new Set<Address>();
 
-  /** Asks nobody yet. */
+  /** Makes one that has asked nothing. */
   constructor(host: GatherHost, platform: Pick<Platform, "clock" | "ids"> = systemPlatform) {
     this.#host = host;
     this.#platform = platform;
@@ -53,8 +53,8 @@ export class Gatherer {
   }
 
   /**
-   * Collects `keys` from their holders, other holders if one can't be reached. Busy ones are asked until they answer,
-   * or until `signal` is aborted.
+   * Collects `keys` from their holders, other holders if one can't be reached. Busy ones are asked until they
+   * answer, or until `signal` is aborted.
    */
   async gather(keys: readonly Key[], signal: AbortSignal): Promise<GatherReply> {
     let wasReached = true;

@@ -46,7 +46,7 @@ export interface OperationHost {
   removeWorker(removal: Omit<RemoveWorker, "op">): void;
   /** Empties workers and removes them. Returns how those were that could be emptied. */
   retire(options: RetireOptions, signal: AbortSignal): Promise<Record<Address, WorkerFacts>>;
-  /** Waits until so many workers run, for so many seconds. Returns their addresses, or null if the time is up. */
+  /** Waits until enough workers run. Returns their addresses, or null when the time is up. */
   waitForWorkers(request: WorkersWanted, signal: AbortSignal): Promise<readonly Address[] | null>;
   /** Itself and at most `nWorkers` workers; -1 for all. */
   identity(nWorkers: number): SchedulerIdentity;

@@ -83,7 +83,7 @@ export interface SchedulerOptions {
 export interface SchedulerSettings {
   /** Scheme of the address. */
   readonly protocol: "tcp" | "tls" | "inproc";
-  /** Whether the scheme is what nobody named. */
+  /** Whether the scheme is a default that was not named anywhere. */
   readonly isProtocolAssumed: boolean;
   /** Operations that are refused. */
   readonly blockedHandlers: readonly string[];

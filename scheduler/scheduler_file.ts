@@ -1,5 +1,6 @@
 /**
- * The file in which a scheduler says where it is (`Scheduler.start`, `--scheduler-file`): its identity as JSON.
+ * The file in which a scheduler says where it is (`Scheduler.start`, `--scheduler-file`): its identity as
+ * JSON.
  *
  * @module
  */
@@ -10,7 +11,7 @@ import type { SchedulerIdentity } from "../messages/facts.ts";
 
 const logger = getLogger("distributed.scheduler");
 
-/** A file that was written. Disposing it removes it, unless somebody else's scheduler has taken its place. */
+/** A file that was written. Disposing of it removes it, unless another scheduler has replaced it. */
 export class SchedulerFile implements Disposable {
   readonly #path: string;
   readonly #id: string;
@@ -30,7 +31,7 @@ export class SchedulerFile implements Disposable {
     throw new Deno.errors.NotCapable(`Cannot write scheduler file "${path}": add --allow-write=${path}`);
   }
 
-  /** Writes it, for nobody but this account to read. */
+  /** Writes it, readable by this user account alone. */
   static async write(path: string, identity: SchedulerIdentity): Promise<SchedulerFile> {
     SchedulerFile.check(path);
     const bytes = new TextEncoder().encode(`${JSON.stringify(identity, undefined, 2)}\n`);

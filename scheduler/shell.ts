@@ -134,7 +134,7 @@ export class SchedulerShell {
     this.id = `Scheduler-${platform.ids.uuid()}`;
     this.#started = clock.time();
     this.finished = this.#finish.promise;
-    this.finished.catch(() => {}); // whoever waits for it sees it
+    this.finished.catch(() => {}); // callers that wait for it see it
     this.#state = makeState({ ...settings.state, encodeError });
     this.#recorder = parts.onRecord === undefined ? undefined : new Recorder(settings.state, parts.onRecord);
     this.#links = links;

@@ -1,6 +1,6 @@
 /**
- * Certificates that are not to be trusted any more: revocation lists (RFC 5280, 5) and a list of our own. Deno's TLS
- * layer takes revocation lists and ignores them, so that they are enforced here.
+ * Certificates that are not to be trusted any more: revocation lists (RFC 5280, 5) and a list of our own.
+ * Deno's TLS layer takes revocation lists and ignores them, so that they are enforced here.
  *
  * @module
  */
@@ -100,7 +100,10 @@ function parseList(raw: Uint8Array): RevocationList {
   return { issuer, thisUpdate, nextUpdate, serials, raw };
 }
 
-/** A critical extension that we don't know may say that the list is about something else: a part, a difference. */
+/**
+ * A critical extension that we don't know may say that the list is about something else: a part, a
+ * difference.
+ */
 function refuseUnknown(extensions: DerReader): void {
   for (const { oid, critical } of extensionList(extensions)) {
     if (critical && !HARMLESS.has(oid)) {
@@ -132,8 +135,9 @@ export async function readLists(value: string): Promise<RevocationList[]> {
 /**
  * Checks who signed `lists`, and when.
  *
- * @param issuers Certificates that may have signed: the trusted CAs and what stands behind the own certificate.
- * @param isHeld Whether a list is one that is in use already: then it may have expired, which lets nobody new in.
+ * @param issuers Certificates that may have signed: the trusted CAs and what stands behind the own
+ * certificate.
+ * @param isHeld Whether a list is in use already: then it may have expired, which refuses new peers.
  * @throws {SecurityError} If one is not signed by any of them, or is not valid at `now`.
  */
 export function checkLists(
@@ -234,7 +238,8 @@ export class Revocation {
   }
 
   /**
-   * The first certificate of a path that is revoked, and why, to be put behind "its certificate"; nothing if none is.
+   * The first certificate of a path that is revoked, and why, to be put behind "its certificate"; nothing if
+   * none is.
    *
    * @param path Each with its issuer behind it.
    */
@@ -253,7 +258,7 @@ export class Revocation {
     return undefined;
   }
 
-  /** Why nobody new is let in by a path: a list that counts for it is out of date. */
+  /** Why a path lets no new peer in: a list that counts for it is out of date. */
   staleness(path: readonly Certificate[], now: Date): string | undefined {
     for (const [at, { issuer }] of path.entries()) {
       const own = this.#listsOf(path, at);

@@ -1,5 +1,5 @@
 /**
- * What a role shows and whom it trusts, as Dask's `Security` says it (`distributed/security.py`).
+ * What a role shows and what it trusts, as in Dask's `Security` (`distributed/security.py`).
  *
  * @module
  */

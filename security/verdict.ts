@@ -1,5 +1,5 @@
 /**
- * Codes and texts of the TLS layer, in words that somebody can act on.
+ * Codes and texts of the TLS layer, in words with what to do.
  *
  * Which end an error comes from is what matters: "we refused the peer's certificate" and "the peer refused
  * ours" have different remedies. An alert that we received is the peer's verdict; everything else is ours.

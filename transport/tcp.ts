@@ -12,8 +12,8 @@ const READ_BYTES_MIN = 16 * 1024;
 const READ_BYTES_MAX = 256 * 1024;
 
 /**
- * How long a peer has to end its side after we ended ours. Closing the socket while it still holds unread bytes would
- * reset the link, and the peer could lose what we sent last.
+ * How long a peer has to end its side after we ended ours. Closing the socket while it still holds unread
+ * bytes would reset the link, and the peer could lose what we sent last.
  */
 const LINGER_MS = 1000;
 
@@ -86,8 +86,8 @@ export function listenTcp(options: TcpListenOptions): TcpListener {
 }
 
 /**
- * Accepts until aborted. A failure, such as too many open files, is waited out: a listener that gives up would take
- * the role's future with it. Exported for its tests.
+ * Accepts until aborted. A failure, such as too many open files, is waited out: a listener that gives up
+ * would take the role's future with it. Exported for its tests.
  */
 export function acceptAll<T>(
   accept: () => Promise<T>,
@@ -221,7 +221,7 @@ class TcpStream implements ByteStream {
       await this.#conn.closeWrite();
       await this.#linger();
     } catch {
-      // The peer was faster; there is nobody to tell.
+      // The peer closed first; there is no one to tell.
     }
     this.#drop();
   }

@@ -32,17 +32,18 @@ export interface ServedWorker {
   readonly schedulerAddress: Address;
   /** Open links. */
   links(): LinkFacts[];
-  /** Certificates around it, and whom it refused; nothing without TLS. */
+  /** Its certificate, its peers' certificates and its refusals; `undefined` without TLS. */
   security(): SecurityFacts | undefined;
   /** Ends it once the answer is on its way. */
   closeSoon(): void;
 }
 
 /**
- * Handlers by operation. `worker` gives nothing while it starts; `takeData` keeps values, and returns the bytes of those
- * that it took. `transfersMax` peers are sent data at once (`distributed.worker.connections.incoming`), twice as many on
- * the same host. A transfer that takes longer than by `clock` it should stops counting, so that peers which fell silent
- * can't keep others from their data.
+ * Handlers by operation. `worker` gives nothing while it starts; `takeData` keeps values, and returns the
+ * bytes of those that it took. `transfersMax` peers are sent data at once
+ * (`distributed.worker.connections.incoming`), twice as many on the same host. A transfer that takes longer
+ * than by `clock` it should stops counting, so that peers which fell silent can't keep others from their
+ * data.
  */
 export function workerOperations(
   store: DataStore,
@@ -65,7 +66,7 @@ export function workerOperations(
     keys: () => [...store.keys()],
     get_data: (request, comm) => data.serve(request, comm),
     update_data: (request) => {
-      started(); // before that, nobody would keep them
+      started(); // before that, nothing would keep them
       const values = new Map(Object.entries(request.data)) as Map<Key, Serialized>;
       return { nbytes: takeData(values), status: "OK" };
     },
@@ -89,7 +90,7 @@ function identityOf(worker: ServedWorker): WorkerSelf {
   };
 }
 
-/** Sends results, to so many peers at a time. */
+/** Sends results, to a limited number of peers at a time. */
 class DataServer {
   #store: DataStore;
   #transfersMax: number;

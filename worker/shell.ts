@@ -110,7 +110,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
     const { platform, links, comm, executor } = made;
     const { makeState = (given) => new WorkerState(given) } = parts;
     this.finished = this.#finish.promise;
-    this.finished.catch(() => {}); // whoever waits for it sees it
+    this.finished.catch(() => {}); // callers that wait for it see it
     this.#platform = platform;
     this.#stream = new SchedulerStream(comm, platform.clock);
     this.#listener = made.listener;
@@ -231,7 +231,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
     await Promise.all(workers.map((worker) => worker.close()));
   }
 
-  /** Certificates around it, and whom it refused; nothing without TLS. */
+  /** Its certificate, its peers' certificates and its refusals; `undefined` without TLS. */
   security(): SecurityFacts | undefined {
     return this.#credentials.facts();
   }

@@ -1,5 +1,5 @@
 /**
- * Patience with results that nobody gives, although the scheduler says who holds them.
+ * How long to keep asking for results that no holder gives, although the scheduler names holders.
  *
  * @module
  */

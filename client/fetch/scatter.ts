@@ -46,7 +46,7 @@ export interface ScatterOptions extends WaitOptions {
 export interface ScatterHost {
   /** Name that the scheduler knows the client by. */
   readonly id: ClientId;
-  /** Scheduler that is told who was given what. */
+  /** Scheduler that is told which worker was given which value. */
   readonly schedulerAddress: Address;
   /** Time, and where random keys come from. */
   readonly platform: Pick<Platform, "clock" | "ids">;

@@ -1,6 +1,6 @@
 /**
  * What a peer may cost: bounds on links, handshakes, messages and what waits for it.
- * `distributed.comm.limits` has them for whoever starts roles from a command line, with their defaults
+ * `distributed.comm.limits` has them for roles that are started from a command line, with their defaults
  * (`config/defaults.ts`).
  *
  * @module

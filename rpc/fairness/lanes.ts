@@ -1,6 +1,6 @@
 /**
- * Turns for requests whose answers may be large: so many at a time per peer, from the request to the moment when the answer
- * was taken. A peer that asks on many links, and reads none of the answers, waits for itself.
+ * Turns for requests whose answers may be large: a limited number at a time per peer, from the request until
+ * the answer was taken. A peer that asks on many links, and reads none of the answers, waits for itself.
  *
  * @module
  */
@@ -21,8 +21,8 @@ export class Lanes {
   }
 
   /**
-   * Resolves when it is the turn of a request of `peer`; disposing of the result ends it. Nothing if `signal` is aborted
-   * before.
+   * Resolves when it is the turn of a request of `peer`; disposing of the result ends it. Nothing if `signal`
+   * is aborted before.
    */
   async enter(peer: string, signal?: AbortSignal): Promise<Disposable | undefined> {
     const free = this.tryEnter(peer);

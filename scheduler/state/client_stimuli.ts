@@ -1,5 +1,6 @@
 /**
- * What clients say, apart from graphs (`distributed/scheduler.py`, `client_desires_keys`, `stimulus_cancel`, …).
+ * What clients say, apart from graphs (`distributed/scheduler.py`, `client_desires_keys`, `stimulus_cancel`,
+ * …).
  *
  * @module
  */
@@ -36,7 +37,10 @@ export function removeClient(m: SchedulerMachine, id: ClientId): Afterwards {
   return () => m.extensions.clientLeft(m, cs);
 }
 
-/** A client wants keys that others submitted. Dask leaves it waiting for one that nobody knows; we tell it. */
+/**
+ * A client wants keys that other clients submitted. Dask leaves it waiting for an unknown key; here it is
+ * told.
+ */
 export function desireKeys(m: SchedulerMachine, cs: ClientState, keys: readonly Key[]): void {
   for (const key of keys) {
     const ts = m.tasks.get(key);
@@ -75,8 +79,8 @@ export function reportKey(m: SchedulerMachine, cs: ClientState, key: Key): void 
 }
 
 /**
- * A client gives keys up, and with them what depends on them. Without `force` that ends where another client wants
- * something. Those who wanted a cancelled key are told.
+ * A client gives keys up, and with them what depends on them. Without `force` that ends where another client
+ * wants something. Those who wanted a cancelled key are told.
  */
 export function cancelKeys(m: SchedulerMachine, cs: ClientState, message: CancelKeys): Afterwards {
   const cancelled = new Set<TaskState>();
@@ -112,7 +116,7 @@ export function cancelKeys(m: SchedulerMachine, cs: ClientState, message: Cancel
   };
 }
 
-/** Nobody else wants it; a task in between, that nobody wants, counts. */
+/** Whether no other client wants it. A task in between, which no client wants, counts as well. */
 function isWantedOnlyBy(ts: TaskState, cs: ClientState): boolean {
   return ts.whoWants.size === 0 || (ts.whoWants.size === 1 && ts.whoWants.has(cs));
 }

@@ -1,6 +1,6 @@
 /**
- * Values that clients put on workers (`distributed/scheduler.py`, `update_data`). They are tasks in memory that no
- * function makes: when the last copy is gone they are forgotten, and what depends on them with them.
+ * Values that clients put on workers (`distributed/scheduler.py`, `update_data`). They are tasks in memory
+ * that no function makes: when the last copy is gone they are forgotten, and what depends on them with them.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { WorkerState } from "./worker_state.ts";
 
 const NO_ANNOTATIONS: Readonly<Record<string, never>> = Object.freeze({});
 
-/** Takes note of values that workers were given. The client wants them; one that nobody holds is cancelled. */
+/** Notes values that workers were given. The client wants them; a value without a holder is cancelled. */
 export function updateData(m: SchedulerMachine, cs: ClientState, { who_has, nbytes }: UpdateData): void {
   for (const name in who_has) {
     const key = name as Key;
@@ -47,7 +47,7 @@ function knownWorkers(m: SchedulerMachine, addresses: readonly Address[]): Worke
   return known;
 }
 
-/** A task in memory that nobody holds yet. */
+/** A task in memory, without a holder yet. */
 function newData(m: SchedulerMachine, key: Key): TaskState {
   const ts = m.addTask(key, null, m.groups.ofName(key), [0, m.generation, 0], NO_ANNOTATIONS);
   ts.setState(State.MEMORY);

@@ -1,6 +1,6 @@
 /**
- * What a scheduler's shell has to do after a stimulus: messages to send, requests to answer, events to log, and when to
- * come back.
+ * What a scheduler's shell has to do after a stimulus: messages to send, requests to answer, events to log,
+ * and when to come back.
  *
  * @module
  */
@@ -44,7 +44,10 @@ export interface Retried {
   readonly keys: readonly Key[];
 }
 
-/** Workers that were retired. A worker whose results no other worker can hold keeps running, and is not among them. */
+/**
+ * Workers that were retired. A worker whose results no other worker can hold keeps running, and is not among
+ * them.
+ */
 export interface Retired {
   /** What was asked. */
   readonly op: "retire";
@@ -72,7 +75,7 @@ export type Answer =
 /** Answers by what was asked. */
 export type AnswerTo<Op extends Answer["op"]> = Extract<Answer, { readonly op: Op }>;
 
-/** What happened, for the log and for whoever watches. */
+/** What happened, for the log and other watchers. */
 export type SchedulerEvent =
   | { readonly event: "client-added"; readonly client: ClientId }
   | { readonly event: "client-removed"; readonly client: ClientId }
@@ -84,9 +87,9 @@ export type SchedulerEvent =
     readonly stimulusId: string;
     readonly loss: WorkerLoss;
   }
-  /** It said nothing for so many seconds, and is removed for it. */
+  /** It said nothing for `seconds`, and is removed for that. */
   | { readonly event: "worker-silent"; readonly worker: Address; readonly seconds: number }
-  /** It was asked for so many results that it should hold, and does not. */
+  /** It was asked for `count` results that it should hold, and does not hold. */
   | { readonly event: "worker-lacking"; readonly worker: Address; readonly count: number }
   | {
     readonly event: "retire-begun";
@@ -109,7 +112,7 @@ export type SchedulerEvent =
     readonly close: boolean;
     readonly stimulusId: string;
   }
-  /** No task waited or ran for so many seconds, which ends the scheduler. */
+  /** No task waited or ran for `seconds`, which ends the scheduler. */
   | { readonly event: "idle"; readonly seconds: number };
 
 /** All that is to be done after a call of `handle`, in the order of the fields. */

@@ -1,8 +1,8 @@
 /**
  * Taking a client's graph in (`distributed/scheduler.py`, `update_graph`).
  *
- * A message holds what the program submitted in one turn, so a task that can't run must not take the others down, as
- * it does in Dask: only it and what depends on it are refused.
+ * A message holds what the program submitted in one turn, so a task that can't run must not take the others
+ * down, as it does in Dask: only it and what depends on it are refused.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export function wantTask(cs: ClientState, ts: TaskState): void {
   cs.wantsWhat.add(ts);
 }
 
-/** Makes the tasks of a graph, released and wanted by nobody yet. */
+/** Makes the tasks of a graph, released and not wanted by any client yet. */
 export function addTasks(m: SchedulerMachine, cs: ClientState, message: UpdateGraph): GraphTasks {
   m.extensions.graphArrived(m, cs, message);
   const known: TaskState[] = [];

@@ -26,20 +26,23 @@ export interface SchedulerStateOptions {
   /** Whether every task that changed is checked after each stimulus. Default false. */
   readonly validate?: boolean;
   /**
-   * Root-ish tasks that a worker gets per thread, the others stay queued (`worker-saturation`). `Infinity` turns
-   * queuing off. Default 1.1.
+   * Root-ish tasks that a worker gets per thread, the others stay queued (`worker-saturation`). `Infinity`
+   * turns queuing off. Default 1.1.
    */
   readonly workerSaturation?: number;
   /**
-   * Seconds of work that a worker may hold beyond `workerSaturation` if its tasks are known to be short. 0 turns
-   * it off. Default 0.1. See `placement.ts`, `isWorkerFull`.
+   * Seconds of work that a worker may hold beyond `workerSaturation` if its tasks are known to be short. 0
+   * turns it off. Default 0.1. See `placement.ts`, `isWorkerFull`.
    */
   readonly workerQueueTime?: number;
   /** Seconds that a task takes while no one has run, by the function part of its key. */
   readonly defaultTaskDurations?: Readonly<Record<string, number>>;
   /** Workers that may die while running a task before it is given up (`allowed-failures`). Default 3. */
   readonly allowedFailures?: number;
-  /** Fails the machine after so many transitions, for tests that look for endless loops. Default 0: never. */
+  /**
+   * Number of transitions after which the machine fails, for tests that look for endless loops. Default 0:
+   * never.
+   */
   readonly transitionCounterMax?: number;
   /** Transitions that are remembered for stories. Default 16384. */
   readonly transitionLogLength?: number;
@@ -47,7 +50,10 @@ export interface SchedulerStateOptions {
   readonly bandwidth?: number;
   /** Seconds that a worker may say nothing before it is removed (`worker-ttl`). Default: any number. */
   readonly workerTtl?: number;
-  /** Seconds without a task that waits or runs, after which the scheduler is to end (`idle-timeout`). Default: never. */
+  /**
+   * Seconds without a task that waits or runs, after which the scheduler is to end (`idle-timeout`). Default:
+   * never.
+   */
   readonly idleTimeout?: number;
   /** Encodes an error that the scheduler gives to a task. Default: its message. */
   readonly encodeError?: (error: Error) => ErrorPayload;
@@ -197,7 +203,8 @@ export class SchedulerMachine {
   }
 
   /**
-   * The type of a result, as one copy for all results of the type: what comes is a part of a message with many results.
+   * The type of a result, as one copy for all results of the type: what comes is a part of a message with
+   * many results.
    *
    * @param type Unchecked.
    */

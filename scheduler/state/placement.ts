@@ -11,7 +11,7 @@ import { ROOTISH_DEPENDENCIES } from "./task_group.ts";
 import { State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** With so many workers, one is picked by turns and not by its load. */
+/** Number of workers from which on one is picked in turn, and not by its load. */
 const MANY_WORKERS = 20;
 
 /** Short tasks that a worker holds per thread at most, however short they are. */
@@ -49,11 +49,12 @@ export function totalOccupancy(m: SchedulerMachine, pool: Pool): number {
 }
 
 /**
- * Whether a worker takes no further root-ish task. Dask's rule is `ceil(saturation × nthreads)` tasks. Between the end
- * of a short task and the arrival of the next lies a round trip, so by that rule threads that run tasks of 100 µs
- * mostly wait. So a worker may hold more, as long as all of it is known to be done within `workerQueueTime`: too
- * soon for the reasons to hold tasks back (memory, workers that join, tasks downstream that should go first). A task
- * of unknown or long duration fills one thread; so the first ones go out by Dask's rule, and teach the duration.
+ * Whether a worker takes no further root-ish task. Dask's rule is `ceil(saturation × nthreads)` tasks.
+ * Between the end of a short task and the arrival of the next lies a round trip, so by that rule threads that
+ * run tasks of 100 µs mostly wait. So a worker may hold more, as long as all of it is known to be done within
+ * `workerQueueTime`: too soon for the reasons to hold tasks back (memory, workers that join, tasks downstream
+ * that should go first). A task of unknown or long duration fills one thread; so the first ones go out by
+ * Dask's rule, and teach the duration.
  */
 export function isWorkerFull(m: SchedulerMachine, ws: WorkerState): boolean {
   if (m.workerSaturation === Infinity) return false;
@@ -167,7 +168,10 @@ export function validWorkers(m: SchedulerMachine, ts: TaskState): Set<WorkerStat
 /** Lists of restrictions, which all tasks of a graph share, that are longer than the cluster is large. */
 const longLists = new WeakMap<readonly string[], ReadonlySet<string>>();
 
-/** The names of a list that may name a worker: with each task as many are looked at as there are workers, not names. */
+/**
+ * The names of a list that may name a worker: with each task as many are looked at as there are workers, not
+ * names.
+ */
 function namesThatCount(m: SchedulerMachine, names: readonly string[]): Iterable<string> {
   if (names.length <= m.workersByName.size) return names;
   let wanted = longLists.get(names);

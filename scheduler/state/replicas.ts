@@ -1,6 +1,6 @@
 /**
- * Who holds and who needs which result, and who is busy with what: the accounting between tasks and workers
- * (`distributed/scheduler.py`, `WorkerState.add_to_processing` and its neighbours).
+ * Which worker holds and needs which result, and is busy with which task: the accounting between tasks and
+ * workers (`distributed/scheduler.py`, `WorkerState.add_to_processing` and its neighbours).
  *
  * @module
  */
@@ -102,7 +102,9 @@ function discountTask(ts: TaskState, ws: WorkerState): void {
   if (--prefix.processing === 0) ws.pool.activePrefixes.delete(prefix);
 }
 
-/** Sizes may have changed since they were added: never below zero, and nothing is left when nothing is needed. */
+/**
+ * Sizes may have changed since they were added: never below zero, and nothing is left when nothing is needed.
+ */
 function subtractNetwork(ws: WorkerState, nbytes: number): void {
   const amount = ws.needsWhat.size === 0 ? ws.networkBytes : Math.min(nbytes, ws.networkBytes);
   ws.networkBytes -= amount;

@@ -1,6 +1,6 @@
 /**
- * The scheduler as a pure state machine: stimuli in, effects out. It mirrors `SchedulerState` and the stimuli of
- * `distributed/scheduler.py`; it knows neither sockets nor clocks.
+ * The scheduler as a pure state machine: stimuli in, effects out. It mirrors `SchedulerState` and the stimuli
+ * of `distributed/scheduler.py`; it knows neither sockets nor clocks.
  *
  * @module
  */
@@ -33,12 +33,12 @@ import { answerWaits, waitDeadline } from "./waits.ts";
 import { handleWorker } from "./worker_stimuli.ts";
 import { factsOf, type WorkerFacts } from "./worker_state.ts";
 
-/** The machine behind a {@linkcode SchedulerState}: for tests and checks, which look at what nobody else may see. */
+/** The machine behind a {@linkcode SchedulerState}: for tests and checks, which look inside. */
 export let machineOf: (state: SchedulerState) => SchedulerMachine;
 
 /**
- * All that a scheduler decides. {@linkcode SchedulerState.handle} is the only way to change it. An error that it throws
- * is a bug, and leaves the machine unusable.
+ * All that a scheduler decides. {@linkcode SchedulerState.handle} is the only way to change it. An error that
+ * it throws is a bug, and leaves the machine unusable.
  */
 export class SchedulerState {
   static {
@@ -46,7 +46,9 @@ export class SchedulerState {
   }
   readonly #machine: SchedulerMachine;
 
-  /** Makes a scheduler without workers and clients. Extensions are its own: no other scheduler may have them. */
+  /**
+   * Makes a scheduler without workers and clients. Extensions are its own: no other scheduler may have them.
+   */
   constructor(options: SchedulerStateOptions, extensions: readonly Extension[]) {
     this.#machine = new SchedulerMachine(options, extensions);
   }
@@ -97,7 +99,9 @@ export class SchedulerState {
     }
   }
 
-  /** Makes the transitions that were recommended, gives free workers tasks, and does what is left to be done. */
+  /**
+   * Makes the transitions that were recommended, gives free workers tasks, and does what is left to be done.
+   */
   #settle(afterwards: Afterwards): void { // hot: per task
     const m = this.#machine;
     runTransitions(m);
@@ -180,7 +184,10 @@ export class SchedulerState {
     return new Map(Array.from(this.#machine.workers.values(), (ws) => [ws.address, ws.nthreads]));
   }
 
-  /** Addresses of the workers that hold each result; none for an unknown key. Without keys: all that are known. */
+  /**
+   * Addresses of the workers that hold each result; none for an unknown key. Without keys: all that are
+   * known.
+   */
   whoHas(keys?: readonly Key[] | null): Map<Key, Address[]> {
     const found = new Map<Key, Address[]>();
     for (const key of keys ?? this.#machine.tasks.keys()) {
@@ -190,7 +197,9 @@ export class SchedulerState {
     return found;
   }
 
-  /** Keys of the results that each worker holds; none for an unknown worker. Without addresses: all workers. */
+  /**
+   * Keys of the results that each worker holds; none for an unknown worker. Without addresses: all workers.
+   */
   hasWhat(addresses?: readonly Address[] | null): Map<Address, Key[]> {
     const found = new Map<Address, Key[]>();
     for (const address of addresses ?? this.#machine.workers.keys()) {
@@ -200,7 +209,9 @@ export class SchedulerState {
     return found;
   }
 
-  /** Keys of the tasks that each worker was given; none for an unknown worker. Without addresses: all workers. */
+  /**
+   * Keys of the tasks that each worker was given; none for an unknown worker. Without addresses: all workers.
+   */
   processing(addresses?: readonly Address[] | null): Map<Address, Key[]> {
     const found = new Map<Address, Key[]>();
     for (const address of addresses ?? this.#machine.workers.keys()) {

@@ -64,8 +64,9 @@ export function stateName(state: State): StateName {
 export type ErrorPayload = ClientTaskErred["exception"];
 
 /**
- * Why a task failed. Dask keeps the error in the task that caused it, and refers to that task. A retry clears it there
- * while others still refer to it; so here the error is a thing of its own, shared by all that failed of it.
+ * Why a task failed. Dask keeps the error in the task that caused it, and refers to that task. A retry clears
+ * it there while others still refer to it; so here the error is a thing of its own, shared by all that failed
+ * of it.
  */
 export interface TaskFailure {
   /** The task that raised it. */
@@ -76,7 +77,7 @@ export interface TaskFailure {
   readonly traceback: unknown;
 }
 
-/** Bytes that a result counts for while nobody told its size (`DEFAULT_DATA_SIZE`). */
+/** Bytes that a result counts for while its size is not known (`DEFAULT_DATA_SIZE`). */
 const DEFAULT_DATA_SIZE = 1024;
 
 /** The set of those who have no tasks: shared, so that most tasks own no sets. Nobody may add to it. */

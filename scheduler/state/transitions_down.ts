@@ -34,7 +34,10 @@ export function releasedWaiting(m: SchedulerMachine, ts: TaskState): void {
   } else if (ts.waitingOn.size === 0) m.recommendations.add(ts, State.PROCESSING);
 }
 
-/** After a retry dependents run again, too. If none does, there was no need to run this one; Dask does it all the same. */
+/**
+ * After a retry dependents run again, too. If none does, there was no need to run this one; Dask does it all
+ * the same.
+ */
 function isAboutToBeNeeded(ts: TaskState): boolean {
   for (const dts of ts.dependents) if (dts.recommended === State.WAITING) return true;
   return false;
@@ -82,7 +85,7 @@ function released(m: SchedulerMachine, ts: TaskState): void {
   ts.waiters = NO_TASKS;
 }
 
-/** Leaves the waiters of the dependencies, which are released if nobody else needs them. */
+/** Leaves the waiters of the dependencies, which are released if no other task needs them. */
 function dropDependencies(m: SchedulerMachine, ts: TaskState): void {
   for (const dts of ts.dependencies) {
     if (dts.waiters.delete(ts) && !dts.needed) m.recommendations.add(dts, State.RELEASED);
@@ -115,8 +118,8 @@ function hasErredDependency(ts: TaskState): boolean {
 }
 
 /**
- * Fails a task because a dependency failed. Dask notes the culprit when it recommends this; the recommendation may
- * be replaced by another, and the note would stay. So here it is looked for.
+ * Fails a task because a dependency failed. Dask notes the culprit when it recommends this; the
+ * recommendation may be replaced by another, and the note would stay. So here it is looked for.
  */
 export function releasedErred(m: SchedulerMachine, ts: TaskState): void {
   ts.failure ??= failureOfDependency(ts);
@@ -140,7 +143,10 @@ function failureOfDependency(ts: TaskState): TaskFailure | null {
   return null;
 }
 
-/** Fails a task that was sent to a worker: its error is in it already, or a dependency was lost and then failed. */
+/**
+ * Fails a task that was sent to a worker: its error is in it already, or a dependency was lost and then
+ * failed.
+ */
 export function processingErred(m: SchedulerMachine, ts: TaskState): void {
   const ws = exitProcessing(m, ts);
   if (ws !== null && ts.failure === null) m.outbox.freeKey(ws, ts.key, m.stimulusId);
@@ -171,7 +177,7 @@ export function erredReleased(m: SchedulerMachine, ts: TaskState): void {
   ts.setState(State.RELEASED);
 }
 
-/** Forgets a task, and with it dependents that it leaves without input and dependencies that nobody needs. */
+/** Forgets a task, and with it dependents that lose an input and dependencies that are no longer needed. */
 export function forget(m: SchedulerMachine, ts: TaskState): void {
   assert(
     ts.runSpec === null || ts.hasLostDependencies || (!ts.needed && ts.dependents.size === 0),

@@ -1,8 +1,8 @@
 /**
  * What workers say (`distributed/scheduler.py`, `stimulus_task_finished`, `handle_*`).
  *
- * A message may be late: the task may be forgotten, or be with another worker by now. Such a message changes nothing
- * here; the worker is told to drop what it made.
+ * A message may be late: the task may be forgotten, or be with another worker by now. Such a message changes
+ * nothing here; the worker is told to drop what it made.
  *
  * @module
  */
@@ -64,7 +64,7 @@ function taskFinished(m: SchedulerMachine, ws: WorkerState, message: TaskFinishe
     return;
   }
   if (ts.runId !== message.run_id) {
-    // From its worker, but of an earlier run: nobody knows what the worker has, so begin anew.
+    // From its worker, but of an earlier run: it is unknown what the worker has, so the task starts again.
     if (ts.processingOn === ws) m.recommendations.add(ts, State.RELEASED);
     else m.outbox.freeKey(ws, message.key, m.stimulusId);
   } else if (ts.state === State.MEMORY) {

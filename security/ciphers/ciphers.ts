@@ -1,6 +1,6 @@
 /**
- * The allowed cipher suites. Deno's TLS layer ignores `ciphers`, so they are compared after the handshake and before
- * the first byte.
+ * The allowed cipher suites. Deno's TLS layer ignores `ciphers`, so they are compared after the handshake and
+ * before the first byte.
  *
  * @module
  */
@@ -27,11 +27,11 @@ export const DENO_SUITES: readonly string[] = [
 const VERSIONS = ["1.2", "1.3"] as const;
 
 /**
- * The suites that an OpenSSL cipher string allows, of those that Deno can negotiate: for TLS 1.2 what it means to
- * OpenSSL; for TLS 1.3 all, unless it names some.
+ * The suites that an OpenSSL cipher string allows, of those that Deno can negotiate: for TLS 1.2 what it
+ * means to OpenSSL; for TLS 1.3 all, unless it names some.
  *
- * @throws {SecurityError} If OpenSSL could not read the string, or if it fits nothing that Deno can negotiate within
- * the range of versions.
+ * @throws {SecurityError} If OpenSSL could not read the string, or if it fits nothing that Deno can negotiate
+ * within the range of versions.
  */
 export function parseCiphers(
   text: string,
@@ -52,7 +52,10 @@ export function parseCiphers(
   return new Set([...tls13, ...tls12]);
 }
 
-/** Words of a cipher string that OpenSSL would pass over, because it does not know them: typing errors, most likely. */
+/**
+ * Words of a cipher string that OpenSSL would pass over, because it does not know them: typing errors, most
+ * likely.
+ */
 export function unknownCipherWords(text: string): readonly string[] {
   return expanded(text).unknown;
 }
@@ -75,8 +78,8 @@ export interface ListenerCiphers {
 }
 
 /**
- * Refuses a listener that nobody could link with: a dialler that prefers what Deno prefers, as all roles of this
- * package do, negotiates a suite that is not allowed, in every version.
+ * Refuses a listener that no peer could link with: a dialler that prefers what Deno prefers, as all roles of
+ * this package do, negotiates a suite that is not allowed, in every version.
  *
  * @throws {SecurityError} Says what is negotiated.
  */

@@ -1,6 +1,6 @@
 /**
- * Certificates and keys of one role: read, checked, ready for handshakes. A mistake ends the start with a sentence
- * instead of a link that fails later.
+ * Certificates and keys of one role: read, checked, ready for handshakes. A mistake ends the start with a
+ * sentence instead of a link that fails later.
  *
  * @module
  */
@@ -147,8 +147,8 @@ export class TlsContext implements TlsContextOptions {
   }
 
   /**
-   * Reads everything again. New links use what is there now; links whose peer is not trusted any more are ended. All
-   * or nothing: if something can't be used, everything stays as it is.
+   * Reads everything again. New links use what is there now; links whose peer is not trusted any more are
+   * ended. All or nothing: if something can't be used, everything stays as it is.
    *
    * @param given Takes the place of the record that the program gave at first.
    * @throws {SecurityError} If a file can't be read or used.
@@ -194,7 +194,7 @@ const FIELDS = {
   worker: { cert: "tlsWorkerCert", key: "tlsWorkerKey" },
 } as const;
 
-/** How an X.509 v3 certificate is made by somebody who has a v1 one. */
+/** How to make an X.509 v3 certificate in place of a v1 one. */
 const MAKE_V3 = "openssl x509 -req -in ROLE.csr -CA ca.pem -CAkey ca-key.pem -days 365 -out ROLE.pem " +
   '-extfile <(printf "basicConstraints=critical,CA:FALSE\\nkeyUsage=critical,digitalSignature,keyEncipherment\\n' +
   'extendedKeyUsage=serverAuth,clientAuth\\n")';
@@ -213,7 +213,10 @@ export async function loadTlsContext(
   return new TlsContext(await load(security, role, source.files), source);
 }
 
-/** @param held What is revoked now. A list in it that has expired must not keep a leaked key from being revoked. */
+/**
+ * @param held What is revoked now. A list in it that has expired must not keep a leaked key from being
+ * revoked.
+ */
 async function load(
   security: Security,
   role: TlsRole,
@@ -266,7 +269,9 @@ function filesOf(security: Security, role: TlsRole): string[] {
   });
 }
 
-/** @param chain The own certificate and what stands behind it: one of them may have signed a revocation list. */
+/**
+ * @param chain The own certificate and what stands behind it: one of them may have signed a revocation list.
+ */
 async function loadTrust(
   security: Security,
   role: TlsRole,

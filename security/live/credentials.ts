@@ -35,7 +35,7 @@ export interface CertificateFacts {
   readonly days_left: number;
 }
 
-/** What a role knows of the certificates around it, and whom it refused. Spelled as in `identity`. */
+/** A role's certificate, its peers' certificates, and its refusals. Spelled as in `identity`. */
 export interface CredentialFacts {
   /** Own certificate. */
   readonly certificate: CertificateFacts;

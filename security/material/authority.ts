@@ -1,5 +1,5 @@
 /**
- * A CA, and pairs that it signs: one that is made and lives as long as somebody holds it, or one from files.
+ * A CA, and pairs that it signs: a CA in memory, or one from files.
  *
  * @module
  */
@@ -151,7 +151,7 @@ function publicKeyOf(certificate: Certificate): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(publicKey.export({ type: "spki", format: "der" }));
 }
 
-/** The subject as it stands there: who is signed must name its issuer to the byte. */
+/** The subject as it is written there: a certificate must name its issuer byte for byte. */
 function subjectOf({ raw }: Certificate): Uint8Array {
   const body = new DerReader(raw).enter(Tag.sequence).enter(Tag.sequence);
   body.next(Tag.context);

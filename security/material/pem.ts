@@ -23,12 +23,18 @@ const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 /** More than any chain; a wrong path may lead to a device or a dump. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** Whether the value of an option is PEM text, and no path: a newline is Dask's rule; PEM that lost them must not be told. */
+/**
+ * Whether the value of an option is PEM text, and no path: a newline is Dask's rule; PEM that lost them must
+ * not be told.
+ */
 export function isText(value: string): boolean {
   return value.includes("\n") || value.includes(BEGIN);
 }
 
-/** Refuses text in which `found` blocks are whole and others are not: what is cut off would go missing in silence. */
+/**
+ * Refuses text in which `found` blocks are whole and others are not: what is cut off would go missing in
+ * silence.
+ */
 export function checkWhole(text: string, found: number, label: string): void {
   const begun = text.split(BEGIN).length - 1;
   if (begun === found) return;
@@ -83,13 +89,15 @@ async function readFile(option: string, label: string, path: string): Promise<st
   return new TextDecoder().decode(bytes);
 }
 
-/** A sequence whose length takes several bytes, as all certificates and nearly all keys; no text begins so. */
+/**
+ * A sequence whose length takes several bytes, as all certificates and nearly all keys; no text begins so.
+ */
 function isDer(bytes: Uint8Array): boolean {
   const [tag, length = 0] = bytes;
   return tag === 0x30 && (length >= 0x80 || length === bytes.length - 2);
 }
 
-/** Why a file could not be read, in words that somebody can act on. */
+/** Why a file could not be read, with what to do about it. */
 export function whyUnreadable(cause: unknown, path: string): string {
   if (cause instanceof Deno.errors.NotFound) return "there is no such file";
   if (cause instanceof Deno.errors.NotCapable) return `Deno may not; run it with --allow-read="${path}"`;

@@ -1,6 +1,7 @@
 /**
- * Why a certificate was refused, in words. The TLS layer has one code for almost everything; here is looked for what it,
- * or the search for a path, must have met, so that somebody can act on it. Nothing here lets anybody in.
+ * Why a certificate was refused, in words. The TLS layer has one code for almost everything; here is looked
+ * for what it, or the search for a path, must have met, with what to do about it. Nothing here lets a peer
+ * in.
  *
  * Pure: certificates and a time in, words out.
  *
@@ -28,7 +29,8 @@ export function diagnose(
 ): string | undefined {
   const [leaf, ...sent] = chain;
   if (leaf === undefined) return undefined;
-  // What is self-signed is mostly a CA's, too: `openssl req -x509` says CA:TRUE. To say that it is self-signed helps more.
+  // What is self-signed is mostly a CA's, too: `openssl req -x509` says CA:TRUE. To say that it is
+  // self-signed helps more.
   const isTrusted = cas.some((ca) => isSame(ca, leaf)) || nameText(leaf.subject) === nameText(leaf.issuer);
   const what = leafFault(leaf, isTrusted, {}) ?? ofItsIssuers(leaf, sent, cas, now, purpose) ??
     leafFault(leaf, isTrusted, { now, purpose });
@@ -84,7 +86,7 @@ function ofItsIssuers(
   return `has more than ${LONGEST_CHAIN} certificates above it`;
 }
 
-/** From the trusted end downwards, so that no key is used that nobody trusts. */
+/** From the trusted end downwards, so that only trusted keys are used. */
 function ofSignatures(path: readonly Certificate[]): string | undefined {
   for (let at = path.length - 1; at > 0; at--) {
     const [signed, issuer] = [path[at - 1], path[at]];
@@ -95,7 +97,7 @@ function ofSignatures(path: readonly Certificate[]): string | undefined {
   return undefined;
 }
 
-/** @param isRoot Whether the issuer is known for a root, so that nobody stands above it. */
+/** @param isRoot Whether the issuer is a root, which has no issuer above it. */
 function withoutIssuer(
   certificate: Certificate,
   issuer: string,

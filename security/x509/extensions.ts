@@ -1,5 +1,6 @@
 /**
- * Extensions of certificates and revocation lists, as far as paths, authorization and revocation look at them.
+ * Extensions of certificates and revocation lists, as far as paths, authorization and revocation look at
+ * them.
  *
  * @module
  */
@@ -36,7 +37,9 @@ export interface Extensions {
   readonly signsCrls: boolean;
   /** Which names those below it may have; nothing for any. */
   readonly nameConstraints: NameConstraints | undefined;
-  /** Critical extensions that the TLS layer does not know, dotted: it must refuse who has them. */
+  /**
+   * Critical extensions that the TLS layer does not know, dotted: it must refuse certificates that have them.
+   */
   readonly unknownCritical: readonly string[];
 }
 

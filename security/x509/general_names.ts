@@ -1,9 +1,10 @@
 /**
- * Alternative names, and the bounds that a CA may have for those of its certificates (RFC 5280, 4.2.1.6 and 4.2.1.10).
+ * Alternative names, and the bounds that a CA may have for those of its certificates (RFC 5280, 4.2.1.6 and
+ * 4.2.1.10).
  *
- * Deno's TLS looks at bounds, too, but not where it looks at nothing but the names of issuers (decision 0018). So they are
- * judged here as rustls judges them: DNS names and IP addresses are compared, and where there is a bound for another kind of
- * name, whoever has one is out of bounds.
+ * Deno's TLS looks at bounds, too, but not where it looks at nothing but the names of issuers (decision
+ * 0018). So they are judged here as rustls judges them: DNS names and IP addresses are compared, and where
+ * there is a bound for another kind of name, whoever has one is out of bounds.
  *
  * @module
  */
@@ -58,7 +59,7 @@ export function readGeneralNames(list: DerReader): GeneralName[] {
 /**
  * Reads bounds.
  *
- * @throws {SyntaxError} If they are not as they should be: nobody can tell then whom they let through.
+ * @throws {SyntaxError} If they are not as they should be: it is unknown then what they let through.
  */
 export function readNameConstraints(value: Uint8Array): NameConstraints {
   const whole = new DerReader(value);

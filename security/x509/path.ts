@@ -1,9 +1,9 @@
 /**
- * The path from a certificate to a trusted CA (RFC 5280, 6.1, without policies), and what keeps a certificate from
- * standing on it.
+ * The path from a certificate to a trusted CA (RFC 5280, 6.1, without policies), and what keeps a certificate
+ * from standing on it.
  *
- * On a listener Deno's TLS has verified the chain before. On a dialler it may have looked at names alone (decision 0018),
- * so that this must do for itself. Pure: certificates and a time in, a path or words out.
+ * On a listener Deno's TLS has verified the chain before. On a dialler it may have looked at names alone
+ * (decision 0018), so that this must do for itself. Pure: certificates and a time in, a path or words out.
  *
  * @module
  */
@@ -33,8 +33,8 @@ const OTHER: Readonly<Record<Purpose, Purpose>> = { server: "client", client: "s
 const LONGEST_PATH = 10;
 
 /**
- * The path from `chain[0]` to one of `cas`, both included; nothing if there is none. Those between are looked for in the
- * rest of the chain.
+ * The path from `chain[0]` to one of `cas`, both included; nothing if there is none. Those between are looked
+ * for in the rest of the chain.
  */
 export function findPath(
   chain: readonly Certificate[],
@@ -48,7 +48,10 @@ export function findPath(
   return isTrusted ? [leaf] : search([leaf], new Set(between), cas, demands);
 }
 
-/** @param left Certificates that were not tried: none is tried twice, so that a made-up tangle costs no more than a chain. */
+/**
+ * @param left Certificates that were not tried: none is tried twice, so that a made-up tangle costs no more
+ * than a chain.
+ */
 function search(
   path: readonly Certificate[],
   left: Set<Certificate>,
@@ -77,7 +80,7 @@ function issued(issuer: Certificate, certificate: Certificate): boolean {
 }
 
 /**
- * What is wrong with a role's own certificate, whoever signed it.
+ * What is wrong with a role's own certificate, whichever CA signed it.
  *
  * @param isTrusted Whether it is in the bundle itself, as Python's `Security.temporary()` has it.
  */
@@ -115,7 +118,9 @@ export function issuerFault(
   return caFault(certificate, below, demands);
 }
 
-/** As {@linkcode issuerFault}, of one in the bundle: that it is there makes up for what X.509 v1 can't say. */
+/**
+ * As {@linkcode issuerFault}, of one in the bundle: that it is there makes up for what X.509 v1 can't say.
+ */
 export function rootFault(
   certificate: Certificate,
   below: number,
@@ -141,7 +146,10 @@ function caFault(certificate: Certificate, below: number, demands: PathDemands):
   return timeFault(certificate, demands.now);
 }
 
-/** What is wrong with names on a path, to be said of `path[0]`: a CA may have bounds for those of all below it. */
+/**
+ * What is wrong with names on a path, to be said of `path[0]`: a CA may have bounds for those of all below
+ * it.
+ */
 export function boundsFault(path: readonly Certificate[]): string | undefined {
   for (const [at, { extensions: { nameConstraints } }] of path.entries()) {
     if (nameConstraints === undefined) continue;

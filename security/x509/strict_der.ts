@@ -1,7 +1,8 @@
 /**
- * Whether a certificate is written to the letter of DER and RFC 5280. Deno's client asks for no proof of the key, and
- * looks at nothing but names, where rustls can't read a certificate (decision 0018). So one that rustls might not read is
- * refused, whoever signed it: anybody could append a byte to somebody else's.
+ * Whether a certificate is written to the letter of DER and RFC 5280. Deno's client asks for no proof of the
+ * key, and looks at nothing but names, where rustls can't read a certificate (decision 0018). So one that
+ * rustls might not read is refused, whichever CA signed it: an attacker could append a byte to another's
+ * certificate.
  *
  * Stricter than rustls' reader (webpki) in all that it looks at; `strict_der_test.ts` compares the two.
  *
@@ -83,7 +84,7 @@ function checkExtensions(list: DerReader): void {
     if (extension.peek() === Tag.boolean) expectBoolean(extension, `extension ${oid} is not as it should be`);
     const value = extension.next(Tag.octetString).content;
     expect(extension.done, `something stands behind extension ${oid}`);
-    // Those of X.509 itself; others are bytes to whoever does not know them.
+    // Those of X.509 itself; unknown ones are opaque bytes.
     if (oid.startsWith("2.5.29.")) checkKnown(oid, value);
   }
 }

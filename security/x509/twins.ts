@@ -1,7 +1,7 @@
 /**
- * Certificates that are one and the same but for their signature. Of an ECDSA signature (r, s) anybody can make another
- * that is as good, (r, n − s), so that a certificate has two fingerprints. Whoever is revoked by one could come back
- * with the other. No other algorithm that is trusted has that.
+ * Certificates that are one and the same but for their signature. Of an ECDSA signature (r, s) anybody can
+ * make another that is as good, (r, n − s), so that a certificate has two fingerprints. Whoever is revoked by
+ * one could come back with the other. No other algorithm that is trusted has that.
  *
  * @module
  */
@@ -40,7 +40,7 @@ export function twins(certificate: Uint8Array): Uint8Array[] {
       return der(Tag.sequence, body, algorithm.whole, derBitString(0, der(Tag.sequence, r, other)));
     });
   } catch (error) {
-    // No certificate that anybody would let in.
+    // No certificate that would be let in.
     if (error instanceof SyntaxError || error instanceof RangeError) return [];
     throw error;
   }

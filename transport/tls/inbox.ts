@@ -1,9 +1,9 @@
 /**
  * Turns what a socket pushes into what a reader pulls.
  *
- * A dialled socket writes into buffers of ours (`onread`), which are used again once the reader is done with them; an
- * accepted one gives chunks of its own (`data`), because `node:tls` has no `onread` for it. Either way the socket is
- * told to stop when the reader is behind.
+ * A dialled socket writes into buffers of ours (`onread`), which are used again once the reader is done with
+ * them; an accepted one gives chunks of its own (`data`), because `node:tls` has no `onread` for it. Either
+ * way the socket is told to stop when the reader is behind.
  *
  * @module
  */
@@ -11,7 +11,10 @@
 /** A dialled socket's buffers. Larger ones gain nothing: a TLS record has at most 16 KiB. */
 const BUFFER_BYTES = 64 * 1024;
 
-/** How many chunks wait for the reader before the socket is told to stop: one is read while the next is filled. */
+/**
+ * How many chunks wait for the reader before the socket is told to stop: one is read while the next is
+ * filled.
+ */
 const QUEUE_LIMIT = 2;
 
 /** Chunks between a socket and its one reader. */
@@ -33,7 +36,7 @@ export class Inbox {
     this.#reuse = reuse;
   }
 
-  /** What the socket calls to get a buffer to fill: one that nobody holds. */
+  /** What the socket calls to get a buffer to fill: one that is not in use. */
   readonly buffer = (): Uint8Array => {
     const free = this.#free.pop();
     return free === undefined ? new Uint8Array(BUFFER_BYTES) : new Uint8Array(free);

@@ -1,6 +1,6 @@
 /**
- * What `node:tls` has no public name for. Each of these may be missing in another Deno; what is lost then is said with
- * it, and `tests/canary_test.ts` tells.
+ * What `node:tls` has no public name for. Each of these may be missing in another Deno; what is lost then is
+ * said with it, and `tests/canary_test.ts` tells.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export function rawOf(socket: TLSSocket): unknown {
   return field(socket, "_parent");
 }
 
-/** Whether nothing came from below; without it, who comes and goes is told as refused. */
+/** Whether nothing came from the socket. If unknown, a peer that comes and goes counts as refused. */
 export function saidNothing(raw: unknown): boolean {
   return field(raw, "bytesRead") === 0;
 }
@@ -32,7 +32,10 @@ export function tcpBelow(socket: TLSSocket): { readStart(): unknown; readStop():
   return isReader(tcp) ? tcp : undefined;
 }
 
-/** Counts the bytes that came from below, also when `socket` is gone; without it a peer that says nothing may refuse us. */
+/**
+ * Counts the bytes that came from below, also when `socket` is gone; without it a peer that says nothing may
+ * refuse us.
+ */
 export function bytesFrom(socket: TLSSocket): () => unknown {
   const tcp = field(field(socket, "_handle"), "_nativeTcpHandle");
   const count = field(tcp, "getBytesRead");
@@ -44,8 +47,8 @@ function isReader(value: unknown): value is { readStart(): unknown; readStop(): 
 }
 
 /**
- * The TLS socket above a TCP one, which `node:tls` shows to nobody before it is verified. Without it a refusal is told
- * without the peer's name.
+ * The TLS socket above a TCP one, which `node:tls` does not hand out before it is verified. Without it a
+ * refusal is told without the peer's name.
  */
 export function tlsAbove(raw: Socket): TLSSocket | undefined {
   const handle = field(raw, "_handle");
@@ -70,8 +73,8 @@ export function shownCertificates(socket: TLSSocket): ShownCertificates {
 }
 
 /**
- * Keeps a peer from ending the process: Deno reads the peer's certificates in a callback of its own, and throws there
- * if it can't. To be called before the handshake.
+ * Keeps a peer from ending the process: Deno reads the peer's certificates in a callback of its own, and
+ * throws there if it can't. To be called before the handshake.
  */
 export function guardCertificates(socket: TLSSocket): void {
   const read = socket.getPeerCertificate;

@@ -1,9 +1,9 @@
 /**
- * Mutually authenticated links on `node:tls`, the one TLS of Deno that verifies client certificates and trusts a
- * single CA (docs/decisions/0001-tls-on-node-tls.md).
+ * Mutually authenticated links on `node:tls`, the one TLS of Deno that verifies client certificates and
+ * trusts a single CA (docs/decisions/0001-tls-on-node-tls.md).
  *
- * Invariant: `rejectUnauthorized` is true on both sides, the CA list is ours alone, and a stream is handed out only
- * after `policy.ts` accepted the peer, before a byte was read or written.
+ * Invariant: `rejectUnauthorized` is true on both sides, the CA list is ours alone, and a stream is handed
+ * out only after `policy.ts` accepted the peer, before a byte was read or written.
  *
  * @module
  */
@@ -75,14 +75,16 @@ async function dial(options: TlsDialOptions): Promise<ByteStream> {
     } catch (error) {
       failure = error;
       if (error instanceof TlsRefusedError && error.side === "here") context.refusals[error.kind]++;
-      // The next address is for those where nobody listens, not for those that refuse us.
+      // The next address is tried if nothing listens, not if the peer refuses us.
       if (error instanceof TlsRefusedError || signal?.aborted === true) throw error;
     }
   }
   throw failure;
 }
 
-/** IP addresses of a name. Dialling by address is what keeps the name out of the handshake (SNI), as in Dask. */
+/**
+ * IP addresses of a name. Dialling by address is what keeps the name out of the handshake (SNI), as in Dask.
+ */
 async function addressesOf(
   hostname: string,
   peer: TlsPeer,
@@ -109,7 +111,8 @@ async function dialAddress(host: string, options: TlsDialOptions, peer: TlsPeer)
     socket.destroy();
   };
   let received: (() => unknown) | undefined;
-  // Who ends the link before it said anything has seen no certificate: it keeps us out for now, or is no peer.
+  // Who ends the link before it said anything has seen no certificate: it keeps us out for now, or is no
+  // peer.
   const isUnheard = () => received?.() === 0;
   const failed = (error: Error) => {
     if (received === undefined) reject(connectError(peer, error));
@@ -306,9 +309,10 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
 }
 
 /**
- * Lets bytes come in, or not. `socket.pause()` is no way: in Deno 2.9.6 it goes on receiving without a limit, and may
- * lose the end of the stream (decision 0001). What holds the peer back is to stop reading the TCP socket below, for
- * which there is no public name. Without that name nothing is held back; `tests/canary_test.ts` tells.
+ * Lets bytes come in, or not. `socket.pause()` is no way: in Deno 2.9.6 it goes on receiving without a limit,
+ * and may lose the end of the stream (decision 0001). What holds the peer back is to stop reading the TCP
+ * socket below, for which there is no public name. Without that name nothing is held back;
+ * `tests/canary_test.ts` tells.
  */
 function flow(socket: TLSSocket, on: boolean): void {
   const tcp = tcpBelow(socket);
@@ -338,7 +342,9 @@ function found(
     : asRefusal(cause, { ...peer, shown: certificateName(leaf) }, "handshake");
 }
 
-/** Why our verification refused a client, which `node:tls` tells beside an error that says "socket hang up". */
+/**
+ * Why our verification refused a client, which `node:tls` tells beside an error that says "socket hang up".
+ */
 function verdict(socket: TLSSocket): Error | undefined {
   const code: unknown = socket.authorizationError;
   if (typeof code !== "string" && !(code instanceof Error)) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The seam between links and the TLS implementation. All that `comm/` knows of TLS is here; `node_tls.ts` stands
- * behind it until Deno's own TLS can demand client certificates and trust a single CA
+ * The seam between links and the TLS implementation. All that `comm/` knows of TLS is here; `node_tls.ts`
+ * stands behind it until Deno's own TLS can demand client certificates and trust a single CA
  * (docs/decisions/0001-tls-on-node-tls.md).
  *
  * @module
@@ -9,7 +9,7 @@
 import type { ByteStream, SocketAddress } from "../byte_stream.ts";
 import type { TlsContext } from "../../security/live/context.ts";
 
-/** Where to dial, and as whom. */
+/** Where to dial, and with which certificate. */
 export interface TlsDialOptions {
   /** Name or address of the peer. It is not compared with the peer's certificate, and not sent as SNI. */
   readonly hostname: string;
@@ -23,7 +23,7 @@ export interface TlsDialOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where to listen, as whom, and what to do with who comes. */
+/** Where to listen, with which certificate, and what to do with peers. */
 export interface TlsListenOptions {
   /** Address to bind; `0.0.0.0` or `::` for all. */
   readonly hostname: string;
@@ -34,8 +34,8 @@ export interface TlsListenOptions {
   /** Time a peer has for the TLS handshake, in milliseconds. @default {10_000} */
   readonly handshakeTimeoutMs?: number | undefined;
   /**
-   * Whether `host` may begin a handshake; it is dropped if not. What is admitted ends as `onConnection`, `onRefused` or
-   * `onLeft`. Default: always.
+   * Whether `host` may begin a handshake; it is dropped if not. What is admitted ends as `onConnection`,
+   * `onRefused` or `onLeft`. Default: always.
    */
   readonly admit?: ((host: string) => boolean) | undefined;
   /** A peer that passed the policy. Must not throw. */
@@ -48,7 +48,8 @@ export interface TlsListenOptions {
    */
   readonly onRefused: (reason: Error, peer: string) => void;
   /**
-   * A peer that came and went without a byte, as who looks whether a port is open. Must not throw. Default: as refused.
+   * A peer that came and went without a byte, as who looks whether a port is open. Must not throw. Default:
+   * as refused.
    *
    * @param peer `host:port` of the peer.
    */
@@ -59,7 +60,10 @@ export interface TlsListenOptions {
 export interface TlsListener {
   /** Where it is bound, with the real port. */
   readonly addr: SocketAddress;
-  /** Stops accepting, and drops handshakes that are not complete; streams that were handed out live on. Idempotent. */
+  /**
+   * Stops accepting, and drops handshakes that are not complete; streams that were handed out live on.
+   * Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -68,7 +72,8 @@ export interface TlsTransport {
   /**
    * Connects, verifies both ways, applies the policy.
    *
-   * With TLS 1.3 the peer may still refuse *us* after this resolved: its first message is the proof that it did not.
+   * With TLS 1.3 the peer may still refuse *us* after this resolved: its first message is the proof that it
+   * did not.
    *
    * @throws {TlsRefusedError} If TLS failed; `final` tells whether a retry makes sense.
    * @throws {Error} If there was no connection (`code` `ECONNREFUSED`, `ENOTFOUND`, …), or `signal`'s reason.

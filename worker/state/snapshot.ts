@@ -60,7 +60,7 @@ export interface WorkerStateSnapshot {
   readonly data_needed: Readonly<Record<Address, readonly Key[]>>;
   /** Keys by peer that is believed to hold them. */
   readonly has_what: Readonly<Record<Address, readonly Key[]>>;
-  /** Keys that nobody is known to have. */
+  /** Keys without a known holder. */
   readonly missing: readonly Key[];
   /** Peers that asked for some rest. */
   readonly busy_workers: readonly Address[];

@@ -1,6 +1,6 @@
 /**
- * What happens to a worker's tasks: messages of the scheduler as they were parsed, and the ends of what the shell
- * was told to do. Fields that go on to the scheduler keep their wire spelling.
+ * What happens to a worker's tasks: messages of the scheduler as they were parsed, and the ends of what the
+ * shell was told to do. Fields that go on to the scheduler keep their wire spelling.
  *
  * @module
  */
@@ -78,7 +78,10 @@ export interface ExecuteReschedule {
   readonly stimulus_id: string;
 }
 
-/** A task that was handed to the executor was taken back before it began. It becomes ready again if it is still wanted. */
+/**
+ * A task that was handed to the executor was taken back before it began. It becomes ready again if it is
+ * still wanted.
+ */
 export interface ExecutionWithdrawn {
   /** Operation. */
   readonly op: "execution-withdrawn";
@@ -102,7 +105,10 @@ export interface GatherSuccess {
   readonly stimulus_id: string;
 }
 
-/** A client, or the scheduler for one, gave values. The shell has stored their frames, and drops them again if told so. */
+/**
+ * A client, or the scheduler for one, gave values. The shell has stored their frames, and drops them again if
+ * told so.
+ */
 export interface UpdateData {
   /** Operation. */
   readonly op: "update-data";
@@ -122,7 +128,9 @@ export interface GatherBusy {
   readonly stimulus_id: string;
 }
 
-/** A peer could not be reached, or the link broke: nothing is asked of it until the scheduler names it again. */
+/**
+ * A peer could not be reached, or the link broke: nothing is asked of it until the scheduler names it again.
+ */
 export interface GatherNetworkFailure {
   /** Operation. */
   readonly op: "gather-network-failure";
@@ -132,7 +140,9 @@ export interface GatherNetworkFailure {
   readonly stimulus_id: string;
 }
 
-/** A peer answered with an error, or with something that can't be used: it counts as not holding those keys. */
+/**
+ * A peer answered with an error, or with something that can't be used: it counts as not holding those keys.
+ */
 export interface GatherFailure {
   /** Operation. */
   readonly op: "gather-failure";
@@ -152,7 +162,7 @@ export interface RetryBusyWorker {
   readonly stimulus_id: string;
 }
 
-/** From time to time: ask the scheduler for what nobody is known to have. */
+/** From time to time: ask the scheduler for the holders of keys without a known holder. */
 export interface FindMissing {
   /** Operation. */
   readonly op: "find-missing";

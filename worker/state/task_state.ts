@@ -28,7 +28,7 @@ export const State = {
   FETCH: 6,
   /** Being gathered. */
   FLIGHT: 7,
-  /** To be gathered, but nobody is known to have it. */
+  /** To be gathered, but without a known holder. */
   MISSING: 8,
   /** Its result is here. */
   MEMORY: 9,
@@ -40,7 +40,7 @@ export const State = {
   RESUMED: 12,
   /** Not a state to rest in: the task asked to be placed anew, or never began. */
   RESCHEDULED: 13,
-  /** Removed; whoever still holds the object must let go. */
+  /** Removed; the object must not be used any more. */
   FORGOTTEN: 14,
 } as const;
 
@@ -77,7 +77,9 @@ export function stateName(state: State): StateName {
 // Dask's distributed.scheduler.default-data-size
 const DEFAULT_DATA_SIZE = 1024;
 
-/** Comes before every other tie-breaker: the priority of a replica has none, and a shorter tuple sorts first. */
+/**
+ * Comes before every other tie-breaker: the priority of a replica has none, and a shorter tuple sorts first.
+ */
 export const NO_GENERATION: number = -Infinity;
 
 /** The one empty set that all tasks start with: most tasks never need one of their own. */
@@ -86,8 +88,8 @@ const NO_ADDRESSES: ReadonlySet<Address> = new Set();
 const NO_STARTSTOPS: readonly StartStop[] = [];
 
 /**
- * One task. Fields are changed by the state machine alone. All fields are set here, in one order: it is made per
- * task.
+ * One task. Fields are changed by the state machine alone. All fields are set here, in one order: it is made
+ * per task.
  */
 export class TaskState {
   /** Name. */
@@ -202,7 +204,7 @@ export class TaskState {
     (this.whoHas as Set<Address>).delete(peer);
   }
 
-  /** Notes that nobody is known to hold the result. */
+  /** Notes that the result has no known holder. */
   clearHolders(): void {
     this.whoHas = NO_ADDRESSES;
   }

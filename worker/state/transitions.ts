@@ -1,7 +1,7 @@
 /**
- * How a task goes from one state to another. A transition changes the machine, recommends further transitions and
- * adds instructions. One that is not in the table goes by way of `released`.
- * Mirrors `_transition_*` of distributed/worker_state_machine.py; each function names the difference if there is one.
+ * How a task goes from one state to another. A transition changes the machine, recommends further transitions
+ * and adds instructions. One that is not in the table goes by way of `released`. Mirrors `_transition_*` of
+ * distributed/worker_state_machine.py; each function names the difference if there is one.
  *
  * @module
  */
@@ -24,8 +24,9 @@ const NO_METADATA: Readonly<Record<string, unknown>> = {};
 const UNKNOWN_TYPE: Uint8Array = Uint8Array.of(0x80, 4, 0x8c, 6, 0x6f, 0x62, 0x6a, 0x65, 0x63, 0x74, 0x2e);
 
 /**
- * Makes all recommended transitions, and those that they recommend, until there are none. Ours: what was released
- * on the way, and a task that was not released waits for, is gathered again; in Dask that task would wait for ever.
+ * Makes all recommended transitions, and those that they recommend, until there are none. Ours: what was
+ * released on the way, and a task that was not released waits for, is gathered again; in Dask that task would
+ * wait for ever.
  */
 export function runTransitions(m: Machine): void { // hot: per task
   makeTransitions(m);
@@ -83,7 +84,9 @@ function viaReleased(m: Machine, ts: TaskState, finish: State, payload: Payload)
   transition(m, ts, finish, payload);
 }
 
-/** Whether its end is a part of the running stimulus and was not looked at yet: that goes before other wishes. */
+/**
+ * Whether its end is a part of the running stimulus and was not looked at yet: that goes before other wishes.
+ */
 function isEnding(ts: TaskState): boolean {
   return ts.done && ts.recommended !== State.NONE;
 }
@@ -217,7 +220,9 @@ function flightMemory(m: Machine, ts: TaskState): void {
   sendAddKeys(m, ts);
 }
 
-/** A value came that nobody asked a peer for. The scheduler is told by who sent it (`_transition_released_memory`). */
+/**
+ * A value came without a request to a peer. Its sender tells the scheduler (`_transition_released_memory`).
+ */
 function receiveData(m: Machine, ts: TaskState): void {
   const { nbytes } = ts;
   m.purge(ts);
@@ -320,7 +325,9 @@ function executingError(m: Machine, ts: TaskState, payload: Payload): void {
   });
 }
 
-/** A thread that has begun can't be stopped, so this waits for its end. Ours: the shell tries to take it back. */
+/**
+ * A thread that has begun can't be stopped, so this waits for its end. Ours: the shell tries to take it back.
+ */
 function executingReleased(m: Machine, ts: TaskState): void {
   ts.previous = State.EXECUTING;
   toCancelled(m, ts);

@@ -1,14 +1,15 @@
 /**
- * State machine of a worker: stimuli in, instructions out. No I/O, no clock, no randomness of its own, and no value
- * of any task: the shell keeps the frames, this keeps what is known about them.
+ * State machine of a worker: stimuli in, instructions out. No I/O, no clock, no randomness of its own, and no
+ * value of any task: the shell keeps the frames, this keeps what is known about them.
  *
- * Mirrors `WorkerState` of distributed/worker_state_machine.py (2026.8). Left out, since no message of this package
- * leads there: actors, work stealing, `secede`. Added: {@linkcode Withdraw}, so that more tasks than there
- * are threads may be handed out. Further differences are marked "Ours" where they are.
+ * Mirrors `WorkerState` of distributed/worker_state_machine.py (2026.8). Left out, since no message of this
+ * package leads there: actors, work stealing, `secede`. Added: {@linkcode Withdraw}, so that more tasks than
+ * there are threads may be handed out. Further differences are marked "Ours" where they are.
  *
  * Contract with the shell:
  * - instructions are done in order, and all of them before the next stimulus is handled;
- * - a result is stored before its `execute-success`, `gather-success` or `update-data` is handled, and deleted at `drop-data`;
+ * - a result is stored before its `execute-success`, `gather-success` or `update-data` is handled, and
+ *   deleted at `drop-data`;
  * - every `execute` and `gather-dep` ends as exactly one stimulus.
  *
  * @module
@@ -44,8 +45,8 @@ export class WorkerState {
   }
 
   /**
-   * Handles the stimuli of one turn. Not the same as one after the other: transfers begin at the end, so that one
-   * request to a peer gets what all of them need.
+   * Handles the stimuli of one turn. Not the same as one after the other: transfers begin at the end, so that
+   * one request to a peer gets what all of them need.
    */
   handleStimuli(events: readonly Stimulus[], now: number): Instruction[] {
     for (let i = 0; i < events.length; i++) handleStimulus(this.#machine, events[i] as Stimulus, now);
@@ -53,8 +54,8 @@ export class WorkerState {
   }
 
   /**
-   * Sets how many tasks may be with threads at a time, begun or not. Above the number of threads it keeps them fed; a
-   * smaller number takes effect as tasks end, or are withdrawn.
+   * Sets how many tasks may be with threads at a time, begun or not. Above the number of threads it keeps
+   * them fed; a smaller number takes effect as tasks end, or are withdrawn.
    */
   setExecutionSlots(slots: number, now: number): Instruction[] {
     assert(slots >= 1, () => `A worker needs at least one slot, got ${slots}`);
@@ -132,7 +133,7 @@ export class WorkerState {
     return this.#machine.transferIncomingCountTotal;
   }
 
-  /** Whether somebody should say `find-missing` from time to time. */
+  /** Whether `find-missing` is due from time to time. */
   get hasMissing(): boolean {
     return this.#machine.missing.size > 0;
   }

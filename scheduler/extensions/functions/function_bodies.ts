@@ -26,7 +26,9 @@ export class FunctionBody {
   /** Workers that were given the body. */
   readonly workers: Set<WorkerState> = new Set();
 
-  /** Makes a body without owners. A view of a message is copied, so that it does not keep the message alive. */
+  /**
+   * Makes a body without owners. A view of a message is copied, so that it does not keep the message alive.
+   */
   constructor(hash: FunctionHash, bytes: Uint8Array) {
     this.hash = hash;
     this.bytes = bytes.byteLength < bytes.buffer.byteLength ? bytes.slice() : bytes;
@@ -56,7 +58,10 @@ export class FunctionBodies implements Extension {
     return this.#bodies;
   }
 
-  /** Takes the bodies that come with a graph. The first one to come is kept: the hash tells that they are equal. */
+  /**
+   * Takes the bodies that come with a graph. The first one to come is kept: the hash tells that they are
+   * equal.
+   */
   graphArrived(_m: SchedulerMachine, cs: ClientState, { functions }: UpdateGraph): void {
     for (const name in functions) {
       const hash = name as FunctionHash;
@@ -123,7 +128,7 @@ export class FunctionBodies implements Extension {
     return Array.from(this.#given.get(ws) ?? [], (body) => body.hash);
   }
 
-  /** Checks that every function that is named has a body, and that nothing is kept for nobody. */
+  /** Checks that every function that is named has a body, and that no body is kept without need. */
   validate(m: SchedulerMachine, check: Check): void {
     for (const { function: hash, name } of m.groups.values()) {
       check(hash === null || this.#bodies.has(hash), `${name} has no body`);

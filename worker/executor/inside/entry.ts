@@ -1,5 +1,6 @@
 /**
- * Entry of an executor thread. Started by `threads/thread.ts`, also from a remote URL, with no permissions but the worker's.
+ * Entry of an executor thread. Started by `threads/thread.ts`, also from a remote URL, with no permissions
+ * but the worker's.
  *
  * @module
  */
@@ -24,7 +25,7 @@ const heapLimit = getHeapStatistics().heap_size_limit;
 let heapTimer: ReturnType<typeof setInterval> | undefined;
 
 /**
- * A full heap in a microtask ends the asynchronous function there and then, and nobody is told: its promise never
+ * A full heap in a microtask ends the asynchronous function at once, without an error: its promise never
  * settles. But Deno has raised the limit to get so far, and that shows.
  */
 function checkHeap(): void {
@@ -41,7 +42,8 @@ function onAwait(isAwaiting: boolean): void {
 
 const loop = new TaskLoop((workerData as ThreadData).flags, post, onAwait);
 
-// A task may leave promises and timers behind: what they throw is told, and ends neither the thread nor another task.
+// A task may leave promises and timers behind: what they throw is told, and ends neither the thread nor
+// another task.
 const onStray = (error: unknown): void => {
   post({ op: "stray", text: tracebackText(error) }, []);
 };

@@ -1,9 +1,10 @@
 /**
  * Batches of tasks and of outcomes as they travel between the main thread and an executor thread.
  *
- * Deno's `node:worker_threads` walks every message for ports, typed arrays element by element (1 MB: 70 ms), and
- * clones small objects slowly; so a batch is one JSON text of numbers and names, one transferred `ArrayBuffer`
- * with all small frames, and a transferred buffer of its own for each large frame. See decision record 0002.
+ * Deno's `node:worker_threads` walks every message for ports, typed arrays element by element (1 MB: 70 ms),
+ * and clones small objects slowly; so a batch is one JSON text of numbers and names, one transferred
+ * `ArrayBuffer` with all small frames, and a transferred buffer of its own for each large frame. See decision
+ * record 0002.
  *
  * @module
  */
@@ -13,7 +14,7 @@ import type { Reference } from "../../../messages/run_spec.ts";
 import { Serialized, type SerializedHeader } from "../../../protocol/serialized.ts";
 import { serializeValue } from "../../../protocol/values.ts";
 
-/** A frame of at least so many bytes gets a buffer of its own. */
+/** Bytes from which on a frame gets a buffer of its own. */
 const LARGE_FRAME_BYTES = 64 * 1024;
 const ARENA_BYTES_START = 64 * 1024;
 /** Above this an arena is not kept for the next batch. */
@@ -24,15 +25,17 @@ const PLAIN_HEADER: SerializedHeader = serializeValue(null).header;
 /** In place of an index of a header: {@linkcode PLAIN_HEADER}. */
 const PLAIN = -1;
 
-/** Where a frame is: an offset in the arena, or `-1 - i` for buffer `i`; and its bytes. Two numbers per frame. */
+/**
+ * Where a frame is: an offset in the arena, or `-1 - i` for buffer `i`; and its bytes. Two numbers per frame.
+ */
 type Places = number[];
 
 /** A payload: index of its header, number of tasks that use it, its frames. */
 export type PackedValue = [header: number, uses: number, ...places: Places];
 
 /**
- * A task. `place` and `length` are the frame of its arguments; if `length` is -1, `place` is the index of a value.
- * `dependencies` are keys and indices of values, in turns.
+ * A task. `place` and `length` are the frame of its arguments; if `length` is -1, `place` is the index of a
+ * value. `dependencies` are keys and indices of values, in turns.
  */
 export type PackedTask = [
   slot: number,
@@ -64,7 +67,10 @@ export const OutcomeKind = {
   skipped: 2,
 } as const;
 
-/** An outcome. Times are microseconds since the thread's time origin; `name` is the type's name or the short text. */
+/**
+ * An outcome. Times are microseconds since the thread's time origin; `name` is the type's name or the short
+ * text.
+ */
 export type PackedOutcome = [
   slot: number,
   kind: number,
@@ -179,7 +185,9 @@ export class Packer {
     return place;
   }
 
-  /** Copies the frames of a payload: their places are appended to `row`, the index of the header is returned. */
+  /**
+   * Copies the frames of a payload: their places are appended to `row`, the index of the header is returned.
+   */
   payload(payload: Serialized, row: (number | string)[]): number { // hot: per task
     const { frames, header } = payload;
     for (let i = 0; i < frames.length; i++) {
@@ -238,8 +246,8 @@ function bufferAt(bytes: PackedBytes, place: number): ArrayBuffer {
 }
 
 /**
- * Unpacks a payload whose places begin at `row[first]`. Its frames own their memory: small ones are copied, large
- * ones only if `copies`.
+ * Unpacks a payload whose places begin at `row[first]`. Its frames own their memory: small ones are copied,
+ * large ones only if `copies`.
  */
 export function unpackPayload(
   bytes: PackedBytes,

@@ -16,7 +16,9 @@ const logger = getLogger("distributed.worker.executor");
 const HEAP_MIB_DEFAULT = 4096;
 /** A thread that does not end by itself within this time runs a synchronous call. */
 const CLOSE_GRACE_MS_DEFAULT = 1000;
-/** Threads that end one after the other before they took a command: then no more are started in their place. */
+/**
+ * Threads that end one after the other before they took a command: then no more are started in their place.
+ */
 const START_FAILURES_MAX = 3;
 
 /** The thread that ran a task ended before the task did. */
@@ -36,8 +38,8 @@ export interface ThreadExecutorOptions extends ExecutorOptions {
 }
 
 /**
- * Runs tasks in `node:worker_threads`. A thread takes one task at a time, and awaits it if it is asynchronous. A thread
- * that ends under a task fails that task alone and is replaced.
+ * Runs tasks in `node:worker_threads`. A thread takes one task at a time, and awaits it if it is
+ * asynchronous. A thread that ends under a task fails that task alone and is replaced.
  */
 export class ThreadExecutor implements Executor {
   /** Tasks that run at the same time. */
@@ -167,7 +169,9 @@ export class ThreadExecutor implements Executor {
     return new ExecutorThread(number, this.#threadOptions, this.#listener);
   }
 
-  /** Every thread failed to start in the end; perhaps what was missing is there now. If not, the tasks fail. */
+  /**
+   * Every thread failed to start in the end; perhaps what was missing is there now. If not, the tasks fail.
+   */
   #startAgain(): void {
     this.#startFailures = 0;
     for (let i = 1; i <= this.nthreads; i++) this.#threads.push(this.#startThread(i));
@@ -208,7 +212,9 @@ export class ThreadExecutor implements Executor {
     this.#post();
   }
 
-  /** An idle thread takes half of what the busiest one has not begun: a long task must not hold up short ones. */
+  /**
+   * An idle thread takes half of what the busiest one has not begun: a long task must not hold up short ones.
+   */
   #fill(idle: ExecutorThread): void {
     let busiest = idle;
     for (let i = 0; i < this.#threads.length; i++) {
@@ -272,7 +278,7 @@ export class ThreadExecutor implements Executor {
   async #close(): Promise<void> {
     this.#entries.clear();
     this.#backlog = [];
-    this.#started.promise.catch(() => {}); // Whoever waits has it; nobody may.
+    this.#started.promise.catch(() => {}); // Callers that wait see it; there may be none.
     this.#started.reject(threadError("Cannot start an executor", this.#lastEnd));
     await Promise.all(this.#threads.map((thread) => this.#closeThread(thread)));
   }
