@@ -1,6 +1,6 @@
 /**
- * Lines of the log that peers can cause, and so as many of them as they like: bounded per host, and for all hosts
- * together. What is left out is counted.
+ * Lines of the log that peers can cause, and so as many of them as they like: bounded per host, and for all
+ * hosts together. What is left out is counted.
  *
  * @module
  */

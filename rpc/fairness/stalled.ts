@@ -1,6 +1,6 @@
 /**
- * Peers that take nothing of what waits for them: each holds memory, and it may be for ever, as their kernels go on
- * saying that they are there.
+ * Peers that take nothing of what waits for them: each holds memory, and it may be for ever, as their kernels
+ * go on saying that they are there.
  *
  * @module
  */

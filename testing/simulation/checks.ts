@@ -1,6 +1,6 @@
 /**
- * What must hold when nothing is under way: everybody agrees on who has and wants what; and when all was released,
- * nothing is left.
+ * What must hold when nothing is under way: everybody agrees on who has and wants what; and when all was
+ * released, nothing is left.
  *
  * @module
  */
@@ -92,7 +92,7 @@ function checkClient({ machine }: SchedulerMember, client: Program): void {
   for (const { state: known } of client.handles) {
     if (known.status !== "cancelled" && client.state.get(known.key) === known) wanted.add(known.key);
   }
-  // News of an earlier cancellation may have met a key that was asked for again: it is released with its future.
+  // News of an earlier cancellation may have met a key that was asked for again: its future releases it.
   const noted = Array.from(cs?.wantsWhat ?? [], (ts) => ts.key)
     .filter((key) => client.state.get(key)?.status !== "cancelled");
   check(listed(wanted) === listed(noted), () => {

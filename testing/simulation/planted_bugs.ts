@@ -1,6 +1,6 @@
 /**
- * Bugs as they happen in schedulers, workers, clients and networks, made by replacing parts of a simulation. Each says
- * by how many seeds it must have been found, and how that looks.
+ * Bugs as they happen in schedulers, workers, clients and networks, made by replacing parts of a simulation.
+ * Each says by how many seeds it must have been found, and how that looks.
  *
  * @module
  */

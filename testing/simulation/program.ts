@@ -1,6 +1,6 @@
 /**
- * A program that uses a simulated cluster: the real session of a client on a virtual platform. Every report is held
- * against what must come out.
+ * A program that uses a simulated cluster: the real session of a client on a virtual platform. Every report
+ * is held against what must come out.
  *
  * @module
  */
@@ -215,7 +215,8 @@ export class Program {
         const [value] = await session.fetch([state], undefined);
         this.#checkValue(definition, value);
       } catch (error) {
-        if (error instanceof TaskError || error instanceof CancelledError) return; // checked where it is reported
+        // How the task ended is checked where it is reported.
+        if (error instanceof TaskError || error instanceof CancelledError) return;
         if (error instanceof CommClosed && !wasPeaceful) return; // given up after many tries
         throw error;
       }
@@ -349,7 +350,10 @@ export class Program {
     });
   }
 
-  /** What `definition` takes, directly or by way of tasks that are not held, in an order in which it can be submitted. */
+  /**
+   * What `definition` takes, directly or by way of tasks that are not held, in an order in which it can be
+   * submitted.
+   */
   #missing(definition: Definition, found: Definition[] = []): Definition[] {
     for (const one of definition.dependencies) {
       if (this.#isHeld(one.key) || found.includes(one)) continue;
@@ -377,7 +381,10 @@ export class Program {
     return { definition, state, future: this.#given.future(state) };
   }
 
-  /** News of what became of the same key before may still be on its way, and can't be told from news of this time. */
+  /**
+   * News of what became of the same key before may still be on its way, and can't be told from news of this
+   * time.
+   */
   #inheritTaint(key: Key, state: KeyState): void {
     const previous = this.#latest.get(key);
     if (previous === undefined || previous === state) return;

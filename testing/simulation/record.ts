@@ -1,5 +1,6 @@
 /**
- * Messages as the record of a run has them: short, and without anything that differs between two runs of a seed.
+ * Messages as the record of a run has them: short, and without anything that differs between two runs of a
+ * seed.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What a scheduler, a worker or a client of a simulated cluster runs on: virtual time, ids from the seed, and a virtual
- * network. A role that died does nothing any more, whatever its code waits for.
+ * What a scheduler, a worker or a client of a simulated cluster runs on: virtual time, ids from the seed, and
+ * a virtual network. A role that died does nothing any more, whatever its code waits for.
  *
  * @module
  */

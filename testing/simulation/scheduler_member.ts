@@ -21,9 +21,9 @@ import { check } from "./world.ts";
 const HOST = "10.1.0.1";
 const PORT = 8786;
 /** Share of messages that are looked at again. */
-const SENT_SHARE = 0.2;
+const SENT_SHARE = 0.1;
 /** How many of them are kept. */
-const SENT_KEPT = 5;
+const SENT_KEPT = 2;
 /** Where it is reached. */
 export const SCHEDULER_ADDRESS: Address = `tcp://${HOST}:${PORT}` as Address;
 

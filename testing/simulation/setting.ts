@@ -1,6 +1,6 @@
 /**
- * What all members of a simulated cluster share: the world, the network, what is computed, and the parts that tests
- * replace.
+ * What all members of a simulated cluster share: the world, the network, what is computed, and the parts that
+ * tests replace.
  *
  * @module
  */

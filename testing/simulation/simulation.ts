@@ -62,7 +62,8 @@ export interface SimulationReport {
 /**
  * Runs a seed.
  *
- * @throws {SimulationFailure} If something was wrong, with the command that shows it again and the last of the record.
+ * @throws {SimulationFailure} If something was wrong, with the command that shows it again and the last of
+ * the record.
  */
 export async function runSimulation(options: SimulationOptions): Promise<SimulationReport> {
   const simulation = new Simulation(options);
@@ -416,7 +417,10 @@ export class Simulation {
     });
   }
 
-  /** Whether a worker may keep a value that the scheduler was never told of: who gave it did not know that it did. */
+  /**
+   * Whether a worker may keep a value that the scheduler was never told of: who gave it did not know that it
+   * did.
+   */
   #isOrphan(worker: Address, key: Key): boolean {
     const owner = this.#setting.scattered.get(key);
     if (owner === undefined) return false;

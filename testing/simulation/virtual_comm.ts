@@ -1,6 +1,6 @@
 /**
- * Links of a simulated cluster. Messages become bytes when they are written, arrive in order and at random times, and
- * are read from those bytes. A link may be cut, may be dead without anybody being told, or slow.
+ * Links of a simulated cluster. Messages become bytes when they are written, arrive in order and at random
+ * times, and are read from those bytes. A link may be cut, may be dead without anybody being told, or slow.
  *
  * @module
  */

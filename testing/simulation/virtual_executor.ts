@@ -1,6 +1,6 @@
 /**
- * An executor whose tasks take virtual time. It keeps the contract of `worker/executor/executor.ts`, and checks that its
- * worker does: a body before the first task that names it, and a key at most once.
+ * An executor whose tasks take virtual time. It keeps the contract of `worker/executor/executor.ts`, and
+ * checks that its worker does: a body before the first task that names it, and a key at most once.
  *
  * @module
  */

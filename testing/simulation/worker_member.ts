@@ -1,5 +1,6 @@
 /**
- * A worker of a simulated cluster: the real one, on a virtual platform and with virtual threads, and what happens to it.
+ * A worker of a simulated cluster: the real one, on a virtual platform and with virtual threads, and what
+ * happens to it.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Virtual time, the events that are to come, and the record of those that were. Everything that a simulated cluster
- * does happens in here, one event after the other; the same seed makes the same record.
+ * Virtual time, the events that are to come, and the record of those that were. Everything that a simulated
+ * cluster does happens in here, one event after the other; the same seed makes the same record.
  *
  * @module
  */
@@ -83,8 +83,8 @@ export class World {
   }
 
   /**
-   * Lets `run` happen in `delay` seconds. What several roles do at the same moment happens in an order that the seed
-   * decides; what one does, in the order in which it was scheduled.
+   * Lets `run` happen in `delay` seconds. What several roles do at the same moment happens in an order that
+   * the seed decides; what one does, in the order in which it was scheduled.
    *
    * @param role Number of the role whose event it is; 0 for the world itself.
    * @returns Takes it back.
@@ -148,8 +148,8 @@ export class World {
 }
 
 /**
- * Resolves when no promise has anything left to do: the event loop's next turn begins when all microtasks are done, and
- * nothing else is pending in a simulation.
+ * Resolves when no promise has anything left to do: the event loop's next turn begins when all microtasks are
+ * done, and nothing else is pending in a simulation.
  */
 function allSettled(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
