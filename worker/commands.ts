@@ -1,6 +1,6 @@
 /**
- * Takes what the scheduler says on a worker's stream apart: tasks and data go to the state machine, in batches;
- * function bodies to the threads; the rest to the worker.
+ * Takes what the scheduler says on a worker's stream apart: tasks and data go to the state machine, in
+ * batches; function bodies to the threads; the rest to the worker.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface Commanded {
   /** Keeps function bodies. */
   readonly executor: Pick<Executor, "addFunction" | "removeFunction">;
   /** Handles stimuli. */
-  handle(events: readonly Stimulus[]): void;
+  handle(stimuli: readonly Stimulus[]): void;
   /** A name for something that the shell caused. */
   stimulusId(cause: string): string;
 }
@@ -43,10 +43,10 @@ export class Commands {
 
   /** Handles one batch. */
   handle(batch: readonly WorkerCommand[]): void {
-    let events: Stimulus[] = [];
+    let stimuli: Stimulus[] = [];
     const flush = () => {
-      if (events.length > 0) this.#performer.handle(events);
-      events = [];
+      if (stimuli.length > 0) this.#performer.handle(stimuli);
+      stimuli = [];
     };
     for (const command of batch) { // hot: per task
       switch (command.op) {
@@ -55,10 +55,10 @@ export class Commands {
         case "acquire-replicas":
         case "remove-replicas":
         case "refresh-who-has":
-          events.push(command);
+          stimuli.push(command);
           break;
         case "remove-worker":
-          events.push(command);
+          stimuli.push(command);
           this.#effects.onPeerGone(command.worker);
           break;
         case "register-functions":

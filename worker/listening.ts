@@ -47,7 +47,10 @@ function checkWhole(what: string, address: string, links: LinkOptions): void {
   checkLink(what, address, parsed, links);
 }
 
-/** Address that peers dial: the one that was given, with its name looked up, as schedulers do; or the listener's. */
+/**
+ * Address that peers dial: the one that was given, with its name looked up, as schedulers do; or the
+ * listener's.
+ */
 export async function contactOf(listener: Listener, { contactAddress }: WorkerOptions): Promise<Address> {
   return contactAddress === undefined ? listener.contactAddress : await resolveAddress(contactAddress);
 }

@@ -31,7 +31,9 @@ export class Metrics {
     this.#lastCpuSeconds = usage().cpuSeconds;
   }
 
-  /** Takes a sample. `managedBytes`: bytes of results that are held. `taskCounts`: number of tasks by state. */
+  /**
+   * Takes a sample. `managedBytes`: bytes of results that are held. `taskCounts`: number of tasks by state.
+   */
   sample(managedBytes: number, taskCounts: Readonly<Record<string, number>>): WorkerMetrics {
     const now = this.#clock.now();
     const { memory, cpuSeconds } = this.#usage();

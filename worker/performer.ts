@@ -17,7 +17,6 @@ import { Serialized } from "../protocol/serialized.ts";
 import { encodeError, exceptionText } from "../protocol/remote_error.ts";
 import { encodePickle } from "../protocol/pickle_encode.ts";
 import type { ExecutionOutcome, ExecutionRequest, Executor } from "./executor/executor.ts";
-import { FeedAhead } from "./feed_ahead.ts";
 import type { Execute, GatherDep, Instruction, SchedulerMessage } from "./state/instruction.ts";
 import type { Stimulus } from "./state/stimulus.ts";
 import type { WorkerState } from "./state/worker_state.ts";
@@ -25,8 +24,6 @@ import type { DataStore } from "./memory/store.ts";
 
 const logger = getLogger("distributed.worker");
 
-/** Milliseconds before a busy peer is asked again (`distributed/worker.py`, `retry_busy_worker_later`). */
-const BUSY_PAUSE_MS = 150;
 /** Bytes of a result that rides along with `task-finished` (`docs/wire.md`). */
 const INLINE_LIMIT = 1024;
 
@@ -61,43 +58,52 @@ export class Performer {
   /** The threads. */
   readonly executor: Executor;
   #parts: PerformerParts;
-  #feedAhead: FeedAhead;
-  /** Cancel the timers that run. */
-  #timers = new Set<() => void>();
+  /** What `now` is when the clock says 0: the machine's time is of the epoch, and never goes back. */
+  readonly #epoch: number;
+  /** When the timer runs out that the machine asked for. */
+  #deadline = Infinity;
+  #cancelTimer: (() => void) | undefined;
   #isClosed = false;
   #stimulusCount = 0;
-  /** When each task that is with a thread was handed over, in seconds since the epoch. */
-  #handedAt = new Map<Key, number>();
 
   constructor(parts: PerformerParts) {
     this.#parts = parts;
     this.executor = parts.executor;
-    this.#feedAhead = new FeedAhead(this.executor.nthreads);
+    this.#epoch = parts.clock.time() - parts.clock.now() / 1000;
   }
 
   /** Hands stimuli to the state machine and does what it asks for. */
-  handle(events: readonly Stimulus[]): void {
-    this.#act(() => this.#parts.state.handleStimuli(events, this.#parts.clock.time()));
-  }
-
-  #act(decide: () => readonly Instruction[]): void {
+  handle(stimuli: readonly Stimulus[]): void { // hot: per batch
     if (this.#isClosed) return;
     try {
-      this.#perform(decide());
+      const { instructions, nextDeadline } = this.#parts.state.handle(stimuli, this.#now());
+      this.#perform(instructions);
+      if (nextDeadline !== this.#deadline) this.#setTimer(nextDeadline);
     } catch (error) {
-      this.#isClosed = true; // going on with a wrong state would give wrong results
+      this.close(); // going on with a wrong state would give wrong results
       this.#parts.onFailure(error);
     }
   }
 
-  /** For how many seconds each wanted task has been with a thread. */
+  /** For how many seconds each wanted task has been with the executor. */
   executing(): Record<Key, number> {
-    const now = this.#parts.clock.time();
-    const seconds: Record<Key, number> = {};
-    for (const key of this.#parts.state.executingKeys()) {
-      seconds[key] = now - (this.#handedAt.get(key) ?? now);
-    }
-    return seconds;
+    return this.#parts.state.executing(this.#now());
+  }
+
+  #now(): number {
+    return this.#epoch + this.#parts.clock.now() / 1000;
+  }
+
+  #setTimer(deadline: number): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#deadline = deadline;
+    if (deadline === Infinity || this.#isClosed) return;
+    const milliseconds = Math.max(1, Math.ceil((deadline - this.#now()) * 1000));
+    this.#cancelTimer = this.#parts.clock.timer(milliseconds, () => {
+      this.#deadline = Infinity;
+      this.handle([{ op: "tick", stimulus_id: this.stimulusId("tick") }]);
+    });
   }
 
   /** A name for something that this shell caused. */
@@ -105,11 +111,10 @@ export class Performer {
     return `${cause}-${++this.#stimulusCount}`;
   }
 
-  /** Stops the timers; what still comes back is ignored. */
+  /** Stops the timer; what still comes back is ignored. */
   close(): void {
     this.#isClosed = true;
-    for (const cancel of this.#timers) cancel();
-    this.#timers.clear();
+    this.#cancelTimer?.();
   }
 
   #perform(instructions: readonly Instruction[]): void {
@@ -127,9 +132,6 @@ export class Performer {
           break;
         case "gather-dep":
           this.#parts.scope.add((signal) => this.#gather(instruction, signal));
-          break;
-        case "retry-busy-worker-later":
-          this.#retryLater(instruction.worker);
           break;
         case "drop-data":
           this.#parts.store.delete(instruction.key);
@@ -172,7 +174,6 @@ export class Performer {
       }
       values.push([dependency, value]);
     }
-    this.#handedAt.set(key, this.#parts.clock.time());
     return {
       key,
       runId: run_id,
@@ -200,23 +201,12 @@ export class Performer {
   /** Takes outcomes of the threads. */
   onOutcomes(batch: readonly ExecutionOutcome[]): void {
     if (this.#isClosed) return;
-    const events = new Array<Stimulus>(batch.length);
+    const stimuli = new Array<Stimulus>(batch.length);
     for (let i = 0; i < batch.length; i++) { // hot: per task
       const outcome = batch[i] as ExecutionOutcome;
-      this.#handedAt.delete(outcome.key);
-      if (outcome.kind !== "withdrawn") this.#feedAhead.add(outcome.stop - outcome.start);
-      events[i] = this.#ended(outcome);
+      stimuli[i] = this.#ended(outcome);
     }
-    this.handle(events);
-    this.#adjustSlots();
-  }
-
-  #adjustSlots(): void {
-    const { state } = this.#parts;
-    const { slots } = this.#feedAhead;
-    if (slots !== state.executionSlots) {
-      this.#act(() => state.setExecutionSlots(slots, this.#parts.clock.time()));
-    }
+    this.handle(stimuli);
   }
 
   #ended(outcome: ExecutionOutcome): Stimulus {
@@ -260,19 +250,19 @@ export class Performer {
 
   async #gather({ worker, keys }: GatherDep, signal: AbortSignal): Promise<void> {
     const stimulus_id = this.stimulusId("gather-dep");
-    let event: Stimulus;
+    let stimulus: Stimulus;
     try {
       const reply = await this.#parts.peers.getData(worker, keys, signal);
-      event = reply.status === "busy"
+      stimulus = reply.status === "busy"
         ? { op: "gather-busy", worker, stimulus_id }
         : { op: "gather-success", worker, data: this.#keep(reply.data, keys), stimulus_id };
     } catch (error) {
       if (signal.aborted) return;
       const isNetwork = error instanceof CommClosed || error instanceof TimeoutError;
       logger.warning(`Cannot get ${keys.length} results from ${worker}: ${String(error)}`);
-      event = { op: isNetwork ? "gather-network-failure" : "gather-failure", worker, stimulus_id };
+      stimulus = { op: isNetwork ? "gather-network-failure" : "gather-failure", worker, stimulus_id };
     }
-    this.handle([event]);
+    this.handle([stimulus]);
   }
 
   /** Stores what a peer sent of what it was asked for. */
@@ -285,14 +275,6 @@ export class Performer {
       kept.set(key, value.nbytes);
     }
     return kept;
-  }
-
-  #retryLater(worker: Address): void {
-    const cancel = this.#parts.clock.timer(BUSY_PAUSE_MS, () => {
-      this.#timers.delete(cancel);
-      this.handle([{ op: "retry-busy-worker", worker, stimulus_id: this.stimulusId("retry-busy-worker") }]);
-    });
-    this.#timers.add(cancel);
   }
 }
 

@@ -316,12 +316,6 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
   }
 
   #sendHeartbeat(signal: AbortSignal): Promise<HeartbeatWorkerReply> {
-    if (this.#state.hasMissing) {
-      this.#performer.handle([{
-        op: "find-missing",
-        stimulus_id: this.#performer.stimulusId("find-missing"),
-      }]);
-    }
     return this.#pool.call(this.schedulerAddress, SCHEDULER_OPERATIONS.heartbeat_worker, {
       address: this.address,
       now: this.#platform.clock.time(),

@@ -104,7 +104,6 @@ export class Shell {
   readonly #state: WorkerState;
   readonly #running = new Map<Key, number>();
   readonly #gathers: { readonly worker: Address; readonly keys: readonly Key[] }[] = [];
-  readonly #busy: Address[] = [];
 
   constructor(state: WorkerState) {
     this.#state = state;
@@ -112,7 +111,7 @@ export class Shell {
 
   /** Hands a stimulus to the machine, and notes what it asks for. */
   handle(stimulus: Stimulus, now: number): void {
-    this.#note(this.#state.handleStimulus(stimulus, now), now);
+    this.#note(this.#state.handle([stimulus], now).instructions, now);
   }
 
   #note(instructions: readonly Instruction[], now: number): void {
@@ -126,9 +125,6 @@ export class Shell {
           break;
         case "gather-dep":
           this.#gathers.push(instruction);
-          break;
-        case "retry-busy-worker-later":
-          this.#busy.push(instruction.worker);
           break;
         default:
       }
@@ -158,13 +154,9 @@ export class Shell {
       const data = new Map(keys.filter(() => random.chance(0.8)).map((key) => [key, 8]));
       this.handle({ op: "gather-success", worker, data, stimulus_id }, now);
     } else if (way < 0.7) {
-      const worker = this.#busy.shift();
-      if (worker !== undefined) this.handle({ op: "retry-busy-worker", worker, stimulus_id }, now);
+      this.handle({ op: "tick", stimulus_id }, now);
     } else if (way < 0.75) {
-      this.handle(
-        { op: random.pick(["pause", "unpause", "unpause", "find-missing"] as const), stimulus_id },
-        now,
-      );
+      this.handle({ op: random.pick(["pause", "unpause", "unpause"] as const), stimulus_id }, now);
     } else if (way < 0.8) {
       const data = new Map([[nameOf(random), 8]]);
       this.handle({ op: "update-data", data, stimulus_id }, now);

@@ -23,6 +23,7 @@ import { Heartbeats } from "../../worker/heartbeats.ts";
 import { Transfers } from "../../worker/transfers.ts";
 import { Parts } from "./setting.ts";
 import type { Random } from "../random.ts";
+import type { WorkerEffects } from "../../worker/state/effects.ts";
 import type { Instruction } from "../../worker/state/instruction.ts";
 import type { Stimulus } from "../../worker/state/stimulus.ts";
 import { WorkerState, type WorkerStateOptions } from "../../worker/state/worker_state.ts";
@@ -238,7 +239,7 @@ class MixedResults extends Parts {
   }
 }
 
-type Change = (instructions: Instruction[]) => Instruction[];
+type Change = (instructions: readonly Instruction[]) => readonly Instruction[];
 
 class ChangedWorkerState extends WorkerState {
   readonly #change: Change;
@@ -248,8 +249,9 @@ class ChangedWorkerState extends WorkerState {
     this.#change = change;
   }
 
-  override handleStimuli(events: readonly Stimulus[], now: number): Instruction[] {
-    return this.#change(super.handleStimuli(events, now));
+  override handle(stimuli: readonly Stimulus[], now: number): WorkerEffects {
+    const effects = super.handle(stimuli, now);
+    return { ...effects, instructions: this.#change(effects.instructions) };
   }
 }
 
@@ -266,7 +268,7 @@ class WorkerBug extends Parts {
   }
 }
 
-function runsTwice(instructions: Instruction[]): Instruction[] {
+function runsTwice(instructions: readonly Instruction[]): Instruction[] {
   return instructions.flatMap((one) => one.op === "execute" && one.run_id % 7 === 0 ? [one, one] : [one]);
 }
 

@@ -120,10 +120,10 @@ export class WorkerMember {
       transferIncomingBytesLimit: profile.transferIncomingBytesLimit,
       transitionCounterMax: 1_000_000,
     });
-    const handleStimuli = state.handleStimuli.bind(state);
-    state.handleStimuli = (events, now) => {
+    const handle = state.handle.bind(state);
+    state.handle = (stimuli, now) => {
       world.whenQuiet(() => this.#checkStore());
-      return handleStimuli(events, now);
+      return handle(stimuli, now);
     };
     this.#state = state;
     return state;

@@ -1,7 +1,7 @@
 /**
- * What runs tasks for a worker: the interface between the worker's main thread, which keeps values as frames, and
- * whatever decodes them, calls the function, and encodes its result. `inside/` is the code that runs there beside the
- * user's; `threads/` runs it in threads of this process.
+ * What runs tasks for a worker: the interface between the worker's main thread, which keeps values as frames,
+ * and whatever decodes them, calls the function, and encodes its result. `inside/` is the code that runs
+ * there beside the user's; `threads/` runs it in threads of this process.
  *
  * @module
  */
@@ -88,8 +88,8 @@ export interface Executor extends AsyncDisposable {
   /** Takes over requests, in order of priority. Every one of them ends in one outcome. */
   execute(batch: readonly ExecutionRequest[]): void;
   /**
-   * Asks for requests that have not begun to be taken back. What could be ends as `"withdrawn"`, and everything else as it
-   * would have; neither before this returns.
+   * Asks for requests that have not begun to be taken back. What could be ends as `"withdrawn"`, and
+   * everything else as it would have; neither before this returns.
    */
   withdraw(keys: readonly Key[]): void;
   /** Keeps the body of a function (`docs/wire.md`); tasks that are executed from now on may name it. */

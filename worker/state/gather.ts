@@ -8,9 +8,10 @@
 import { assert } from "../../internal/assert.ts";
 import { hostOf } from "../../messages/address.ts";
 import type { Address, Key } from "../../messages/common.ts";
-import type { Machine } from "./machine.ts";
+import type { WorkerMachine } from "./machine.ts";
 import { TaskHeap } from "./task_heap.ts";
 import { State, type TaskState } from "./task_state.ts";
+import { transition } from "./transitions.ts";
 
 // Below this many bytes under way the number of requests is not limited (Dask:
 // transfer_incoming_bytes_throttle_threshold).
@@ -25,7 +26,7 @@ interface Candidate {
 }
 
 /** Begins transfers of tasks in `FETCH` until there are none or a limit is reached. */
-export function ensureCommunicating(m: Machine): void {
+export function ensureCommunicating(m: WorkerMachine): void {
   if (!m.running || m.dataNeeded.size === 0 || shouldThrottle(m)) return;
   const candidates = findCandidates(m);
   while (candidates.length > 0) {
@@ -36,12 +37,12 @@ export function ensureCommunicating(m: Machine): void {
   }
 }
 
-function shouldThrottle(m: Machine): boolean {
+function shouldThrottle(m: WorkerMachine): boolean {
   return m.transferIncomingBytes >= m.transferIncomingBytesLimit ||
     (m.inFlightWorkers.size >= m.transferIncomingCountLimit && m.transferIncomingBytes >= THROTTLE_THRESHOLD);
 }
 
-function findCandidates(m: Machine): Candidate[] {
+function findCandidates(m: WorkerMachine): Candidate[] {
   const host = hostOf(m.address);
   const candidates: Candidate[] = [];
   for (const [worker, needed] of m.dataNeeded) {
@@ -54,8 +55,8 @@ function findCandidates(m: Machine): Candidate[] {
 }
 
 /**
- * Takes out the peer to ask next. By the most urgent task, then this host first, then by the number of tasks. A scan per
- * request, since each request changes what the other peers are needed for.
+ * Takes out the peer to ask next. By the most urgent task, then this host first, then by the number of tasks.
+ * A scan per request, since each request changes what the other peers are needed for.
  */
 function takeBest(candidates: Candidate[]): Candidate | undefined {
   let best: Candidate | undefined;
@@ -84,8 +85,10 @@ function isBetter(a: Candidate, b: Candidate): boolean {
 }
 
 /** Begins one transfer; returns its bytes, or -1 if the limits allow none. */
-function gatherFrom(m: Machine, { worker, needed }: Candidate): number {
+function gatherFrom(m: WorkerMachine, { worker, needed }: Candidate): number {
   assert(worker !== m.address, () => `Worker "${worker}" is to gather from itself`);
+  assert(!m.inFlightWorkers.has(worker), () => `"${worker}" is to be asked while it is being asked`);
+  assert(!m.busyWorkers.has(worker), () => `"${worker}" is to be asked although it is busy`);
   const tasks: TaskState[] = [];
   const keys: Key[] = [];
   let nbytes = 0;
@@ -98,7 +101,11 @@ function gatherFrom(m: Machine, { worker, needed }: Candidate): number {
   }
   if (tasks.length === 0) return -1;
   if (needed.size === 0) m.dataNeeded.delete(worker);
-  for (const ts of tasks) fetchFlight(m, ts, worker);
+  for (const ts of tasks) {
+    assert(ts.whoHas.has(worker), () => `"${worker}" is to be asked for "${ts.key}", which it does not hold`);
+    ts.comingFrom = worker;
+    transition(m, ts, State.FLIGHT, null);
+  }
   m.instructions.push({ op: "gather-dep", worker, keys, totalNbytes: nbytes });
   m.inFlightWorkers.set(worker, { tasks, nbytes });
   m.transferIncomingCountTotal++;
@@ -106,16 +113,7 @@ function gatherFrom(m: Machine, { worker, needed }: Candidate): number {
   return nbytes;
 }
 
-function fetchFlight(m: Machine, ts: TaskState, worker: Address): void {
-  m.setState(ts, State.FLIGHT);
-  m.transitionCounter++;
-  ts.done = false;
-  ts.comingFrom = worker;
-  m.inFlightTasks.add(ts);
-  m.story.record(ts.key, "transition", State.FETCH, State.FLIGHT, State.FLIGHT, m.stimulusId, m.now);
-}
-
-function exceedsLimits(m: Machine, ts: TaskState, messageNbytes: number, count: number): boolean {
+function exceedsLimits(m: WorkerMachine, ts: TaskState, messageNbytes: number, count: number): boolean {
   // The first of all goes whatever its size, so that there is progress.
   if (m.inFlightWorkers.size === 0 && count === 0) return false;
   let allowance = m.transferIncomingBytesLimit - m.transferIncomingBytes;

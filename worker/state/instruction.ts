@@ -1,7 +1,6 @@
 /**
- * What the shell of a worker has to do. Each of {@linkcode Execute}, {@linkcode GatherDep} and
- * {@linkcode RetryBusyWorkerLater} ends as one stimulus. What is not one of the five operations here is a message
- * to the scheduler.
+ * What the shell of a worker has to do. Each {@linkcode Execute} and {@linkcode GatherDep} ends as one
+ * stimulus. What is not one of the four operations here is a message to the scheduler.
  *
  * @module
  */
@@ -17,7 +16,10 @@ import type {
   TaskFinished,
 } from "../../messages/worker_scheduler.ts";
 
-/** Hand this task to a thread. Ends as `execute-success`, `-failure`, `-reschedule` or `execution-withdrawn`. */
+/**
+ * Hand this task to the executor. Ends as `execute-success`, `-failure`, `-reschedule` or
+ * `execution-withdrawn`.
+ */
 export interface Execute {
   /** Operation. */
   readonly op: "execute";
@@ -33,7 +35,10 @@ export interface Execute {
   readonly inline_result: boolean;
 }
 
-/** Take this task back from its thread if it has not begun; if that worked, say `execution-withdrawn`. */
+/**
+ * Ask the executor to give this task back. If it has not begun it ends as `execution-withdrawn`, else as any
+ * other.
+ */
 export interface Withdraw {
   /** Operation. */
   readonly op: "withdraw";
@@ -51,14 +56,6 @@ export interface GatherDep {
   readonly keys: readonly Key[];
   /** Bytes of all, as far as known. */
   readonly totalNbytes: number;
-}
-
-/** Wait a little (Dask: 0.15 s), then say `retry-busy-worker`. */
-export interface RetryBusyWorkerLater {
-  /** Operation. */
-  readonly op: "retry-busy-worker-later";
-  /** The peer. */
-  readonly worker: Address;
 }
 
 /** Delete the frames of this result. */
@@ -79,4 +76,4 @@ export type SchedulerMessage =
   | RequestRefreshWhoHas;
 
 /** Everything that the state machine asks for. To be done in order. */
-export type Instruction = Execute | Withdraw | GatherDep | RetryBusyWorkerLater | DropData | SchedulerMessage;
+export type Instruction = Execute | Withdraw | GatherDep | DropData | SchedulerMessage;

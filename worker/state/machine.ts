@@ -1,23 +1,24 @@
 /**
- * The collections of a worker's state machine, and the small steps that keep them consistent. Only this folder uses
- * it; the outside sees {@linkcode WorkerState}.
+ * The collections of a worker's state machine, and the small steps that keep them consistent. Only this
+ * folder uses it; the outside sees {@linkcode WorkerState}.
  *
  * @module
  */
 
 import { assert } from "../../internal/assert.ts";
 import type { Address, Key, Priority } from "../../messages/common.ts";
+import { Recommendations } from "../../internal/recommendations.ts";
+import { Story } from "../../internal/story.ts";
+import { FeedAhead } from "./feed_ahead.ts";
 import type { Instruction } from "./instruction.ts";
-import type { ExecuteFailure, ExecuteSuccess } from "./stimulus.ts";
-import { Story } from "./story.ts";
 import { TaskHeap } from "./task_heap.ts";
-import { NO_GENERATION, State, STATE_NAMES, TaskState } from "./task_state.ts";
+import { NO_GENERATION, type Payload, State, STATE_NAMES, type StateName, TaskState } from "./task_state.ts";
 
 /** What a worker's state machine is made with. */
 export interface WorkerStateOptions {
   /** Contact address of this worker; a replica here is never gathered. */
   readonly address: Address;
-  /** Threads, and the number of tasks handed out at a time until {@linkcode WorkerState.setExecutionSlots}. */
+  /** Threads. Short tasks are handed out several per thread, see `feed_ahead.ts`. */
   readonly nthreads: number;
   /** Checks everything after every stimulus. Slow. Default false. */
   readonly validate?: boolean;
@@ -44,14 +45,14 @@ export interface Transfer {
 }
 
 /** Collections of the state machine. Mirrors the attributes of Dask's `WorkerState`. */
-export class Machine {
+export class WorkerMachine {
   /** Contact address of this worker. */
   readonly address: Address;
   /** Whether everything is checked after every stimulus. */
   readonly validate: boolean;
   /** All tasks. */
   readonly tasks = new Map<Key, TaskState>();
-  /** How many tasks are in each state. */
+  /** Number of tasks in each state. */
   readonly counts: number[] = STATE_NAMES.map(() => 0);
   /** Tasks to be run. */
   readonly ready = new TaskHeap();
@@ -69,14 +70,16 @@ export class Machine {
   readonly inFlightTasks = new Set<TaskState>();
   /** Requests under way; a peer gets no second one. */
   readonly inFlightWorkers = new Map<Address, Transfer>();
-  /** Peers that asked for some rest. */
-  readonly busyWorkers = new Set<Address>();
+  /** Peers that asked for some rest, and when that is over. */
+  readonly busyWorkers = new Map<Address, number>();
   /** Abstract resources. */
   readonly totalResources: ReadonlyMap<string, number>;
   /** What of them is not taken. */
   readonly availableResources: Map<string, number>;
   /** What happened. */
-  readonly story: Story;
+  readonly story: Story<StateName>;
+  /** Transitions still to be made. */
+  readonly recommendations = new Recommendations<State, TaskState>();
 
   /** See {@linkcode WorkerStateOptions.transferMessageBytesLimit}. */
   readonly transferMessageBytesLimit: number;
@@ -87,8 +90,10 @@ export class Machine {
   /** See {@linkcode WorkerStateOptions.transitionCounterMax}. */
   readonly transitionCounterMax: number;
 
-  /** How many tasks may be with threads at a time. */
-  slots: number;
+  /** Number of tasks that may be with the executor at a time. */
+  readonly feedAhead: FeedAhead;
+  /** When the scheduler is asked for what is missing. */
+  findMissingAt = Infinity;
   /** False while paused. */
   running = true;
   /** Bytes of all results. */
@@ -106,8 +111,6 @@ export class Machine {
   /** State of the tie-breaker between peers. */
   random: number;
 
-  /** Tasks with a recommendation; the last goes first. */
-  readonly pending: TaskState[] = [];
   /** Tasks that were released or cancelled although others may wait for them. */
   readonly releasedNeeded: TaskState[] = [];
   /** What the running call asks for. */
@@ -116,18 +119,17 @@ export class Machine {
   addedKeys: Key[] | null = null;
   /** Id of the running stimulus. */
   stimulusId = "";
-  /** Time of the running stimulus. */
-  now = 0;
+  /** Time of the running stimulus, in seconds. */
+  now = -Infinity;
 
   /** Makes an idle machine. */
   constructor(options: WorkerStateOptions) {
-    assert(options.nthreads >= 1, () => `A worker needs at least one thread, got ${options.nthreads}`);
     this.address = options.address;
-    this.slots = options.nthreads;
+    this.feedAhead = new FeedAhead(options.nthreads);
     this.validate = options.validate ?? false;
     this.totalResources = new Map(Object.entries(options.resources ?? {}));
     this.availableResources = new Map(this.totalResources);
-    this.story = new Story(options.logLength ?? 1000);
+    this.story = new Story(STATE_NAMES, options.logLength ?? 1000);
     // Dask: distributed.worker.transfer.message-bytes-limit, distributed.worker.connections.incoming
     this.transferMessageBytesLimit = options.transferMessageBytesLimit ?? 50_000_000;
     this.transferIncomingCountLimit = options.transferIncomingCountLimit ?? 10;
@@ -136,16 +138,19 @@ export class Machine {
     this.random = seedOf(options.address);
   }
 
-  /** Makes `ts` recommended to go to `finish`; a later recommendation in the same stimulus replaces an earlier one. */
-  recommend(ts: TaskState, finish: State, payload: ExecuteSuccess | ExecuteFailure | null = null): void {
-    // As with Dask's dict of recommendations, a replaced one keeps its place.
-    if (ts.recommended === State.NONE) this.pending.push(ts);
-    ts.recommended = finish;
+  /**
+   * Makes `ts` recommended to go to `finish`; a later recommendation in the same stimulus replaces an earlier
+   * one.
+   */
+  recommend(ts: TaskState, finish: State, payload: Payload = null): void {
+    assert(ts.state !== State.FORGOTTEN, () => `Forgotten task "${ts.key}" is recommended for something`);
+    this.recommendations.add(ts, finish);
     ts.payload = payload;
   }
 
   /** Moves `ts` to `state`, for the counts. */
-  setState(ts: TaskState, state: State): void {
+  setState(ts: TaskState, state: State): void { // hot: per transition
+    assert(state !== State.NONE && state !== State.RESCHEDULED, "That is no state to rest in");
     this.counts[ts.state] = (this.counts[ts.state] ?? 0) - 1;
     this.counts[state] = (this.counts[state] ?? 0) + 1;
     ts.state = state;
@@ -153,7 +158,7 @@ export class Machine {
 
   /** Adds a note about `ts` to the story. */
   note(ts: TaskState, event: string): void {
-    this.story.record(ts.key, event, ts.state, State.NONE, ts.state, this.stimulusId, this.now);
+    this.story.add(ts.key, ts.state, State.NONE, ts.state, this.stimulusId, this.now, event);
   }
 
   /** The task named `key`, made if there is none. */
@@ -169,6 +174,9 @@ export class Machine {
 
   /** Removes `ts` for good. */
   forget(ts: TaskState): void {
+    assert(ts.dependents.size === 0, () => `Task "${ts.key}" is forgotten before its dependents`);
+    assert(!this.executing.has(ts), () => `Task "${ts.key}" is forgotten while the executor has it`);
+    assert(!this.inFlightTasks.has(ts), () => `Task "${ts.key}" is forgotten while it is in flight`);
     this.setState(ts, State.FORGOTTEN);
     this.counts[State.FORGOTTEN] = 0;
     this.tasks.delete(ts.key);
@@ -176,6 +184,7 @@ export class Machine {
 
   /** Notes that `peer` holds `ts`. */
   addHolder(ts: TaskState, peer: Address): void {
+    assert(peer !== this.address, () => `"${ts.key}" is said to be held by this worker as by a peer`);
     ts.addHolder(peer);
     const held = this.hasWhat.get(peer);
     if (held === undefined) this.hasWhat.set(peer, new Set([ts]));
@@ -203,8 +212,8 @@ export class Machine {
   }
 
   /**
-   * Takes what the scheduler says about holders as the truth (Dask: `_update_who_has`). Ours: whatever message it came
-   * in, what can be gathered now is, and what can't any more is missing.
+   * Takes what the scheduler says about holders as the truth (Dask: `_update_who_has`). Ours: whatever
+   * message it came in, what can be gathered now is, and what can't any more is missing.
    */
   updateWhoHas(whoHas: Readonly<Record<string, readonly Address[]>>): void {
     for (const key in whoHas) {
@@ -254,8 +263,9 @@ export class Machine {
   }
 
   /** Ends the execution of `ts`: gives back its slot and its resources. */
-  freeSlot(ts: TaskState): void {
+  freeSlot(ts: TaskState): void { // hot: per task
     this.executing.delete(ts);
+    ts.executingRunId = null;
     if (!ts.holdsResources) return;
     ts.holdsResources = false;
     for (const name in ts.resources) {
@@ -264,9 +274,10 @@ export class Machine {
   }
 
   /** Recommends that tasks be executed while there are slots (Dask: `_ensure_computing`). */
-  ensureComputing(): void {
+  ensureComputing(): void { // hot: per task
     if (!this.running) return;
-    while (this.executing.size < this.slots) {
+    const { slots } = this.feedAhead;
+    while (this.executing.size < slots) {
       const ts = this.#nextReadyTask();
       if (ts === undefined) break;
       this.#takeResources(ts);
@@ -299,13 +310,19 @@ export class Machine {
 
   #takeResources(ts: TaskState): void {
     if (ts.resources === null) return;
+    assert(!ts.holdsResources, () => `Task "${ts.key}" takes its resources twice`);
     ts.holdsResources = true;
     for (const name in ts.resources) {
-      this.availableResources.set(name, (this.availableResources.get(name) ?? 0) - (ts.resources[name] ?? 0));
+      const left = (this.availableResources.get(name) ?? 0) - (ts.resources[name] ?? 0);
+      assert(left >= 0, () => `Task "${ts.key}" takes more of resource "${name}" than there is`);
+      this.availableResources.set(name, left);
     }
   }
 
-  /** Next number of a sequence in [0, 1), a different one for each worker, so that not all turn to the same peer. */
+  /**
+   * Next number of a sequence in [0, 1), a different one for each worker, so that not all turn to the same
+   * peer.
+   */
   nextRandom(): number {
     this.random = (Math.imul(this.random, 1664525) + 1013904223) >>> 0; // Numerical Recipes' generator
     return this.random / 2 ** 32;

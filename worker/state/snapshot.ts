@@ -5,7 +5,7 @@
  */
 
 import type { Address, Key } from "../../messages/common.ts";
-import type { Machine } from "./machine.ts";
+import type { WorkerMachine } from "./machine.ts";
 import { NO_GENERATION, State, stateName, type TaskState } from "./task_state.ts";
 
 /** One task in a {@linkcode WorkerStateSnapshot}. */
@@ -85,7 +85,7 @@ export interface WorkerStateSnapshot {
 }
 
 /** Copies the state of `m`. */
-export function snapshot(m: Machine): WorkerStateSnapshot {
+export function snapshot(m: WorkerMachine): WorkerStateSnapshot {
   const tasks = [...m.tasks.values()];
   return {
     tasks: tasks.map(taskSnapshot),
@@ -98,7 +98,7 @@ export function snapshot(m: Machine): WorkerStateSnapshot {
     data_needed: byPeer(m.dataNeeded, (needed) => keysOf(needed.sorted())),
     has_what: byPeer(m.hasWhat, keysOf),
     missing: keysOf(m.missing),
-    busy_workers: [...m.busyWorkers],
+    busy_workers: [...m.busyWorkers.keys()],
     available_resources: Object.fromEntries(m.availableResources),
     nbytes: m.nbytes,
     transfer_incoming_bytes: m.transferIncomingBytes,

@@ -152,20 +152,10 @@ export interface GatherFailure {
   readonly stimulus_id: string;
 }
 
-/** The wait that {@linkcode RetryBusyWorkerLater} asked for is over. */
-export interface RetryBusyWorker {
+/** Time has passed: what is due is done (Dask: `RetryBusyWorkerEvent`, `FindMissingEvent`). */
+export interface Tick {
   /** Operation. */
-  readonly op: "retry-busy-worker";
-  /** The peer. */
-  readonly worker: Address;
-  /** What caused it. */
-  readonly stimulus_id: string;
-}
-
-/** From time to time: ask the scheduler for the holders of keys without a known holder. */
-export interface FindMissing {
-  /** Operation. */
-  readonly op: "find-missing";
+  readonly op: "tick";
   /** What caused it. */
   readonly stimulus_id: string;
 }
@@ -203,7 +193,6 @@ export type Stimulus =
   | GatherBusy
   | GatherNetworkFailure
   | GatherFailure
-  | RetryBusyWorker
-  | FindMissing
+  | Tick
   | Pause
   | Unpause;

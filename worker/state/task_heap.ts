@@ -1,10 +1,12 @@
 /**
- * Tasks by priority, where any task can be taken out again in logarithmic time. Mirrors `HeapSet` of
- * distributed/collections.py, which leaves removed tasks in the heap; here they would keep memory.
+ * Tasks by priority. Mirrors `HeapSet` of distributed/collections.py, which leaves removed tasks in the heap;
+ * here they would keep memory.
  *
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
+import { Heap, type HeapItem } from "../../internal/heap.ts";
 import type { Priority } from "../../messages/common.ts";
 import type { TaskState } from "./task_state.ts";
 
@@ -16,17 +18,17 @@ export interface Prioritized {
   readonly generation: number;
 }
 
-/** A place in the heap. Keeps the priority of the time it was made: the task's own may change meanwhile. */
-interface Entry {
+/**
+ * A place in the heap: a task is in several heaps at a time. Keeps the priority of the time it was made, as
+ * the task's own may change meanwhile.
+ */
+interface Entry extends HeapItem, Prioritized {
   readonly task: TaskState;
-  readonly priority: Priority;
-  readonly generation: number;
-  index: number;
 }
 
 /** A set of tasks that gives its first by priority. */
 export class TaskHeap {
-  readonly #entries: Entry[] = [];
+  readonly #entries = new Heap<Entry>((left, right) => compare(left, right) < 0);
   readonly #byTask = new Map<TaskState, Entry>();
 
   /** Negative if `a` runs before `b`, as Python compares tuples `(*priority, generation)`. */
@@ -34,9 +36,9 @@ export class TaskHeap {
     return compare(a, b);
   }
 
-  /** How many tasks are in it. */
+  /** Number of tasks in it. */
   get size(): number {
-    return this.#entries.length;
+    return this.#entries.size;
   }
 
   /** Whether `task` is in it. */
@@ -51,27 +53,26 @@ export class TaskHeap {
 
   /** The tasks, first by priority first. */
   sorted(): TaskState[] {
-    return this.#entries.toSorted(compare).map((entry) => entry.task);
+    return [...this.#byTask.values()].sort(compare).map((entry) => entry.task);
   }
 
   /** Adds `task` with its present priority; no effect if it is in. */
-  add(task: TaskState): void {
+  add(task: TaskState): void { // hot: per task
     if (this.#byTask.has(task)) return;
     const { priority, generation } = task;
-    const entry: Entry = { task, priority, generation, index: this.#entries.length };
+    const entry: Entry = { task, priority, generation, heapIndex: -1 };
     this.#byTask.set(task, entry);
     this.#entries.push(entry);
-    this.#up(entry);
   }
 
   /** The first task by priority. */
   peek(): TaskState | undefined {
-    return this.#entries[0]?.task;
+    return this.#entries.peek()?.task;
   }
 
   /** Takes out the first task by priority. */
-  pop(): TaskState | undefined {
-    const task = this.#entries[0]?.task;
+  pop(): TaskState | undefined { // hot: per task
+    const task = this.#entries.peek()?.task;
     if (task !== undefined) this.remove(task);
     return task;
   }
@@ -81,51 +82,9 @@ export class TaskHeap {
     const entry = this.#byTask.get(task);
     if (entry === undefined) return false;
     this.#byTask.delete(task);
-    const last = this.#entries.pop();
-    if (last !== undefined && last !== entry) {
-      last.index = entry.index;
-      this.#entries[last.index] = last;
-      this.#up(last);
-      this.#down(last);
-    }
+    const isRemoved = this.#entries.remove(entry);
+    assert(isRemoved, () => `Task "${task.key}" has an entry, and is in no heap`);
     return true;
-  }
-
-  #up(entry: Entry): void {
-    const entries = this.#entries;
-    let index = entry.index;
-    while (index > 0) {
-      const parentIndex = (index - 1) >> 1;
-      const parent = entries[parentIndex] as Entry;
-      if (compare(entry, parent) >= 0) break;
-      entries[index] = parent;
-      parent.index = index;
-      index = parentIndex;
-    }
-    entries[index] = entry;
-    entry.index = index;
-  }
-
-  #down(entry: Entry): void {
-    const entries = this.#entries;
-    const { length } = entries;
-    let index = entry.index;
-    for (;;) {
-      let childIndex = 2 * index + 1;
-      if (childIndex >= length) break;
-      let child = entries[childIndex] as Entry;
-      const right = entries[childIndex + 1];
-      if (right !== undefined && compare(right, child) < 0) {
-        child = right;
-        childIndex++;
-      }
-      if (compare(child, entry) >= 0) break;
-      entries[index] = child;
-      child.index = index;
-      index = childIndex;
-    }
-    entries[index] = entry;
-    entry.index = index;
   }
 }
 

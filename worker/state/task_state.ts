@@ -5,6 +5,7 @@
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import type { Address, Key, Priority } from "../../messages/common.ts";
 import type { RunSpec } from "../../messages/run_spec.ts";
 import type { StartStop } from "../../messages/worker_scheduler.ts";
@@ -22,7 +23,7 @@ export const State = {
   READY: 3,
   /** Could run now if its abstract resources were free. */
   CONSTRAINED: 4,
-  /** Handed to a thread. */
+  /** Handed to the executor. */
   EXECUTING: 5,
   /** To be gathered from a peer. */
   FETCH: 6,
@@ -71,8 +72,12 @@ export type StateName = typeof STATE_NAMES[number];
 
 /** Name of `state`, as Dask spells it. */
 export function stateName(state: State): StateName {
+  assert(state in STATE_NAMES, () => `State ${state} has no name`);
   return STATE_NAMES[state];
 }
+
+/** What comes with a recommendation: how the task ended. */
+export type Payload = ExecuteSuccess | ExecuteFailure | null;
 
 // Dask's distributed.scheduler.default-data-size
 const DEFAULT_DATA_SIZE = 1024;
@@ -99,7 +104,7 @@ export class TaskState {
   /** The state that the running stimulus wants it in next, or `NONE`. */
   recommended: State = State.NONE;
   /** What comes with the recommendation. */
-  payload: ExecuteSuccess | ExecuteFailure | null = null;
+  payload: Payload = null;
   /** `EXECUTING` or `FLIGHT` if it is cancelled or resumed: what is still going on. */
   previous: State = State.NONE;
   /** `FETCH` or `WAITING` if it is resumed: what is wanted. */
@@ -108,6 +113,10 @@ export class TaskState {
   done: boolean = false;
   /** The latest assignment. */
   runId: number = -1;
+  /** The assignment that the executor has, if any: not the latest one if that came while it ran. */
+  executingRunId: number | null = null;
+  /** When the executor was given it, in the machine's time. */
+  executingSince: number = 0;
   /** What to run; `null` for a task that runs elsewhere, or ran. */
   runSpec: RunSpec | null = null;
   /** Whether a client waits for the result. */
@@ -179,6 +188,7 @@ export class TaskState {
 
   /** Notes that the result of `dependency` is here. */
   removeWaitingFor(dependency: TaskState): void {
+    assert(this.dependencies.has(dependency), () => `"${this.key}" does not depend on "${dependency.key}"`);
     (this.waitingForData as Set<TaskState>).delete(dependency);
   }
 
@@ -190,6 +200,7 @@ export class TaskState {
 
   /** Notes that `dependent` is forgotten. */
   removeDependent(dependent: TaskState): void {
+    assert(this.dependents.has(dependent), () => `"${dependent.key}" does not depend on "${this.key}"`);
     (this.dependents as Set<TaskState>).delete(dependent);
   }
 

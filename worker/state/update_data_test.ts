@@ -40,30 +40,30 @@ function ops(instructions: readonly Instruction[]): string[] {
 
 Deno.test("WorkerState keeps a value that it was given, tells nobody, and frees it", () => {
   const state = make();
-  assertEquals(ops(state.handleStimulus(given("x"), 1)), []);
+  assertEquals(ops(state.handle([given("x")], 1).instructions), []);
   assertEquals([state.stateOf(X), state.nbytes], ["memory", 8]);
-  assertEquals(ops(state.handleStimulus(given("x", 10), 2)), []);
+  assertEquals(ops(state.handle([given("x", 10)], 2).instructions), []);
   assertEquals(state.nbytes, 10);
-  assertEquals(ops(state.handleStimulus(compute("y", { x: [] }), 3)), ["execute y"]);
+  assertEquals(ops(state.handle([compute("y", { x: [] })], 3).instructions), ["execute y"]);
   const free: Stimulus = { op: "free-keys", keys: [X], stimulus_id: "free" };
-  assertEquals(ops(state.handleStimulus(free, 4)), ["drop-data x", "release-worker-data x"]);
+  assertEquals(ops(state.handle([free], 4).instructions), ["drop-data x", "release-worker-data x"]);
   assertEquals(state.nbytes, 0);
 });
 
 Deno.test("WorkerState begins tasks that miss a value as soon as it is given", () => {
   const state = make();
-  assertEquals(ops(state.handleStimulus(compute("y", { x: [] }), 1)), []);
+  assertEquals(ops(state.handle([compute("y", { x: [] })], 1).instructions), []);
   assertEquals(state.stateOf(X), "missing");
-  assertEquals(ops(state.handleStimulus(given("x"), 2)), ["execute y"]);
+  assertEquals(ops(state.handle([given("x")], 2).instructions), ["execute y"]);
 });
 
 Deno.test("WorkerState refuses a value that it computes or gathers", () => {
   const state = make();
-  state.handleStimulus(compute("x"), 1);
-  assertEquals(ops(state.handleStimulus(given("x"), 2)), ["drop-data x"]);
+  state.handle([compute("x")], 1);
+  assertEquals(ops(state.handle([given("x")], 2).instructions), ["drop-data x"]);
   assertEquals(state.stateOf(X), "executing");
   const gathers = make();
-  assertEquals(ops(gathers.handleStimulus(compute("y", { x: [PEER] }), 1)), ["gather-dep"]);
-  assertEquals(ops(gathers.handleStimulus(given("x"), 2)), ["drop-data x"]);
+  assertEquals(ops(gathers.handle([compute("y", { x: [PEER] })], 1).instructions), ["gather-dep"]);
+  assertEquals(ops(gathers.handle([given("x")], 2).instructions), ["drop-data x"]);
   assertEquals(gathers.stateOf(X), "flight");
 });

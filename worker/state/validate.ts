@@ -5,18 +5,18 @@
  * @module
  */
 
-import { assert } from "../../internal/assert.ts";
-import type { Machine } from "./machine.ts";
-import { InvalidTaskState } from "./story.ts";
+import { assert, AssertionError } from "../../internal/assert.ts";
+import type { WorkerMachine } from "./machine.ts";
 import { State, stateName, type TaskState } from "./task_state.ts";
 
 /**
  * Checks that all tasks and collections of `m` agree with each other.
  *
- * @throws {AssertionError | InvalidTaskState} If they do not.
+ * @throws {AssertionError} If they do not; with the story of the task, if it is one.
  */
-export function validateState(m: Machine): void {
-  assert(m.pending.length === 0, "There are recommendations left");
+export function validateMachine(m: WorkerMachine): void {
+  assert(m.recommendations.pop() === undefined, "There are recommendations left");
+  assert(m.releasedNeeded.length === 0, "There are tasks left that may be needed again");
   const counts = m.counts.map(() => 0);
   let nbytes = 0;
   for (const [key, ts] of m.tasks) {
@@ -38,16 +38,24 @@ export function validateState(m: Machine): void {
   validateResources(m);
 }
 
-function validateTask(m: Machine, ts: TaskState): void {
+/**
+ * Checks a task, its links, and the collections that it is in.
+ *
+ * @throws {AssertionError} If they contradict each other; with the story of the task.
+ */
+export function validateTask(m: WorkerMachine, ts: TaskState): void {
   try {
     validateLinks(m, ts);
     validateByState(m, ts);
   } catch (cause) {
-    throw new InvalidTaskState(ts.key, ts.describe(), m.story, cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AssertionError(
+      `Task "${ts.key}", ${ts.describe()}: ${reason}. Story:\n${m.story.text(ts.key)}`,
+    );
   }
 }
 
-function validateLinks(m: Machine, ts: TaskState): void {
+function validateLinks(m: WorkerMachine, ts: TaskState): void {
   assert(ts.recommended === State.NONE && ts.payload === null, "It has a recommendation");
   for (const worker of ts.whoHas) {
     assert(worker !== m.address, "This worker is among the peers that hold it");
@@ -72,7 +80,7 @@ function validateLinks(m: Machine, ts: TaskState): void {
   }
 }
 
-function validateByState(m: Machine, ts: TaskState): void {
+function validateByState(m: WorkerMachine, ts: TaskState): void {
   assert(!ts.done || ts.state === State.MEMORY || ts.state === State.ERROR, "It is done");
   assert((ts.state === State.READY) === m.ready.has(ts), "Its state and the heap of ready tasks disagree");
   assert(
@@ -81,6 +89,7 @@ function validateByState(m: Machine, ts: TaskState): void {
   );
   assert((ts.state === State.MISSING) === m.missing.has(ts), "Its state and the missing disagree");
   assert(isGoing(ts, State.EXECUTING) === m.executing.has(ts), "Its state and the executing disagree");
+  assert(m.executing.has(ts) === (ts.executingRunId !== null), "Its run and the executing disagree");
   assert(isGoing(ts, State.FLIGHT) === m.inFlightTasks.has(ts), "Its state and the ones in flight disagree");
   switch (ts.state) {
     case State.WAITING:
@@ -146,14 +155,14 @@ function validateRunnable(ts: TaskState): void {
   assert(ts.waitingForData.size === 0, "It waits");
 }
 
-function validateFetch(m: Machine, ts: TaskState): void {
+function validateFetch(m: WorkerMachine, ts: TaskState): void {
   assert(ts.whoHas.size > 0, "Nobody holds it");
   for (const worker of ts.whoHas) {
     assert(m.dataNeeded.get(worker)?.has(ts), () => `It is not among what "${worker}" is needed for`);
   }
 }
 
-function validateFlight(m: Machine, ts: TaskState): void {
+function validateFlight(m: WorkerMachine, ts: TaskState): void {
   assert(ts.comingFrom !== null, "It comes from nowhere");
   assert(m.inFlightWorkers.get(ts.comingFrom)?.tasks.includes(ts), "Its transfer does not know of it");
 }
@@ -164,23 +173,23 @@ function validateMemory(ts: TaskState): void {
   assert(ts.runSpec === null, "It keeps its arguments");
 }
 
-function validateGoing(m: Machine, ts: TaskState): void {
+function validateGoing(m: WorkerMachine, ts: TaskState): void {
   if (ts.previous === State.FLIGHT) validateFlight(m, ts);
   else assert(ts.runSpec !== null, "It has nothing to run");
 }
 
-function validateCollections(m: Machine): void {
+function validateCollections(m: WorkerMachine): void {
   for (const tasks of [m.ready.tasks(), m.constrained.tasks(), m.missing, m.executing, m.inFlightTasks]) {
     for (const ts of tasks) {
       assert(m.tasks.get(ts.key) === ts, () => `Task "${ts.key}" is forgotten and still in a collection`);
     }
   }
-  if (m.running && m.executing.size < m.slots) {
+  if (m.running && m.executing.size < m.feedAhead.slots) {
     assert(!m.hasRunnable(), "There are tasks to run, and free slots");
   }
 }
 
-function validatePeers(m: Machine): void {
+function validatePeers(m: WorkerMachine): void {
   for (const [worker, held] of m.hasWhat) {
     assert(worker !== m.address && held.size > 0, () => `"${worker}" has no place among the peers`);
     for (const ts of held) {
@@ -198,7 +207,8 @@ function validatePeers(m: Machine): void {
   }
   let nbytes = 0;
   let tasks = 0;
-  for (const transfer of m.inFlightWorkers.values()) {
+  for (const [worker, transfer] of m.inFlightWorkers) {
+    assert(!m.busyWorkers.has(worker), () => `"${worker}" is asked although it is busy`);
     nbytes += transfer.nbytes;
     tasks += transfer.tasks.length;
   }
@@ -211,7 +221,7 @@ function validatePeers(m: Machine): void {
   );
 }
 
-function validateResources(m: Machine): void {
+function validateResources(m: WorkerMachine): void {
   for (const [name, total] of m.totalResources) {
     let taken = 0;
     for (const ts of m.executing) if (ts.holdsResources) taken += ts.resources?.[name] ?? 0;

@@ -1,86 +1,68 @@
 /**
- * State machine of a worker: stimuli in, instructions out. No I/O, no clock, no randomness of its own, and no
- * value of any task: the shell keeps the frames, this keeps what is known about them.
+ * State machine of a worker: stimuli go in by one door, effects come out. No I/O, no clock, no randomness of
+ * its own, and no value of any task: the shell keeps the frames, this keeps what is known about them.
  *
  * Mirrors `WorkerState` of distributed/worker_state_machine.py (2026.8). Left out, since no message of this
  * package leads there: actors, work stealing, `secede`. Added: {@linkcode Withdraw}, so that more tasks than
- * there are threads may be handed out. Further differences are marked "Ours" where they are.
+ * there are threads may be handed out; time, instead of events for each thing that waits for some. Further
+ * differences are marked "Ours" where they are.
  *
  * Contract with the shell:
  * - instructions are done in order, and all of them before the next stimulus is handled;
  * - a result is stored before its `execute-success`, `gather-success` or `update-data` is handled, and
  *   deleted at `drop-data`;
- * - every `execute` and `gather-dep` ends as exactly one stimulus.
+ * - every `execute` and `gather-dep` ends as exactly one stimulus;
+ * - `tick` is said at the next deadline.
  *
  * @module
  */
 
 import { assert } from "../../internal/assert.ts";
+import type { StoryEntry } from "../../internal/story.ts";
 import type { Address, Key } from "../../messages/common.ts";
+import { nextDeadline } from "./deadlines.ts";
+import type { WorkerEffects } from "./effects.ts";
 import { ensureCommunicating } from "./gather.ts";
-import { fillSlots, handleStimulus } from "./handlers.ts";
-import type { Instruction } from "./instruction.ts";
-import { Machine, type WorkerStateOptions } from "./machine.ts";
+import { WorkerMachine, type WorkerStateOptions } from "./machine.ts";
 import { snapshot, type WorkerStateSnapshot } from "./snapshot.ts";
+import { handleStimulus } from "./stimuli.ts";
 import type { Stimulus } from "./stimulus.ts";
-import type { StoryEntry } from "./story.ts";
 import { State, STATE_NAMES, type StateName } from "./task_state.ts";
-import { validateState } from "./validate.ts";
+import { validateMachine } from "./validate.ts";
 
 export type { WorkerStateOptions, WorkerStateSnapshot };
 
 /** All tasks of a worker, and what is to be done about them. */
 export class WorkerState {
-  readonly #machine: Machine;
+  readonly #machine: WorkerMachine;
 
   /** Makes a running state machine without tasks. */
   constructor(options: WorkerStateOptions) {
-    this.#machine = new Machine(options);
-  }
-
-  /** Handles one stimulus. `now` is for the story only, in any unit. */
-  handleStimulus(event: Stimulus, now: number): Instruction[] {
-    handleStimulus(this.#machine, event, now);
-    return this.#finish();
+    this.#machine = new WorkerMachine(options);
   }
 
   /**
-   * Handles the stimuli of one turn. Not the same as one after the other: transfers begin at the end, so that
-   * one request to a peer gets what all of them need.
+   * Takes the stimuli of one turn, in order. The only way to change anything here. Not the same as one after
+   * the other: transfers begin at the end, so that one request to a peer gets what all of the stimuli need.
+   *
+   * @param stimuli What happened.
+   * @param now Seconds since any moment; never goes back.
    */
-  handleStimuli(events: readonly Stimulus[], now: number): Instruction[] {
-    for (let i = 0; i < events.length; i++) handleStimulus(this.#machine, events[i] as Stimulus, now);
-    return this.#finish();
-  }
-
-  /**
-   * Sets how many tasks may be with threads at a time, begun or not. Above the number of threads it keeps
-   * them fed; a smaller number takes effect as tasks end, or are withdrawn.
-   */
-  setExecutionSlots(slots: number, now: number): Instruction[] {
-    assert(slots >= 1, () => `A worker needs at least one slot, got ${slots}`);
-    this.#machine.slots = slots;
-    fillSlots(this.#machine, now);
-    return this.#finish();
-  }
-
-  #finish(): Instruction[] {
+  handle(stimuli: readonly Stimulus[], now: number): WorkerEffects { // hot: per batch
     const m = this.#machine;
+    assert(now >= m.now, () => `A worker's time went back from ${m.now} to ${now}`);
+    m.now = now;
+    for (let i = 0; i < stimuli.length; i++) handleStimulus(m, stimuli[i] as Stimulus);
     ensureCommunicating(m);
-    if (m.validate) validateState(m);
+    if (m.validate) validateMachine(m);
     const { instructions } = m;
     m.instructions = [];
-    return instructions;
+    return { instructions, nextDeadline: nextDeadline(m) };
   }
 
   /** Contact address of this worker. */
   get address(): Address {
     return this.#machine.address;
-  }
-
-  /** How many tasks may be with threads at a time. */
-  get executionSlots(): number {
-    return this.#machine.slots;
   }
 
   /** False while paused. */
@@ -93,12 +75,12 @@ export class WorkerState {
     return this.#machine.tasks.size;
   }
 
-  /** Tasks that are with threads, begun or not, also those that are cancelled. */
+  /** Tasks that are with the executor, begun or not, also those that are cancelled. */
   get executingCount(): number {
     return this.#machine.executing.size;
   }
 
-  /** Tasks that wait for a thread. */
+  /** Tasks that wait for a slot. */
   get readyCount(): number {
     return this.#machine.ready.size + this.#machine.constrained.size;
   }
@@ -108,7 +90,7 @@ export class WorkerState {
     return this.#machine.counts[State.MEMORY] ?? 0;
   }
 
-  /** Tasks that came to an end in a thread, also with an error, also cancelled. */
+  /** Tasks that came to an end in the executor, also with an error, also cancelled. */
   get executedCount(): number {
     return this.#machine.executedCount;
   }
@@ -133,11 +115,6 @@ export class WorkerState {
     return this.#machine.transferIncomingCountTotal;
   }
 
-  /** Whether `find-missing` is due from time to time. */
-  get hasMissing(): boolean {
-    return this.#machine.missing.size > 0;
-  }
-
   /** State of a task; `undefined` if it is not known. */
   stateOf(key: Key): StateName | undefined {
     const ts = this.#machine.tasks.get(key);
@@ -154,9 +131,13 @@ export class WorkerState {
     for (const ts of this.#machine.tasks.values()) if (ts.state === State.MEMORY) yield [ts.key, ts.nbytes];
   }
 
-  /** Keys of tasks that are with threads and wanted, as far as known here. */
-  *executingKeys(): IterableIterator<Key> {
-    for (const ts of this.#machine.executing) if (ts.state === State.EXECUTING) yield ts.key;
+  /** For how many seconds the executor has had each task that is wanted. */
+  executing(now: number): Record<Key, number> {
+    const seconds: Record<Key, number> = {};
+    for (const ts of this.#machine.executing) {
+      if (ts.state === State.EXECUTING) seconds[ts.key] = now - ts.executingSince;
+    }
+    return seconds;
   }
 
   /** Number of tasks by state; states without tasks are left out. */
@@ -170,8 +151,8 @@ export class WorkerState {
   }
 
   /** What happened lately to a task, or because of a stimulus; to all if neither is named. */
-  story(keyOrStimulusId?: string): StoryEntry[] {
-    return this.#machine.story.entries(keyOrStimulusId);
+  story(keyOrStimulus?: string): StoryEntry<StateName>[] {
+    return this.#machine.story.of(keyOrStimulus);
   }
 
   /** A copy of everything as plain data, for dumps and tests. */
@@ -182,9 +163,9 @@ export class WorkerState {
   /**
    * Checks that all collections agree with each other.
    *
-   * @throws {AssertionError | InvalidTaskState} If they do not.
+   * @throws {AssertionError} If they do not.
    */
-  validateState(): void {
-    validateState(this.#machine);
+  validate(): void {
+    validateMachine(this.#machine);
   }
 }

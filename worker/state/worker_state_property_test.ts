@@ -1,15 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { TRANSITION } from "../../internal/story.ts";
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
 import type { RunSpec } from "../../messages/run_spec.ts";
 import { Serialized } from "../../protocol/serialized.ts";
-import type { Instruction } from "./instruction.ts";
 import type { Stimulus } from "./stimulus.ts";
+import { State, STATE_NAMES } from "./task_state.ts";
+import { TRANSITIONS } from "./transitions.ts";
 import { WorkerState } from "./worker_state.ts";
 
-// Random stimuli against a shell that keeps the contract of WorkerState: it stores results before it tells of them,
-// and ends each execution and each transfer once, in any order and in any way. The scheduler is not modelled: what it
-// asks may make no sense.
+// Random stimuli against a shell that keeps the contract of WorkerState: it stores results before it tells of
+// them, and ends each execution and each transfer once, in any order and in any way. The scheduler is not
+// modelled: what it asks may make no sense.
 
 const SEED = 20260801;
 const RUNS = 1000;
@@ -19,18 +21,24 @@ const KEYS = 7;
 const RUN_SPEC: RunSpec = ["f".repeat(64) as FunctionHash, Uint8Array.of(0x90), []];
 const ERROR = new Serialized({ serializer: "pickle" }, []);
 
+/** Seconds that tasks take; several of the shorter ones are handed out per thread. */
+const DURATIONS = [1, 0.0024, 0.001];
+
 function keyOf(index: number): Key {
   return `k${index}` as Key;
 }
 
 class Shell {
   readonly state: WorkerState;
+  now = 0;
+  nextDeadline = Infinity;
+  /** Peers that said that they are busy. */
+  readonly restingUntil = new Map<Address, number>();
   /** Keys whose frames are here. */
   readonly store = new Set<Key>();
   /** Executions that have not ended: run id, and whether the thread has begun. */
   readonly running = new Map<Key, { readonly runId: number; begun: boolean }>();
   readonly transfers = new Map<Address, readonly Key[]>();
-  readonly resting = new Set<Address>();
   readonly finished = new Set<Key>();
   /** What was fed, for the message of a failure. */
   readonly events: string[] = [];
@@ -46,12 +54,13 @@ class Shell {
       transferMessageBytesLimit: 40,
       transferIncomingBytesLimit: 60,
       transitionCounterMax: 100_000,
+      logLength: 100_000,
     });
   }
 
   feed(event: Stimulus): void {
     this.events.push(describe(event));
-    if (this.#batch === undefined) this.perform(this.state.handleStimuli([event], 0));
+    if (this.#batch === undefined) this.perform([event]);
     else this.#batch.push(event);
   }
 
@@ -62,10 +71,12 @@ class Shell {
     for (const act of some) act(this);
     this.events.push("end");
     this.#batch = undefined;
-    this.perform(this.state.handleStimuli(batch, 0));
+    this.perform(batch);
   }
 
-  perform(instructions: readonly Instruction[]): void {
+  perform(stimuli: readonly Stimulus[]): void {
+    const { instructions, nextDeadline } = this.state.handle(stimuli, this.now);
+    this.nextDeadline = nextDeadline;
     const withdrawn: Key[] = [];
     for (const instruction of instructions) {
       switch (instruction.op) {
@@ -83,11 +94,11 @@ class Shell {
           break;
         case "gather-dep":
           assert(!this.transfers.has(instruction.worker), `${instruction.worker} is asked twice`);
-          assert(!this.resting.has(instruction.worker), `${instruction.worker} wanted to rest`);
+          assert(
+            (this.restingUntil.get(instruction.worker) ?? 0) <= this.now,
+            `${instruction.worker} wanted to rest`,
+          );
           this.transfers.set(instruction.worker, instruction.keys);
-          break;
-        case "retry-busy-worker-later":
-          this.resting.add(instruction.worker);
           break;
         case "drop-data":
           assert(this.store.delete(instruction.key), `${instruction.key} is dropped and not here`);
@@ -136,7 +147,8 @@ class Shell {
     const run_id = execution.runId;
     if (outcome === 3 && !execution.begun) return this.withdraw(key);
     this.running.delete(key);
-    const common = { key, run_id, start: 1, stop: 2, thread: 1, stimulus_id: "ended" };
+    const stop = 1 + (DURATIONS[pick % DURATIONS.length] ?? 1);
+    const common = { key, run_id, start: 1, stop, thread: 1, stimulus_id: "ended" };
     if (outcome === 1) {
       const texts = { exception_text: "no", traceback_text: "" };
       this.feed({ op: "execute-failure", ...common, exception: ERROR, traceback: null, ...texts });
@@ -156,6 +168,7 @@ class Shell {
     if (outcome > 0) {
       const op = (["gather-busy", "gather-network-failure", "gather-failure"] as const)[outcome - 1];
       assert(op !== undefined);
+      if (op === "gather-busy") this.restingUntil.set(worker, this.now + 0.15);
       this.feed({ op, worker, stimulus_id: "ended" });
       return;
     }
@@ -168,21 +181,35 @@ class Shell {
     this.feed({ op: "gather-success", worker, data, stimulus_id: "ended" });
   }
 
-  rest(worker: Address): void {
-    if (this.resting.delete(worker)) this.feed({ op: "retry-busy-worker", worker, stimulus_id: "retry" });
+  /**
+   * Gives values, which a shell does by a call of its own: what is refused is dropped before anything else
+   * happens.
+   */
+  give(keys: readonly Key[]): void {
+    if (this.#batch !== undefined) return;
+    for (const key of keys) this.store.add(key);
+    this.feed({ op: "update-data", data: new Map(keys.map((key) => [key, 9])), stimulus_id: "given" });
   }
 
-  /** Ends everything that goes on: as `outcomes` say, then well. Answers as a scheduler would that knows all. */
+  /** Lets time pass, perhaps until something is due. */
+  wait(seconds: number): void {
+    this.now += seconds;
+    if (this.now >= this.nextDeadline) this.feed({ op: "tick", stimulus_id: "tick" });
+  }
+
+  /**
+   * Ends everything that goes on: as `outcomes` say, then well. Answers as a scheduler would that knows all.
+   */
   settle(outcomes: readonly (readonly [pick: number, outcome: number, mask: number])[] = []): void {
     for (let turn = 0; turn < 1000; turn++) {
       const [pick, outcome, mask] = outcomes[turn] ?? [turn, 0, 0xff];
-      for (const worker of PEERS) this.rest(worker);
+      this.wait(0.15);
       if (this.transfers.size > 0 && (this.running.size === 0 || pick % 2 === 0)) {
         this.endTransfer(pick, outcome, mask);
       } else if (this.running.size > 0) this.endExecution(pick, 0);
-      else if (this.state.hasMissing) {
+      else if (this.state.snapshot().missing.length > 0) {
         this.feed({ op: "refresh-who-has", who_has: holdersOf(0xff, 7), stimulus_id: "refresh" });
-      } else return;
+      } else if (this.nextDeadline === Infinity) return;
     }
     assert(false, "It does not come to an end");
   }
@@ -250,6 +277,7 @@ const single: fc.Arbitrary<Step> = fc.oneof(
     ),
   },
   keyMask.map((mask): Step => (s) => s.feed({ op: "free-keys", keys: keysOf(mask), stimulus_id })),
+  keyMask.map((mask): Step => (s) => s.give(keysOf(mask))),
   keyMask.map((mask): Step => (s) => s.feed({ op: "remove-replicas", keys: keysOf(mask), stimulus_id })),
   fc.tuple(keyMask, peerMask).map(([mask, peers]): Step => (s) => {
     const who_has = holdersOf(mask, peers);
@@ -260,8 +288,8 @@ const single: fc.Arbitrary<Step> = fc.oneof(
     s.feed({ op: "refresh-who-has", who_has: holdersOf(mask, peers), stimulus_id });
   }),
   peer.map((worker): Step => (s) => s.feed({ op: "remove-worker", worker, stimulus_id })),
-  peer.map((worker): Step => (s) => s.rest(worker)),
-  fc.constantFrom("find-missing" as const, "pause" as const, "unpause" as const).map((op): Step => (s) => {
+  fc.constantFrom(0.05, 0.15, 1).map((seconds): Step => (s) => s.wait(seconds)),
+  fc.constantFrom("pause" as const, "unpause" as const).map((op): Step => (s) => {
     s.feed({ op, stimulus_id });
   }),
 );
@@ -272,7 +300,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 3,
     arbitrary: fc.array(single, { maxLength: 5, size: "max" }).map((some): Step => (s) => s.together(some)),
   },
-  fc.integer({ min: 1, max: 4 }).map((slots): Step => (s) => s.perform(s.state.setExecutionSlots(slots, 0))),
 );
 
 const outcomes = fc.array(fc.tuple(pick, fc.nat(3), fc.nat(255)), { maxLength: 12, size: "max" });
@@ -325,4 +352,30 @@ Deno.test("WorkerState computes what it is asked for after any random stimuli", 
     }),
     parameters,
   );
+});
+
+/** `"waiting → ready"` for each row of the table. */
+function rows(): string[] {
+  const all: string[] = [];
+  for (const start of Object.values(State)) {
+    for (const finish of Object.values(State)) {
+      if (TRANSITIONS.has(start, finish)) all.push(`${STATE_NAMES[start]} → ${STATE_NAMES[finish]}`);
+    }
+  }
+  return all.sort();
+}
+
+Deno.test("WorkerState takes every row of its table of transitions, and no step that is no row", () => {
+  const taken = new Set<string>();
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 3 }), steps, (nthreads, some) => {
+      const shell = new Shell(nthreads);
+      for (const act of some) act(shell);
+      for (const { event, start, recommended } of shell.state.story()) {
+        if (event === TRANSITION) taken.add(`${start} → ${recommended}`);
+      }
+    }),
+    parameters,
+  );
+  assertEquals([...taken].sort(), rows());
 });

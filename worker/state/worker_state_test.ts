@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { AssertionError } from "../../internal/assert.ts";
+import { InvalidTransition } from "../../internal/story.ts";
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
 import type { RunSpec } from "../../messages/run_spec.ts";
 import type { ComputeTask } from "../../messages/worker_scheduler.ts";
 import { Serialized } from "../../protocol/serialized.ts";
 import type { Instruction } from "./instruction.ts";
 import type { ExecuteFailure, ExecuteSuccess, Stimulus } from "./stimulus.ts";
-import { InvalidTransition } from "./story.ts";
 import { WorkerState, type WorkerStateOptions } from "./worker_state.ts";
 
 const HERE = "tls://10.0.0.1:1" as Address;
@@ -93,17 +93,28 @@ function gathered(worker: Address, ...keys: string[]): Stimulus {
   };
 }
 
-function simple(
-  op: "pause" | "unpause" | "find-missing",
-): Stimulus {
+const TICK: Stimulus = { op: "tick", stimulus_id: "tick" };
+
+function simple(op: "pause" | "unpause"): Stimulus {
   return { op, stimulus_id: op };
 }
 
+/** Time of all machines. */
+let now = 0;
+
 /** Handles stimuli one after the other and returns what the last one led to. */
-function feed(state: WorkerState, ...events: Stimulus[]): Instruction[] {
-  let instructions: Instruction[] = [];
-  for (const event of events) instructions = state.handleStimulus(event, 0);
+function feed(state: WorkerState, ...stimuli: Stimulus[]): readonly Instruction[] {
+  let instructions: readonly Instruction[] = [];
+  for (const stimulus of stimuli) instructions = state.handle([stimulus], now).instructions;
   return instructions;
+}
+
+/** Lets time pass until the next deadline, and returns what that led to. */
+function wait(state: WorkerState): readonly Instruction[] {
+  const { nextDeadline } = state.handle([], now);
+  assert(nextDeadline < Infinity, "Nothing is due");
+  now = nextDeadline;
+  return feed(state, TICK);
 }
 
 /** Checks that instructions are those wanted, in order; a field that is not named may be anything. */
@@ -175,21 +186,24 @@ Deno.test("WorkerState tells a task's error and runs it again when it is asked t
 Deno.test("WorkerState hands out as many tasks as it has slots, by priority", () => {
   const state = make({ nthreads: 2 });
   feed(state, simple("pause"));
-  for (let i = 5; i > 0; i--) feed(state, compute(`x${i}`, {}, { priority: [i] }));
+  for (let i = 6; i > 0; i--) feed(state, compute(`x${i}`, {}, { priority: [i] }));
   assertInstructions(feed(state, simple("unpause")), [{ op: "execute", key: "x2" }, {
     op: "execute",
     key: "x1",
   }]);
-  assertInstructions(state.setExecutionSlots(4, 0), [{ op: "execute", key: "x4" }, {
-    op: "execute",
-    key: "x3",
-  }]);
+  // Threads are fed ahead with 5 ms of work: two of these per thread.
+  assertInstructions(feed(state, succeeded("x1", { start: 1, stop: 1.0024 })), [
+    { op: "task-finished", key: "x1" },
+    { op: "execute", key: "x5" },
+    { op: "execute", key: "x4" },
+    { op: "execute", key: "x3" },
+  ]);
   assertEquals(state.executingCount, 4);
   assertEquals(state.readyCount, 1);
-  state.setExecutionSlots(1, 0);
-  assertInstructions(feed(state, succeeded("x1")), [{ op: "task-finished", key: "x1" }]);
-  feed(state, succeeded("x2"), succeeded("x3"));
-  assertInstructions(feed(state, succeeded("x4")), [{ op: "task-finished" }, { op: "execute", key: "x5" }]);
+  // A long one ends that.
+  assertInstructions(feed(state, succeeded("x2")), [{ op: "task-finished", key: "x2" }]);
+  feed(state, succeeded("x3"));
+  assertInstructions(feed(state, succeeded("x4")), [{ op: "task-finished" }, { op: "execute", key: "x6" }]);
 });
 
 Deno.test("WorkerState withdraws a task that is freed, and runs the next when it came back", () => {
@@ -228,13 +242,18 @@ Deno.test("WorkerState fetches a withdrawn task that is wanted from elsewhere", 
 });
 
 Deno.test("WorkerState takes back what has not begun when it is paused, and hands it out again after", () => {
-  const state = make();
-  assertEquals(feed(state, compute("x"), simple("pause")), [{ op: "withdraw", key: "x" as Key }]);
+  const state = make({ nthreads: 2 });
+  const withdrawals = [{ op: "withdraw", key: "x" }, { op: "withdraw", key: "short" }];
+  assertInstructions(feed(state, compute("x"), compute("short"), compute("y"), simple("pause")), withdrawals);
   assertEquals(feed(state, simple("pause")), []);
-  assertEquals(state.setExecutionSlots(2, 0), []);
+  // There is room for more now.
+  assertInstructions(feed(state, succeeded("short", { start: 1, stop: 1.001 })), [{ op: "task-finished" }]);
   assertEquals(feed(state, withdrawn("x")), []);
   assertEquals(state.stateOf("x" as Key), "ready");
-  assertInstructions(feed(state, simple("unpause")), [{ op: "execute", key: "x" }]);
+  assertInstructions(feed(state, simple("unpause")), [{ op: "execute", key: "x" }, {
+    op: "execute",
+    key: "y",
+  }]);
 });
 
 Deno.test("WorkerState drops results that nobody wants any more when they come", () => {
@@ -246,9 +265,9 @@ Deno.test("WorkerState drops results that nobody wants any more when they come",
   assertEquals(state.taskCount, 0);
 });
 
-Deno.test("WorkerState.handleStimuli asks a peer once for what all stimuli need", () => {
+Deno.test("WorkerState.handle asks a peer once for what all stimuli need", () => {
   const state = make();
-  const instructions = state.handleStimuli([compute("a", { x: [PEER] }), compute("b", { y: [PEER] })], 0);
+  const { instructions } = state.handle([compute("a", { x: [PEER] }), compute("b", { y: [PEER] })], now);
   assertInstructions(instructions, [{ op: "gather-dep", worker: PEER, totalNbytes: 20 }]);
   assertEquals(state.transferIncomingBytes, 20);
   const then = feed(state, gathered(PEER, "x", "y"));
@@ -258,9 +277,9 @@ Deno.test("WorkerState.handleStimuli asks a peer once for what all stimuli need"
   assertEquals(state.transferIncomingBytes, 0);
 });
 
-Deno.test("WorkerState.handleStimuli does not fetch what is freed in the same turn", () => {
+Deno.test("WorkerState.handle does not fetch what is freed in the same turn", () => {
   const state = make();
-  assertEquals(state.handleStimuli([compute("a", { x: [PEER] }), free("a")], 0), []);
+  assertEquals(state.handle([compute("a", { x: [PEER] }), free("a")], now).instructions, []);
   assertEquals(state.taskCount, 0);
 });
 
@@ -306,8 +325,10 @@ Deno.test("WorkerState asks another holder if a peer fails, and the scheduler if
       { op: "gather-dep", worker: second, keys: ["x"] },
     ]);
     assertEquals(feed(state, { op, worker: second, stimulus_id: "failed" }), []);
-    assert(state.hasMissing);
-    assertInstructions(feed(state, simple("find-missing")), [{ op: "request-refresh-who-has", keys: ["x"] }]);
+    assertEquals(state.snapshot().missing, ["x" as Key]);
+    assertEquals(feed(state, TICK), [], "that was a moment ago");
+    assertInstructions(wait(state), [{ op: "request-refresh-who-has", keys: ["x"] }]);
+    assertInstructions(wait(state), [{ op: "request-refresh-who-has", keys: ["x"] }]);
     assertInstructions(
       feed(state, { op: "refresh-who-has", who_has: { x: [PEER] }, stimulus_id: "refresh" }),
       [{ op: "gather-dep", worker: PEER, keys: ["x"] }],
@@ -319,11 +340,11 @@ Deno.test("WorkerState lets a busy peer rest", () => {
   const state = make();
   feed(state, compute("y", { x: [PEER] }));
   assertInstructions(feed(state, { op: "gather-busy", worker: PEER, stimulus_id: "busy" }), [
-    { op: "retry-busy-worker-later", worker: PEER },
     { op: "request-refresh-who-has", keys: ["x"] },
   ]);
-  assertEquals(feed(state, compute("z", { w: [PEER] })), []);
-  const [again] = feed(state, { op: "retry-busy-worker", worker: PEER, stimulus_id: "retry" });
+  assertEquals(state.snapshot().busy_workers, [PEER]);
+  assertEquals(feed(state, compute("z", { w: [PEER] }), TICK), []);
+  const [again] = wait(state);
   assert(again?.op === "gather-dep");
   assertEquals(again.keys.toSorted(), ["w" as Key, "x" as Key]);
 });
@@ -463,16 +484,16 @@ Deno.test("WorkerState counts tasks by state", () => {
   const state = make();
   feed(state, compute("x"), compute("y"), compute("z", { w: [PEER] }));
   assertEquals(state.counts(), { waiting: 1, ready: 1, executing: 1, flight: 1 });
-  assertEquals([...state.executingKeys()], ["x" as Key]);
+  assertEquals(state.executing(now + 2), { ["x" as Key]: 2 });
   feed(state, free("x"));
-  assertEquals([...state.executingKeys()], []);
+  assertEquals(state.executing(now), {});
 });
 
 Deno.test("WorkerState refuses an end of something that did not begin, with the story", () => {
   const state = make();
   feed(state, compute("x"), succeeded("x"));
   const error = assertThrows(() => feed(state, succeeded("x")), AssertionError);
-  assert(error.message.includes("transition executing -> memory = memory (done-x)"), error.message);
+  assert(error.message.includes("transition: executing → memory (done-x)"), error.message);
   assertThrows(() => feed(state, gathered(PEER)), AssertionError, PEER);
 });
 

@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { TRANSITION } from "../../internal/story.ts";
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
 import type { RunSpec } from "../../messages/run_spec.ts";
 import { Serialized } from "../../protocol/serialized.ts";
 import type { Instruction } from "./instruction.ts";
 import type { Stimulus } from "./stimulus.ts";
+import { VIA_RELEASED } from "./transitions.ts";
 import { WorkerState } from "./worker_state.ts";
 
 // Traces of Dask's own state machine: what each stimulus made it do, and the whole state afterwards.
@@ -73,17 +75,26 @@ function replay(vector: Vector): void {
     logLength: 100_000,
   });
   let told = 0;
+  let now = 0;
+  let nextDeadline = Infinity;
   vector.steps.forEach((step, index) => {
     const at = `step ${index}, ${step.event}`;
     const varies = (field: string): boolean =>
       UNORDERED.has(vector.id) || (step.varies?.some((entry) => entry.field === field) ?? false);
-    const ours = state.handleStimulus(stimulusOf(step), index).flatMap(normaliseOurs);
+    const busy = state.snapshot().busy_workers;
+    // What Dask has events for is due now.
+    now = step.event in DUE && nextDeadline < Infinity ? nextDeadline : now + 0.001;
+    const effects = state.handle([stimulusOf(step)], now);
+    nextDeadline = effects.nextDeadline;
+    const rests = state.snapshot().busy_workers.filter((worker) => !busy.includes(worker))
+      .map((worker): Json => ({ instruction: "RetryBusyWorkerLater", worker }));
+    const ours = [...rests, ...effects.instructions.flatMap(normaliseOurs)];
     const theirs = mergeAddKeys(step.instructions.map(plain).map(normaliseTheirs));
     assertEquals(order(ours, varies("instructions")), order(theirs, varies("instructions")), at);
 
     const story = state.story().slice(told);
     told += story.length;
-    const transitions = story.filter((entry) => entry.event === "transition")
+    const transitions = story.filter((entry) => isTransition(entry.event))
       .map(({ key, start, recommended, finish }) => [key, start, recommended, finish].join(" "));
     const log = step.log.filter((entry) => entry.length === 6).map((entry) => entry.slice(0, 4).join(" "));
     for (const isTransfer of [false, true]) {
@@ -143,11 +154,19 @@ const OPS: Readonly<Record<string, Stimulus["op"]>> = {
   RescheduleEvent: "execute-reschedule",
   GatherDepBusyEvent: "gather-busy",
   GatherDepNetworkFailureEvent: "gather-network-failure",
-  RetryBusyWorkerEvent: "retry-busy-worker",
-  FindMissingEvent: "find-missing",
+  RetryBusyWorkerEvent: "tick",
+  FindMissingEvent: "tick",
   PauseEvent: "pause",
   UnpauseEvent: "unpause",
 };
+
+/** Events that Dask's worker makes itself when some time has passed. */
+const DUE = { RetryBusyWorkerEvent: true, FindMissingEvent: true };
+
+/** Dask logs a transition by way of `released`, too. */
+function isTransition(event: string): boolean {
+  return event === TRANSITION || event === VIA_RELEASED;
+}
 
 /** Replaces tagged values; a set becomes a sorted array. */
 function plain(value: unknown): Json {
@@ -172,8 +191,6 @@ function normaliseOurs(instruction: Instruction): Json[] {
       const { worker, keys, totalNbytes } = instruction;
       return [{ instruction: "GatherDep", worker, to_gather: keys.toSorted(), total_nbytes: totalNbytes }];
     }
-    case "retry-busy-worker-later":
-      return [{ instruction: "RetryBusyWorkerLater", worker: instruction.worker }];
     case "withdraw":
     case "drop-data":
       return [];

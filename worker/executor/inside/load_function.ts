@@ -84,7 +84,10 @@ async function importFunction(url: string, name: string): Promise<TaskFunction> 
   );
 }
 
-/** Where this package was loaded from https itself, Deno imports other https modules only by way of a local one. */
+/**
+ * Where this package was loaded from https itself, Deno imports other https modules only by way of a local
+ * one.
+ */
 async function importModule(url: string): Promise<Readonly<Record<string, unknown>>> {
   const isRemote = /^https?:/.test(import.meta.url) && /^https?:/.test(url);
   if (!isRemote) return await import(url);

@@ -5,8 +5,8 @@
  */
 
 /**
- * Puts `value` where `path` leads to in `args`: index of the argument, then array index, property name, or index of
- * the entry in a `Map`.
+ * Puts `value` where `path` leads to in `args`: index of the argument, then array index, property name, or
+ * index of the entry in a `Map`.
  *
  * @throws {RangeError} If the arguments have no such place.
  */

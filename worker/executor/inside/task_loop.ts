@@ -1,5 +1,6 @@
 /**
- * What an executor thread does: takes batches of tasks, runs them one after the other, and reports how they ended.
+ * What an executor thread does: takes batches of tasks, runs them one after the other, and reports how they
+ * ended.
  *
  * @module
  */
@@ -99,7 +100,10 @@ export class TaskLoop {
   #flushTimer: ReturnType<typeof setTimeout> | undefined = undefined;
   readonly #onAwait: (isAwaiting: boolean) => void;
 
-  /** Shares `flags` with the main thread and reports to it by `post`; `onAwait` hears when a promise is waited for. */
+  /**
+   * Shares `flags` with the main thread and reports to it by `post`; `onAwait` hears when a promise is waited
+   * for.
+   */
   constructor(
     flags: SharedArrayBuffer,
     post: (report: ThreadReport, transfer: ArrayBuffer[]) => void,
@@ -260,7 +264,10 @@ function decodeArguments(job: Job): unknown[] { // hot: per task
   return args;
 }
 
-/** Tasks may change what they are given, so that no two share memory: all but the last user of a payload copy it. */
+/**
+ * Tasks may change what they are given, so that no two share memory: all but the last user of a payload copy
+ * it.
+ */
 function unpackValue(batch: Batch, index: number): ReturnType<typeof unpackPayload> {
   const row = batch.values[index];
   if (row === undefined) throw new RangeError(`A batch has no value ${index}`);

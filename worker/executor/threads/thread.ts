@@ -160,7 +160,9 @@ export class ExecutorThread {
     return true;
   }
 
-  /** Takes back up to `count` entries that have not begun, those first that would run last. In their order. */
+  /**
+   * Takes back up to `count` entries that have not begun, those first that would run last. In their order.
+   */
   withdrawLast(count: number): Entry[] {
     const entries = [...this.#entries.values()];
     const taken: Entry[] = [];
