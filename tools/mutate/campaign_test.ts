@@ -32,7 +32,15 @@ async function outcomes(source: string, test: string): Promise<Map<string, strin
 async function judge(source: string, test: string, count = Infinity, seed = 1): Promise<Judged[]> {
   const root = await checkout(source, test);
   try {
-    return await runCampaign({ root, folders: ["part"], count, seed, jobs: 1, longest: 5000, log: () => {} });
+    return await runCampaign({
+      root,
+      targets: [{ folder: "part" }],
+      count,
+      seed,
+      jobs: 1,
+      longest: 5000,
+      log: () => {},
+    });
   } finally {
     await Deno.remove(root, { recursive: true });
   }

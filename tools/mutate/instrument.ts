@@ -53,8 +53,12 @@ const logger = {
   fatal: silent,
 };
 
-/** Begins each instrumented file: the names that Stryker gives to what is in {@linkcode "./switches.ts"}. */
-const HEADER = "const { isActive: stryMutAct_9fa48, cover: stryCov_9fa48 } = globalThis.mutationSwitches;\n";
+/**
+ * Begins each instrumented file: the names that Stryker gives to what is in {@linkcode "./switches.ts"}. In a thread or a
+ * process of a test there are no switches, and no mutants.
+ */
+const HEADER = "const { isActive: stryMutAct_9fa48, cover: stryCov_9fa48 } = " +
+  "globalThis.mutationSwitches ?? { isActive: () => false, cover() {} };\n";
 
 /** Makes all mutants of files, but for those that no test could tell or should tell. */
 export async function instrument(
