@@ -469,7 +469,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: "a worker that registers again is told at its old link",
-    seeds: 10,
+    seeds: 40,
     sign: /not come to an end|holds|functions/,
     make: () => new ShellBug(keepFirstStream),
   },

@@ -7,7 +7,7 @@
 
 import { Scatterer } from "../../client/fetch/scatter.ts";
 import type { Future } from "../../client/futures/future.ts";
-import { CancelledError, TaskError } from "../../client/futures/errors.ts";
+import { CancelledError, SchedulerClosed, TaskError } from "../../client/futures/errors.ts";
 import { stateOf } from "../../client/futures/future.ts";
 import { Session } from "../../client/session.ts";
 import type { ClientState } from "../../client/state/client_state.ts";
@@ -125,6 +125,16 @@ export class Program {
   /** Checks that it still has its scheduler: nothing was done to its links. */
   checkConnected(): void {
     if (!this.#isClosed) this.#session?.checkOpen();
+  }
+
+  /** Whether it knows that its scheduler is gone. */
+  get isLost(): boolean {
+    try {
+      this.checkConnected();
+      return false;
+    } catch (error) {
+      return error instanceof SchedulerClosed;
+    }
   }
 
   /** Asks for tasks, and for what they need as far as it is not held. Inner tasks are kept by chance. */

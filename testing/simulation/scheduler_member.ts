@@ -86,6 +86,13 @@ export class SchedulerMember {
     await this.#shell?.close();
   }
 
+  /** Dies; with its machine, nobody is told. */
+  crash(isMachineGone: boolean): void {
+    this.#setting.world.note(`S dies${isMachineGone ? " with its machine" : ""}`);
+    this.#setting.network.drop(this.role, isMachineGone);
+    this.role.kill(isMachineGone);
+  }
+
   /** Worker messages arrived: a result counts only if it is of the run that was asked for last. */
   checkRuns(address: Address, batch: readonly WorkerStreamMessage[]): void {
     for (const message of batch) {
