@@ -1,7 +1,9 @@
 /**
- * Whether tests can fail: small changes are made to the code, one at a time, and the tests of its folder have to notice.
+ * Whether tests can fail: small changes are made to the code, one at a time, and the tests of its folder have
+ * to notice.
  *
- * `deno task mutate [--count N | --all] [--seed N] [--folder FOLDER] [--least PERCENT] [--jobs N] [--longest MS]`
+ * `deno task mutate [--count N | --all] [--seed N] [--folder FOLDER] [--least PERCENT] [--jobs N]
+ * [--longest MS]`
  *
  * @module
  */

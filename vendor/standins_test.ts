@@ -1,6 +1,7 @@
 /**
- * What the stand-ins of `@std` must have in common with the real ones, as tables of cases with the answers that the real
- * ones give. These tests pass on either; a job in `.github/workflows/` runs them on the real ones.
+ * What the stand-ins of `@std` must have in common with the real ones, as tables of cases with the answers
+ * that the real ones give. These tests pass on either; a job in `.github/workflows/` runs them on the real
+ * ones.
  */
 
 import {

@@ -1,6 +1,6 @@
 /**
- * The process that runs tests: `child.ts [--mutant ID] TEST-FILE…`. With an id, that mutant is active while the modules
- * load, and stays so.
+ * The process that runs tests: `child.ts [--mutant ID] TEST-FILE…`. With an id, that mutant is active while
+ * the modules load, and stays so.
  *
  * @module
  */

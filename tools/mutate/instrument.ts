@@ -1,6 +1,6 @@
 /**
- * Mutants of source files, made by Stryker's instrumenter: each place of a file gets a switch that chooses between what is
- * written there and its mutants, so that one load serves them all.
+ * Mutants of source files, made by Stryker's instrumenter: each place of a file gets a switch that chooses
+ * between what is written there and its mutants, so that one load serves them all.
  *
  * @module
  */
@@ -54,8 +54,8 @@ const logger = {
 };
 
 /**
- * Begins each instrumented file: the names that Stryker gives to what is in {@linkcode "./switches.ts"}. In a thread or a
- * process of a test there are no switches, and no mutants.
+ * Begins each instrumented file: the names that Stryker gives to what is in {@linkcode "./switches.ts"}. In a
+ * thread or a process of a test there are no switches, and no mutants.
  */
 const HEADER = "const { isActive: stryMutAct_9fa48, cover: stryCov_9fa48 } = " +
   "globalThis.mutationSwitches ?? { isActive: () => false, cover() {} };\n";
@@ -113,8 +113,8 @@ interface Node {
 const CHECKS: ReadonlySet<string> = new Set(["assert", "unreachable"]);
 
 /**
- * Why the mutants inside a piece of code are left out. The texts of errors are for people: tests look for the words that
- * matter, and no more.
+ * Why the mutants inside a piece of code are left out. The texts of errors are for people: tests look for the
+ * words that matter, and no more.
  */
 function whyIgnored(path: object): string | undefined {
   const { node } = path as { node: Node };

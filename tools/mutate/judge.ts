@@ -42,7 +42,10 @@ export interface JudgeOptions {
 /** Milliseconds for a test without any mutant. */
 const SURVEY_LIMIT = 120_000;
 
-/** How long a test may take with a mutant: so many times as long as without, and milliseconds for a busy machine. */
+/**
+ * How long a test may take with a mutant: so many times as long as without, and milliseconds for a busy
+ * machine.
+ */
 const TIMES_LONGER = 10;
 const GRACE = 5000;
 

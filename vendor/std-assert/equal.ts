@@ -25,10 +25,10 @@ const textual: readonly (new (...args: never[]) => object)[] = [
 /**
  * Whether two values are deeply equal.
  *
- * Plain objects and arrays are judged by their own enumerable properties; 0 is -0, and NaN is NaN. Bytes, sets, maps
- * and dates are judged by content. Objects of any other class are judged by every property that can be read from
- * outside, getters and hidden ones included: two errors are equal only if their stacks are. Functions are equal to
- * themselves alone, and so is anything else of two classes.
+ * Plain objects and arrays are judged by their own enumerable properties; 0 is -0, and NaN is NaN. Bytes,
+ * sets, maps and dates are judged by content. Objects of any other class are judged by every property that
+ * can be read from outside, getters and hidden ones included: two errors are equal only if their stacks are.
+ * Functions are equal to themselves alone, and so is anything else of two classes.
  *
  * @throws {TypeError} If weak collections are compared: their content can't be known.
  */

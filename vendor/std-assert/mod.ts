@@ -1,6 +1,6 @@
 /**
- * Stand-in for `@std/assert` where JSR is out of reach: the assertions that the tests use, with the real one's
- * names, arguments and meaning.
+ * Stand-in for `@std/assert` where JSR is out of reach: the assertions that the tests use, with the real
+ * one's names, arguments and meaning.
  *
  * @module
  */

@@ -24,10 +24,11 @@ export type Args = Record<string, unknown> & {
 const FLAG = /^--(no-)?([^=]+)(?:=(.*))?$/s;
 
 /**
- * Reads a command line; `--` ends the flags. Texts that look like numbers become numbers, unless the flag is known to
- * hold a text.
+ * Reads a command line; `--` ends the flags. Texts that look like numbers become numbers, unless the flag is
+ * known to hold a text.
  *
- * @throws {TypeError} If there is a flag of one dash, or one with a dot: the real one reads these, this one can't.
+ * @throws {TypeError} If there is a flag of one dash, or one with a dot: the real one reads these, this one
+ * can't.
  */
 export function parseArgs(
   args: readonly string[],

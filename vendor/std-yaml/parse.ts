@@ -1,6 +1,6 @@
 /**
- * Stand-in for `@std/yaml/parse` where JSR is out of reach: the part of it that this package uses, over js-yaml,
- * which the real one was written after.
+ * Stand-in for `@std/yaml/parse` where JSR is out of reach: the part of it that this package uses, over
+ * js-yaml, which the real one was written after.
  *
  * @module
  */
