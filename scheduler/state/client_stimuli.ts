@@ -5,6 +5,7 @@
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import type { CancelKeys } from "../../messages/client_scheduler.ts";
 import type { ClientId, Key } from "../../messages/common.ts";
 import { ClientState } from "./client_state.ts";
@@ -64,8 +65,7 @@ export function releaseKeys(m: SchedulerMachine, cs: ClientState, keys: readonly
 
 /** `_client_releases_keys` */
 function releaseTask(m: SchedulerMachine, cs: ClientState, ts: TaskState): void {
-  cs.wantsWhat.delete(ts);
-  ts.whoWants.delete(cs);
+  assert(cs.wantsWhat.delete(ts) && ts.whoWants.delete(cs), "A client releases a task that it does not want");
   if (ts.whoWants.size > 0) return;
   if (ts.dependents.size === 0) m.recommendations.add(ts, State.FORGOTTEN);
   else if (ts.state !== State.ERRED && ts.waiters.size === 0) m.recommendations.add(ts, State.RELEASED);

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import type { GraphAnnotations, UpdateGraph } from "../../messages/client_scheduler.ts";
 import type { Key } from "../../messages/common.ts";
 import type { NativeSpec } from "../../messages/run_spec.ts";
@@ -110,6 +111,10 @@ function createTasks(m: SchedulerMachine, rows: readonly GraphRow[], message: Up
   const sent = annotationsToSend(annotations);
   const created: TaskState[] = [];
   for (const row of rows) {
+    assert(
+      row.refusal === "" && row.order >= 0,
+      "A task is made that was refused, or has no place in the order",
+    );
     const spec: NativeSpec = [row.hash, row.row[1], row.row[2]];
     const priority = [userPriority, m.generation, row.order];
     const ts = m.addTask(row.key, spec, m.groups.ofFunction(row.hash, row.key), priority, sent);
@@ -119,7 +124,8 @@ function createTasks(m: SchedulerMachine, rows: readonly GraphRow[], message: Up
   created.forEach((ts, i) => {
     for (const [key] of rows[i]?.row[2] ?? []) {
       const dts = m.tasks.get(key);
-      if (dts !== undefined) ts.addDependency(dts);
+      assert(dts !== undefined, () => `Task "${ts.key}" is made without "${key}"`);
+      ts.addDependency(dts);
     }
   });
   return created;

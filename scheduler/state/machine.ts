@@ -177,6 +177,7 @@ export class SchedulerMachine {
 
   /** Answers what was asked under a number. */
   answer(ask: number, answer: Answer): void {
+    assert(Number.isInteger(ask), () => `"${answer.op}" answers a question without a number`);
     this.#answers.push([ask, answer]);
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import { withoutScheme } from "../../messages/address.ts";
 import type { Key } from "../../messages/common.ts";
 import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
@@ -119,11 +120,11 @@ export function removeWorker(
 }
 
 function unregister(m: SchedulerMachine, ws: WorkerState): void {
-  m.workers.delete(ws.address);
+  assert(m.workers.delete(ws.address), () => `Worker ${ws.address} is removed, and not known`);
   for (const name of namesOf(ws)) {
     const named = m.workersByName.get(name);
-    named?.delete(ws);
-    if (named?.size === 0) m.workersByName.delete(name);
+    assert(named?.delete(ws) === true, () => `Worker ${ws.address} is not known as ${name}`);
+    if (named.size === 0) m.workersByName.delete(name);
   }
   ws.status = "closed";
   m.hasReplicaNews = true;
@@ -134,6 +135,7 @@ function unregister(m: SchedulerMachine, ws: WorkerState): void {
 }
 
 function giveUp(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
+  assert(ts.processingOn === ws, () => `Task "${ts.key}" is given up, and runs elsewhere`);
   const error = new KilledWorker(ts.key, ws.address, ts.suspicious);
   ts.failure = { culprit: ts.key, exception: m.encodeError(error), traceback: null };
   transition(m, ts, State.ERRED); // now, as a recommendation might be replaced

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import type { CancelledKeys, ClientReport } from "../../messages/client_scheduler.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
 import type { FreeKeys, WorkerCommand } from "../../messages/worker_scheduler.ts";
@@ -59,12 +60,14 @@ export class OutboxBuilder {
   take(): Outbox {
     const toWorker = new Map<Address, WorkerCommand[]>();
     for (const ws of this.#workers) {
+      assert(ws.outbox.length > 0, "A worker is said to have messages, and has none");
       const earlier = toWorker.get(ws.address); // the address may have been reused by a new worker
       toWorker.set(ws.address, earlier === undefined ? ws.outbox : earlier.concat(ws.outbox));
       ws.outbox = [];
     }
     const toClient = new Map<ClientId, ClientReport[]>();
     for (const cs of this.#clients) {
+      assert(cs.outbox.length > 0, "A client is said to have messages, and has none");
       const earlier = toClient.get(cs.id);
       toClient.set(cs.id, earlier === undefined ? cs.outbox : earlier.concat(cs.outbox));
       cs.outbox = [];

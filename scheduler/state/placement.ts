@@ -19,7 +19,7 @@ const MAX_SHORT_TASKS_PER_THREAD = 256;
 
 /** The workers that can run a task. */
 export function poolOf(ts: TaskState): Pool {
-  assert(ts.pool !== null, () => `"${ts.key}" is a value, and is to be placed`);
+  assert(ts.pool !== null, "A value is to be placed as if it were a task");
   return ts.pool;
 }
 
@@ -38,6 +38,7 @@ export function isRootish(ts: TaskState): boolean {
 export function occupancy(m: SchedulerMachine, ws: WorkerState): number {
   let seconds = 0;
   for (const [prefix, count] of ws.prefixCounts) seconds += prefix.duration * count;
+  assert(seconds >= 0 && ws.networkBytes >= 0, "A worker has less than no work");
   return seconds + ws.networkBytes / m.bandwidth;
 }
 
@@ -45,6 +46,7 @@ export function occupancy(m: SchedulerMachine, ws: WorkerState): number {
 export function totalOccupancy(m: SchedulerMachine, pool: Pool): number {
   let seconds = 0;
   for (const prefix of pool.activePrefixes) seconds += prefix.duration * prefix.processing;
+  assert(seconds >= 0 && pool.networkBytes >= 0, "All workers together have less than no work");
   return seconds + pool.networkBytes / m.bandwidth;
 }
 
@@ -86,10 +88,12 @@ export function checkIdleSaturated(m: SchedulerMachine, ws: WorkerState): void {
   }
   if (isWorkerFull(m, ws)) pool.notFull.delete(ws);
   else pool.notFull.add(ws);
+  assert(!pool.idle.has(ws) || !pool.saturated.has(ws), "A worker is idle, and has more than its share");
 }
 
 function compareWithOthers(m: SchedulerMachine, ws: WorkerState, tasks: number): void {
   const { pool } = ws;
+  assert(pool.nthreads >= ws.nthreads, "A worker has more threads than its whole pool");
   const own = occupancy(m, ws);
   const average = totalOccupancy(m, pool) / pool.nthreads;
   pool.saturated.delete(ws);

@@ -15,6 +15,7 @@ import type { WorkerState } from "./worker_state.ts";
 export function addReplica(ts: TaskState, ws: WorkerState): void {
   if (ws.hasWhat.has(ts)) return;
   if (ws.needsWhat.delete(ts)) subtractNetwork(ws, ts.size);
+  assert(!ts.whoHas.has(ws), "A worker has a copy, and does not know it");
   ts.addHolder(ws);
   ws.nbytes += ts.size;
   ws.hasWhat.add(ts);
@@ -24,7 +25,7 @@ export function addReplica(ts: TaskState, ws: WorkerState): void {
 export function removeReplica(ts: TaskState, ws: WorkerState): void {
   if (!ws.hasWhat.delete(ts)) return;
   ws.nbytes -= ts.size;
-  ts.whoHas.delete(ws);
+  assert(ts.whoHas.delete(ws), "A worker lost a copy that the task did not know of");
 }
 
 /** All holders are told to free a result, and count as having done so. */
@@ -32,13 +33,14 @@ export function freeReplicas(m: SchedulerMachine, ts: TaskState): void {
   for (const ws of ts.whoHas) {
     m.outbox.freeKey(ws, ts.key, m.stimulusId);
     ws.nbytes -= ts.size;
-    ws.hasWhat.delete(ts);
+    assert(ws.hasWhat.delete(ts), "A task frees a copy that its holder does not know of");
   }
   ts.clearHolders();
 }
 
 /** A worker is about to be told to run a task. */
 export function addToProcessing(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
+  assert(ts.processingOn === null && ts.pool === ws.pool, "A task is placed twice, or in another pool");
   ws.processing.add(ts);
   ts.processingOn = ws;
   countTask(ts, ws);
@@ -57,6 +59,7 @@ export function addToProcessing(m: SchedulerMachine, ts: TaskState, ws: WorkerSt
 /** A task left the thread pool of its worker, and goes on running. */
 export function addToLongRunning(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   if (ws.longRunning.has(ts)) return;
+  assert(ws.processing.has(ts), "A task goes on running where it does not run");
   ws.longRunning.add(ts);
   discountTask(ts, ws);
   checkIdleSaturated(m, ws);
@@ -67,7 +70,7 @@ export function exitProcessing(m: SchedulerMachine, ts: TaskState): WorkerState 
   const ws = ts.processingOn;
   if (ws === null) return null;
   ts.processingOn = null;
-  ws.processing.delete(ts);
+  assert(ws.processing.delete(ts), "A task leaves a worker that does not know of it");
   if (!ws.longRunning.delete(ts)) discountTask(ts, ws);
   for (const dts of ts.dependencies) needLess(dts, ws);
   if (m.workers.get(ws.address) !== ws) return null;
@@ -96,7 +99,7 @@ function countTask(ts: TaskState, ws: WorkerState): void {
 function discountTask(ts: TaskState, ws: WorkerState): void {
   const { prefix } = ts.group;
   const count = (ws.prefixCounts.get(prefix) ?? 0) - 1;
-  assert(count >= 0, () => `Worker ${ws.address} is done with "${ts.key}", and was not busy with it`);
+  assert(count >= 0 && prefix.processing > 0, "A worker is done with a task that it was not busy with");
   if (count > 0) ws.prefixCounts.set(prefix, count);
   else ws.prefixCounts.delete(prefix);
   if (--prefix.processing === 0) ws.pool.activePrefixes.delete(prefix);
@@ -107,6 +110,7 @@ function discountTask(ts: TaskState, ws: WorkerState): void {
  */
 function subtractNetwork(ws: WorkerState, nbytes: number): void {
   const amount = ws.needsWhat.size === 0 ? ws.networkBytes : Math.min(nbytes, ws.networkBytes);
+  assert(amount >= 0, "A worker needs fewer bytes than none");
   ws.networkBytes -= amount;
   ws.pool.networkBytes -= amount;
 }

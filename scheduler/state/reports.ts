@@ -18,6 +18,7 @@ const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 export function sendTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   const { runSpec } = ts;
   assert(runSpec !== null, () => `Task "${ts.key}" is data, and is to run`);
+  assert(ts.processingOn === ws && m.runId >= ts.runId, "A worker is told to run the task of another");
   m.extensions.taskPlaced(m, ts, ws);
   ts.runId = ++m.runId;
   let whoHas: Readonly<Record<string, readonly Address[]>> = NOTHING;
@@ -27,6 +28,7 @@ export function sendTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): v
     const byKey: Record<string, readonly Address[]> = Object.create(null);
     const sizes: Record<string, number> = Object.create(null);
     for (const dts of ts.dependencies) {
+      assert(dts.whoHas.size > 0, "A task is sent before its inputs are there");
       byKey[dts.key] = holders(dts);
       sizes[dts.key] = dts.nbytes;
     }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import type { Address, WorkerStatus } from "../../messages/common.ts";
 import type { Afterwards, SchedulerMachine } from "./machine.ts";
 import { removeWorker } from "./membership.ts";
@@ -188,7 +189,7 @@ function look(m: SchedulerMachine, retirement: Retirement, now: number): number 
  */
 export function finishRetirement(m: SchedulerMachine, { retirement, stuck }: Outcome): Afterwards {
   const { worker, stimulusId, previous } = retirement;
-  m.retirements.delete(worker);
+  assert(m.retirements.delete(worker), () => `Worker ${worker.address} is empty, and was not to be emptied`);
   m.begin(stimulusId, m.now);
   if (stuck > 0) {
     m.tell({ event: "retire-refused", worker: worker.address, stuck, stimulusId });
@@ -228,6 +229,7 @@ function askFor(
   tasks: readonly TaskState[],
   stimulusId: string,
 ): void {
+  assert(tasks.length > 0, () => `Worker ${receiver.address} is asked for nothing`);
   // Without prototypes, as a key may have any name.
   const whoHas: Record<string, readonly Address[]> = Object.create(null);
   const nbytes: Record<string, number> = Object.create(null);

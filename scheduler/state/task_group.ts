@@ -57,7 +57,7 @@ export class TaskGroup {
   /** Counts a change of state. */
   moveTask(from: State, to: State): void { // hot: per transition
     const left = (this.counts[from] ?? 0) - 1;
-    assert(left >= 0, () => `No task of ${this.name} is ${STATE_NAMES[from]}, and one leaves that state`);
+    assert(left >= 0, "A task leaves a state in which its group has none");
     this.counts[from] = left;
     this.counts[to] = (this.counts[to] ?? 0) + 1;
   }

@@ -20,10 +20,11 @@ const REMEMBERED = 4096;
 /** The groups that have tasks, and some that had. */
 export class TaskGroups {
   readonly #defaultDurations: Readonly<Record<string, number>>;
+  /** With those that are remembered. */
   readonly #ofFunctions: Map<FunctionHash, TaskGroup> = new Map();
   readonly #ofNames: Map<string, TaskGroup> = new Map();
-  /** Groups of functions that have no tasks, the one used last at the end. */
-  readonly #empty: Map<FunctionHash, TaskGroup> = new Map();
+  /** Functions whose group has no tasks and is remembered, the one used last at the end. */
+  readonly #empty: Set<FunctionHash> = new Set();
 
   /**
    * Makes a collection without groups.
@@ -36,27 +37,28 @@ export class TaskGroups {
 
   /** Number of groups that have tasks. */
   get size(): number {
-    return this.#ofFunctions.size + this.#ofNames.size;
+    return this.#ofFunctions.size - this.#empty.size + this.#ofNames.size;
   }
 
   /** The groups that have tasks. */
   *values(): Generator<TaskGroup, void, undefined> {
-    yield* this.#ofFunctions.values();
+    for (const [hash, group] of this.#ofFunctions) if (!this.#empty.has(hash)) yield group;
     yield* this.#ofNames.values();
   }
 
   /** Whether some task names the function. */
   hasFunction(hash: FunctionHash): boolean {
-    return this.#ofFunctions.has(hash);
+    return this.#ofFunctions.has(hash) && !this.#empty.has(hash);
   }
 
   /** Group for a new task `key` that names a function. */
   ofFunction(hash: FunctionHash, key: Key): TaskGroup { // hot: per task
-    const known = this.#ofFunctions.get(hash);
-    if (known !== undefined) return known;
-    const group = this.#empty.get(hash) ?? new TaskGroup(hash, this.#newPrefix(keySplit(key)));
-    this.#empty.delete(hash);
-    this.#ofFunctions.set(hash, group);
+    let group = this.#ofFunctions.get(hash);
+    if (group === undefined) {
+      this.#ofFunctions.set(hash, group = new TaskGroup(hash, this.#newPrefix(keySplit(key))));
+    } else if (group.taskCount === 0) {
+      this.#empty.delete(hash);
+    }
     return group;
   }
 
@@ -81,15 +83,16 @@ export class TaskGroups {
       this.#ofNames.delete(group.name);
       return;
     }
-    this.#ofFunctions.delete(group.function);
-    if (group.prefix.hasLearned) this.#remember(group.function, group);
+    if (group.prefix.hasLearned) this.#remember(group.function);
+    else this.#ofFunctions.delete(group.function);
   }
 
-  #remember(hash: FunctionHash, group: TaskGroup): void {
-    this.#empty.set(hash, group);
+  #remember(hash: FunctionHash): void {
+    this.#empty.add(hash);
     if (this.#empty.size <= REMEMBERED) return;
-    for (const oldest of this.#empty.keys()) {
+    for (const oldest of this.#empty) {
       this.#empty.delete(oldest);
+      this.#ofFunctions.delete(oldest);
       break;
     }
   }

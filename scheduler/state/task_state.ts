@@ -155,7 +155,7 @@ export class TaskState {
     this.key = key;
     assert(
       (runSpec === null) === (pool === null),
-      () => `Task "${key}" has something to run or a pool, not both`,
+      "A task has something to run if and only if it has a pool",
     );
     this.runSpec = runSpec;
     this.pool = pool;
@@ -168,6 +168,7 @@ export class TaskState {
 
   /** Goes to another state, and counts it in the group. */
   setState(state: State): void {
+    assert(this.state !== State.FORGOTTEN, "A forgotten task goes to another state");
     this.group.moveTask(this.state, state);
     this.state = state;
   }
@@ -191,6 +192,10 @@ export class TaskState {
 
   /** Links both ways. */
   addDependency(other: TaskState): void {
+    assert(
+      other !== this && other.state !== State.FORGOTTEN,
+      "A task depends on itself, or on one that is forgotten",
+    );
     if (this.dependencies === NO_TASKS) this.dependencies = new Set();
     if (other.dependents === NO_TASKS) other.dependents = new Set();
     this.dependencies.add(other);
@@ -200,12 +205,14 @@ export class TaskState {
 
   /** Notes that `other`'s result is missing. */
   addWaitingOn(other: TaskState): void {
+    assert(this.dependencies.has(other), "A task waits for one that it does not depend on");
     if (this.waitingOn === NO_TASKS) this.waitingOn = new Set();
     this.waitingOn.add(other);
   }
 
   /** Notes that `other` waits for, or runs with, this result. */
   addWaiter(other: TaskState): void {
+    assert(this.dependents.has(other), "A task waits for another that it does not depend on");
     if (this.waiters === NO_TASKS) this.waiters = new Set();
     this.waiters.add(other);
   }

@@ -19,6 +19,10 @@ export function releasedWaiting(m: SchedulerMachine, ts: TaskState): void {
     m.recommendations.add(ts, ts.runSpec === null || ts.hasLostDependencies ? State.FORGOTTEN : State.ERRED);
     return;
   }
+  assert(
+    ts.waitingOn.size === 0 && ts.whoHas.size === 0,
+    "A task begins anew, and waits or has a result already",
+  );
   ts.setState(State.WAITING);
   for (const dts of ts.dependencies) {
     if (dts.whoHas.size === 0) ts.addWaitingOn(dts);
@@ -56,8 +60,8 @@ export function waitingReleased(m: SchedulerMachine, ts: TaskState): void {
 /** Takes a ready task out of the queue, or from those that no worker may run. */
 export function unplacedReleased(m: SchedulerMachine, ts: TaskState): void {
   const pool = poolOf(ts);
-  if (ts.state === State.QUEUED) pool.queued.remove(ts);
-  else pool.unrunnable.delete(ts);
+  const isThere = ts.state === State.QUEUED ? pool.queued.remove(ts) : pool.unrunnable.delete(ts);
+  assert(isThere, "A task leaves a queue that it is not in");
   released(m, ts);
 }
 
@@ -164,6 +168,7 @@ export function processingErred(m: SchedulerMachine, ts: TaskState): void {
 
 /** Makes a failed task ready for another try; those that failed by it follow. */
 export function erredReleased(m: SchedulerMachine, ts: TaskState): void {
+  assert(ts.failure !== null, "A task that did not fail is tried again");
   ts.failure = null;
   for (const dts of ts.dependents) {
     if (dts.state === State.ERRED) m.recommendations.add(dts, State.WAITING);

@@ -30,6 +30,7 @@ export function waitingProcessing(m: SchedulerMachine, ts: TaskState): void {
 
 /** Lets a ready task wait for a worker with room. */
 export function waitingQueued(_m: SchedulerMachine, ts: TaskState): void {
+  assert(ts.restrictions === null, "A task that only some workers may run is queued");
   ts.setState(State.QUEUED);
   poolOf(ts).queued.push(ts);
 }
@@ -44,7 +45,7 @@ export function waitingNoWorker(_m: SchedulerMachine, ts: TaskState): void {
 export function queuedProcessing(m: SchedulerMachine, ts: TaskState): void {
   const ws = decideWorkerRootish(m, ts);
   if (ws === null) return;
-  poolOf(ts).queued.remove(ts);
+  assert(poolOf(ts).queued.remove(ts), "A queued task is not in the queue");
   place(m, ts, ws);
 }
 
@@ -52,11 +53,15 @@ export function queuedProcessing(m: SchedulerMachine, ts: TaskState): void {
 export function noWorkerProcessing(m: SchedulerMachine, ts: TaskState): void {
   const ws = decideWorkerNonRootish(m, ts);
   if (ws === null) return;
-  poolOf(ts).unrunnable.delete(ts);
+  assert(poolOf(ts).unrunnable.delete(ts), "A task without a worker is not among those");
   place(m, ts, ws);
 }
 
 function place(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
+  assert(
+    ws.pool.running.has(ws) && ts.waitingOn.size === 0,
+    "A task is placed too early, or on a worker that rests",
+  );
   ts.setState(State.PROCESSING);
   addToProcessing(m, ts, ws);
   ws.pool.placements++;
@@ -82,6 +87,7 @@ export function processingMemory(m: SchedulerMachine, ts: TaskState, finished: T
   }
   ts.setNbytes(Math.max(finished.nbytes, 0));
   exitProcessing(m, ts);
+  assert(ts.waitingOn.size === 0 && ts.whoHas.size === 0, "A task has a result before its inputs, or twice");
   addReplica(ts, ws);
   recommendDependents(m, ts);
   for (const dts of ts.dependencies) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assert } from "../../internal/assert.ts";
 import type { Address } from "../../messages/common.ts";
 import type { SchedulerMachine } from "./machine.ts";
 import type { WaitForWorkers } from "./stimulus.ts";
@@ -21,6 +22,7 @@ export interface Wait {
 /** Begins to wait; the door answers at once if there are enough workers. */
 export function waitForWorkers(m: SchedulerMachine, stimulus: WaitForWorkers, now: number): void {
   const { ask, count, among, timeout } = stimulus;
+  assert(!m.waits.has(ask), () => `Two wait for workers under the number ${ask}`);
   m.waits.set(ask, { count, among, deadline: timeout === null ? Infinity : now + timeout });
 }
 

@@ -15,7 +15,7 @@ import type {
   TaskFinished,
   WorkerStreamMessage,
 } from "../../messages/worker_scheduler.ts";
-import { unreachable } from "../../internal/assert.ts";
+import { assert, unreachable } from "../../internal/assert.ts";
 import type { SchedulerMachine } from "./machine.ts";
 import { checkIdleSaturated } from "./placement.ts";
 import { addReplica, addToLongRunning, removeReplica } from "./replicas.ts";
@@ -126,6 +126,7 @@ function needAgain(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   let needed = 0;
   for (const dts of ts.waiters) if (dts.processingOn === ws) needed++;
   if (needed === 0) return;
+  assert(!ws.needsWhat.has(ts), "A worker needs a result that it had until now");
   ws.needsWhat.set(ts, needed);
   ws.networkBytes += ts.size;
   ws.pool.networkBytes += ts.size;
