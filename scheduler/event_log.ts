@@ -8,7 +8,7 @@ import { getLogger } from "../config/logging.ts";
 import { unreachable } from "../internal/assert.ts";
 import type { Address, Key } from "../messages/common.ts";
 import type { SchedulerEvent } from "./state/effects.ts";
-import type { WorkerLoss } from "./state/membership.ts";
+import type { WorkerLoss } from "./state/effects.ts";
 
 const logger = getLogger("distributed.scheduler");
 

@@ -10,10 +10,10 @@ import type { Security } from "../security/security.ts";
 import { identities } from "./operations.ts";
 import type { SchedulerOptions } from "./options.ts";
 import { SchedulerShell } from "./shell.ts";
-import type { RetireOptions } from "./state/retire.ts";
+import type { RetireOptions } from "./state/retirement.ts";
 
 export type { SchedulerOptions } from "./options.ts";
-export type { DownscaleOptions, RetireOptions } from "./state/retire.ts";
+export type { DownscaleOptions, RetireOptions } from "./state/retirement.ts";
 
 /**
  * Assigns tasks to workers. Source: https://distributed.dask.org/en/stable/scheduling-state.html

@@ -14,8 +14,8 @@ import type { WorkerCommand, WorkerStreamMessage } from "../messages/worker_sche
 import type { Answer, AnswerTo, Effects, SchedulerEvent } from "../scheduler/state/effects.ts";
 import { FunctionBodies } from "../scheduler/extensions/functions/function_bodies.ts";
 import type { SchedulerMachine, SchedulerStateOptions } from "../scheduler/state/machine.ts";
-import type { WorkerLoss } from "../scheduler/state/membership.ts";
-import type { RetireOptions } from "../scheduler/state/retire.ts";
+import type { WorkerLoss } from "../scheduler/state/effects.ts";
+import type { RetireOptions } from "../scheduler/state/retirement.ts";
 import { machineOf, SchedulerState } from "../scheduler/state/scheduler_state.ts";
 import type { SchedulerStimulus } from "../scheduler/state/stimulus.ts";
 import type { WorkerInfo } from "../scheduler/state/worker_state.ts";

@@ -9,7 +9,6 @@ import type { ClientReport } from "../../messages/client_scheduler.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
 import type { HeartbeatWorkerReply } from "../../messages/membership.ts";
 import type { WorkerCommand } from "../../messages/worker_scheduler.ts";
-import type { WorkerLoss } from "./membership.ts";
 import type { WorkerFacts } from "./worker_state.ts";
 
 /** Whether a client was registered. */
@@ -74,6 +73,16 @@ export type Answer =
 
 /** Answers by what was asked. */
 export type AnswerTo<Op extends Answer["op"]> = Extract<Answer, { readonly op: Op }>;
+
+/** What went with a worker. */
+export interface WorkerLoss {
+  /** Results that only it held, and that are computed again. */
+  readonly recomputed: readonly Key[];
+  /** Values that only it held, and that no task makes. */
+  readonly lost: readonly Key[];
+  /** Tasks that are given up, since they were with too many workers that died. */
+  readonly givenUp: readonly { readonly key: Key; readonly deaths: number }[];
+}
 
 /** What happened, for the log and other watchers. */
 export type SchedulerEvent =

@@ -1,6 +1,7 @@
 /**
- * What can be added to the machine without changing it. An extension has operations and state of its own, and is told
- * when what it depends on begins or ends. Extensions are composed by argument: nothing registers itself.
+ * What can be added to the machine without changing it. An extension has operations and state of its own, and
+ * is told when what it depends on begins or ends. Extensions are composed by argument: nothing registers
+ * itself.
  *
  * @module
  */

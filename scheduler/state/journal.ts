@@ -1,9 +1,9 @@
 /**
- * A run of a scheduler as lines of JSON: with what its machine was made, and all stimuli with their time. Fed to a fresh
- * machine they make the same state again.
+ * A run of a scheduler as lines of JSON: with what its machine was made, and all stimuli with their time. Fed
+ * to a fresh machine they make the same state again.
  *
- * JSON has no bytes, and no numbers such as `Infinity`: what it lacks is written as an object with one key that begins with
- * `$`, as is an object that has such a key itself.
+ * JSON has no bytes, and no numbers such as `Infinity`: what it lacks is written as an object with one key
+ * that begins with `$`, as is an object that has such a key itself.
  *
  * @module
  */

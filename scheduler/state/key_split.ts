@@ -9,7 +9,10 @@ const STARTS_ALPHABETIC = /^\p{L}/u;
 const STARTS_HEXADECIMAL = /^[a-f]/; // all that Dask looks at
 const TOKEN = /^[a-f0-9]{32}$/;
 
-/** `"inc"` of `"inc-1f3a-17"`, `"add-all"` of `"add-all-2"`, `"x"` of `"('x-2', 1)"`, `"data"` of a bare token. */
+/**
+ * `"inc"` of `"inc-1f3a-17"`, `"add-all"` of `"add-all-2"`, `"x"` of `"('x-2', 1)"`, `"data"` of a bare
+ * token.
+ */
 export function keySplit(key: string): string {
   const words = key.split("-");
   const first = words[0] ?? "";

@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { A, ALICE, B, BOB, keys, SchedulerFixture } from "../../testing/scheduler_fixture.ts";
 import { updateGraph } from "../../testing/scheduler_simulation.ts";
 
-// A task whose result is there, and whose dependency was run again for another task, and failed. What happens when the
-// result is lost was found by the simulator.
+// A task whose result is there, and whose dependency was run again for another task, and failed. What happens
+// when the result is lost was found by the simulator.
 
 /** `d` is in memory on A, wanted; `p`, which it takes, is erred, and so is `z`. */
 function withFailedPast(): SchedulerFixture {

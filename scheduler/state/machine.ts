@@ -14,11 +14,10 @@ import type { Answer, SchedulerEvent } from "./effects.ts";
 import { type Extension, Extensions } from "./extension.ts";
 import { OutboxBuilder } from "./outbox.ts";
 import { Pool } from "./pool.ts";
-import type { Retirement, RetireRequest } from "./retire.ts";
+import type { Retirement, RetireRequest } from "./retirement.ts";
 import type { TaskGroup } from "./task_group.ts";
 import { TaskGroups } from "./task_groups.ts";
 import { type ErrorPayload, type State, STATE_NAMES, type StateName, TaskState } from "./task_state.ts";
-import type { Wait } from "./waits.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 /** What can be set; the names follow Dask's configuration. */
@@ -57,6 +56,16 @@ export interface SchedulerStateOptions {
   readonly idleTimeout?: number;
   /** Encodes an error that the scheduler gives to a task. Default: its message. */
   readonly encodeError?: (error: Error) => ErrorPayload;
+}
+
+/** One that waits. */
+export interface Wait {
+  /** Number of workers that it waits for. */
+  readonly count: number;
+  /** Addresses, names or hosts that count; null: all workers do. */
+  readonly among: readonly string[] | null;
+  /** When it gives up, in seconds since the epoch; `Infinity`: never. */
+  readonly deadline: number;
 }
 
 /** What a stimulus leaves to be done once the transitions that it recommended were made. */

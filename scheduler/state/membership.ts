@@ -22,16 +22,6 @@ const RUNTIME = "deno";
 /** Bytes per second that no link has. */
 const BANDWIDTH_MAX = 1e15;
 
-/** What went with a worker. */
-export interface WorkerLoss {
-  /** Results that only it held, and that are computed again. */
-  readonly recomputed: readonly Key[];
-  /** Values that only it held, and that no task makes. */
-  readonly lost: readonly Key[];
-  /** Tasks that are given up, since they were with too many workers that died. */
-  readonly givenUp: readonly { readonly key: Key; readonly deaths: number }[];
-}
-
 /** Registers a worker, unless its address or its name is taken. */
 export function addWorker(m: SchedulerMachine, { ask, worker }: AddWorker): void {
   const refusal = refusalOf(m, worker);

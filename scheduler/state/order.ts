@@ -1,6 +1,6 @@
 /**
- * In which order the tasks of a graph should run: depth first, so that a result is used up before the next one is
- * made (the idea of `dask.order`). On the way, tasks that can't run are found.
+ * In which order the tasks of a graph should run: depth first, so that a result is used up before the next
+ * one is made (the idea of `dask.order`). On the way, tasks that can't run are found.
  *
  * @module
  */
@@ -37,8 +37,8 @@ export class GraphRow {
 }
 
 /**
- * Gives every row its place, and a refusal to those that depend on themselves or on refused ones. Walks from each task
- * that no other depends on, first come first, to its dependencies; what remains then has a cycle.
+ * Gives every row its place, and a refusal to those that depend on themselves or on refused ones. Walks from
+ * each task that no other depends on, first come first, to its dependencies; what remains then has a cycle.
  */
 export function orderRows(rows: readonly GraphRow[]): void {
   let order = 0;

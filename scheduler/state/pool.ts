@@ -11,7 +11,10 @@ import type { TaskPrefix } from "./task_prefix.ts";
 import { runsBefore, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** Workers that run the same tasks. A task is placed within its pool; workers are compared with those of theirs. */
+/**
+ * Workers that run the same tasks. A task is placed within its pool; workers are compared with those of
+ * theirs.
+ */
 export class Pool {
   /** What the workers run. */
   readonly runtime: Runtime;

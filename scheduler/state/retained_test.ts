@@ -1,4 +1,7 @@
-/** What of peers' messages the state machine keeps: it must not keep whole messages alive, nor grow by odd fields. */
+/**
+ * What of peers' messages the state machine keeps: it must not keep whole messages alive, nor grow by odd
+ * fields.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import type { FunctionHash, Key } from "../../messages/common.ts";

@@ -2,8 +2,9 @@
  * Emptying workers before they go (`distributed/active_memory_manager.py`, `RetireWorker`, and
  * `distributed/scheduler.py`, `retire_workers`, `workers_to_close`).
  *
- * A worker that is being emptied takes no tasks any more, and its results are copied to others. Copies are asked for again
- * from time to time, of the same receiver as long as it runs: it may have given a copy up with a task that needed it, too.
+ * A worker that is being emptied takes no tasks any more, and its results are copied to others. Copies are
+ * asked for again from time to time, of the same receiver as long as it runs: it may have given a copy up
+ * with a task that needed it, too.
  *
  * @module
  */
@@ -14,71 +15,16 @@ import type { Afterwards, SchedulerMachine } from "./machine.ts";
 import { removeWorker } from "./membership.ts";
 import type { Pool } from "./pool.ts";
 import { holders } from "./reports.ts";
+import type { DownscaleOptions, Retirement, RetireOptions, RetireRequest } from "./retirement.ts";
 import type { Retire } from "./stimulus.ts";
 import type { TaskState } from "./task_state.ts";
 import { changeStatus } from "./worker_stimuli.ts";
-import { factsOf, type WorkerFacts, type WorkerState } from "./worker_state.ts";
+import { factsOf, type WorkerState } from "./worker_state.ts";
 
 /** Seconds after which copies that are not there yet are asked for again, as in `retire_workers`. */
 const RENEW = 2;
 /** Seconds per result between two looks at what is copied, and the bounds of that. */
 const LOOK = { perResult: 0.0025, least: 0.01, most: 0.5 };
-
-/** How many workers to close; without `n` and `target`, as many idle ones as leave twice the memory needed. */
-export interface DownscaleOptions {
-  /** Number of workers to close. */
-  readonly n?: number | undefined;
-  /** Close workers until this many remain. */
-  readonly target?: number | undefined;
-  /** Close no worker if only this many remain. */
-  readonly minimum?: number | undefined;
-  /** Memory of the workers that remain, as a multiple of what all results take. Default: 2. */
-  readonly memoryRatio?: number | undefined;
-}
-
-/** Which workers to retire, and what to do with them when they are empty. */
-export interface RetireOptions extends DownscaleOptions {
-  /** Addresses. Exclusive with `names`; without both, the cheapest are chosen. */
-  readonly workers?: readonly string[] | undefined;
-  /** Names. */
-  readonly names?: readonly string[] | undefined;
-  /** Whether the workers are told to shut down. If not, they have to be ended in another way. Default: false. */
-  readonly closeWorkers?: boolean | undefined;
-  /** Whether the scheduler forgets them at once. Default: true. */
-  readonly remove?: boolean | undefined;
-  /** What caused it, for the log. */
-  readonly stimulusId?: string | undefined;
-}
-
-/** A worker that is being emptied. */
-export interface Retirement {
-  /** The worker. */
-  readonly worker: WorkerState;
-  /** Its status before. */
-  readonly previous: WorkerStatus;
-  /** What caused it. */
-  readonly stimulusId: string;
-  /** Which worker was asked to fetch a result. */
-  readonly asked: Map<TaskState, WorkerState>;
-  /** Whether the log was told how much there is to do. */
-  isTold: boolean;
-  /** When it is to be looked at again if there is news of copies, in seconds since the epoch. */
-  lookAt: number;
-  /** When copies are asked for again. */
-  renewAt: number;
-}
-
-/** A request that waits for workers to be retired. */
-export interface RetireRequest {
-  /** What becomes of them. */
-  readonly options: RetireOptions;
-  /** What caused it. */
-  readonly stimulusId: string;
-  /** Workers that are not empty yet. */
-  readonly waiting: Set<WorkerState>;
-  /** Workers that were retired. */
-  readonly retired: Record<Address, WorkerFacts>;
-}
 
 /** A worker that is empty, or that can't be emptied. */
 export interface Outcome {
@@ -117,7 +63,9 @@ function tellStatus(m: SchedulerMachine, ws: WorkerState, status: WorkerStatus, 
   m.outbox.tellWorker(ws, { op: "worker-status-change", status, stimulus_id: stimulusId });
 }
 
-/** When workers that are being emptied are to be looked at, in seconds since the epoch; `Infinity` if never. */
+/**
+ * When workers that are being emptied are to be looked at, in seconds since the epoch; `Infinity` if never.
+ */
 export function retirementDeadline(m: SchedulerMachine): number {
   let next = Infinity;
   for (const { lookAt, renewAt } of m.retirements.values()) {
@@ -184,8 +132,8 @@ function look(m: SchedulerMachine, retirement: Retirement, now: number): number 
 }
 
 /**
- * Removes a worker that is empty, in the same turn: what is computed on it from now on is computed again elsewhere. One
- * that can't be emptied goes on as before.
+ * Removes a worker that is empty, in the same turn: what is computed on it from now on is computed again
+ * elsewhere. One that can't be emptied goes on as before.
  */
 export function finishRetirement(m: SchedulerMachine, { retirement, stuck }: Outcome): Afterwards {
   const { worker, stimulusId, previous } = retirement;

@@ -15,13 +15,8 @@ import { type Afterwards, SchedulerMachine, type SchedulerStateOptions } from ".
 import { heartbeatInterval } from "./membership.ts";
 import { totalOccupancy } from "./placement.ts";
 import { holders } from "./reports.ts";
-import {
-  emptiedWorkers,
-  finishRetirement,
-  retirementDeadline,
-  type RetireOptions,
-  workersToRetire,
-} from "./retire.ts";
+import { emptiedWorkers, finishRetirement, retirementDeadline, workersToRetire } from "./retire.ts";
+import type { RetireOptions } from "./retirement.ts";
 import { removeSilent, silenceDeadline, silentWorkers } from "./silence.ts";
 import { type SchedulerSnapshot, snapshot } from "./snapshot.ts";
 import { causeOf, handleClient, handleStimulus } from "./stimuli.ts";

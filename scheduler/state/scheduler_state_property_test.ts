@@ -127,7 +127,10 @@ function clientActs(
   }
 }
 
-/** A graph of new tasks, and sometimes one that is known, on tasks that are known, unknown, or in the same graph. */
+/**
+ * A graph of new tasks, and sometimes one that is known, on tasks that are known, unknown, or in the same
+ * graph.
+ */
 function submit(cluster: SimulatedCluster, client: SimulatedClient, keys: string[], random: number): void {
   const specs: GraphRowSpec[] = [];
   const size = 1 + random % 9;

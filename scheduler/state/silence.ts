@@ -17,7 +17,9 @@ export function silenceDeadline(m: SchedulerMachine): number {
   return m.lastSilenceLook + m.workerTtl / LOOKS;
 }
 
-/** Workers that said nothing for longer than the time-to-live, and than ten heartbeats; if it is time to look. */
+/**
+ * Workers that said nothing for longer than the time-to-live, and than ten heartbeats; if it is time to look.
+ */
 export function silentWorkers(m: SchedulerMachine, now: number): WorkerState[] {
   if (m.workers.size === 0 || m.workerTtl === Infinity) {
     m.lastSilenceLook = now;

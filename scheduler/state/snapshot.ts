@@ -1,6 +1,6 @@
 /**
- * Copies of the machine as plain data, for readers, replays and dumps. The order of everything depends on the stimuli
- * alone.
+ * Copies of the machine as plain data, for readers, replays and dumps. The order of everything depends on the
+ * stimuli alone.
  *
  * @module
  */

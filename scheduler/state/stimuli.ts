@@ -1,6 +1,6 @@
 /**
- * Handles one stimulus each. Nothing here runs transitions: they are recommended, and the door (`scheduler_state.ts`)
- * makes them, then does what is returned to be done afterwards.
+ * Handles one stimulus each. Nothing here runs transitions: they are recommended, and the door
+ * (`scheduler_state.ts`) makes them, then does what is returned to be done afterwards.
  *
  * @module
  */

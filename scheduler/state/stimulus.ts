@@ -1,8 +1,8 @@
 /**
  * All that can happen to a scheduler, as plain data: it can be recorded, replayed, made up and simulated.
  *
- * A stimulus with `ask` is answered in {@linkcode Effects.answers} under that number, by the same call of `handle` or by a
- * later one.
+ * A stimulus with `ask` is answered in {@linkcode Effects.answers} under that number, by the same call of
+ * `handle` or by a later one.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { ClientStreamMessage } from "../../messages/client_scheduler.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
 import type { WorkerMetrics } from "../../messages/facts.ts";
 import type { WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
-import type { RetireOptions } from "./retire.ts";
+import type { RetireOptions } from "./retirement.ts";
 import type { WorkerInfo } from "./worker_state.ts";
 
 /** A client registers. Answered by a refusal, or by none. */
@@ -111,8 +111,8 @@ export interface Retry {
 }
 
 /**
- * Empties workers, so that no result is lost, and removes them. Answered by those that were retired, once all are, or
- * can't be.
+ * Empties workers, so that no result is lost, and removes them. Answered by those that were retired, once all
+ * are, or can't be.
  */
 export interface Retire {
   /** Kind. */

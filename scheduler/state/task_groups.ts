@@ -1,8 +1,8 @@
 /**
  * Sorts tasks into groups.
  *
- * Dask groups by a part of the key. Here most tasks name their function, which says more: two functions without a name
- * are two groups, and learn their durations apart.
+ * Dask groups by a part of the key. Here most tasks name their function, which says more: two functions
+ * without a name are two groups, and learn their durations apart.
  *
  * @module
  */
@@ -62,7 +62,9 @@ export class TaskGroups {
     return group;
   }
 
-  /** Group for a new task `key` that names no function: it is with those whose keys begin alike, as in Dask. */
+  /**
+   * Group for a new task `key` that names no function: it is with those whose keys begin alike, as in Dask.
+   */
   ofName(key: Key): TaskGroup {
     const name = keySplit(key);
     let group = this.#ofNames.get(name);

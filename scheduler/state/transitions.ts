@@ -1,8 +1,8 @@
 /**
  * The engine of transitions (`distributed/scheduler.py`, `_transition`, `_transitions`).
  *
- * A transition changes one task, recommends transitions of others, and leaves messages in the outbox. A pair of
- * states that the table lacks is taken by way of `released`.
+ * A transition changes one task, recommends transitions of others, and leaves messages in the outbox. A pair
+ * of states that the table lacks is taken by way of `released`.
  *
  * @module
  */
@@ -39,8 +39,8 @@ import { validateTask } from "./validate.ts";
 export type Step = (m: SchedulerMachine, ts: TaskState, finished: TaskFinished | null) => void;
 
 /**
- * All steps. Dask's table has a few more that nothing can take here: results of tasks that were not sent to a worker, and
- * failures of tasks that wait for one, as they wait anew once a dependency is lost.
+ * All steps. Dask's table has a few more that nothing can take here: results of tasks that were not sent to a
+ * worker, and failures of tasks that wait for one, as they wait anew once a dependency is lost.
  */
 export const TRANSITIONS: TransitionTable<State, Step> = new TransitionTable(STATE_NAMES.length, [
   [State.RELEASED, State.WAITING, releasedWaiting],

@@ -1,6 +1,6 @@
 /**
- * Replays what Dask's scheduler did (`tests/vectors/scheduler-state.json`), stimulus by stimulus, and compares
- * messages, transitions and the state afterwards.
+ * Replays what Dask's scheduler did (`tests/vectors/scheduler-state.json`), stimulus by stimulus, and
+ * compares messages, transitions and the state afterwards.
  *
  * @module
  */
@@ -177,7 +177,10 @@ function takeData(m: SchedulerMachine, message: UpdateData): Afterwards {
   return handleClient(m, cs, message);
 }
 
-/** In the scenarios in which Dask tosses a coin between two workers, the steps after it go by our side of the coin. */
+/**
+ * In the scenarios in which Dask tosses a coin between two workers, the steps after it go by our side of the
+ * coin.
+ */
 function tied(m: SchedulerMachine, id: string, key: unknown): WorkerState | undefined {
   if (id !== "queue" && id !== "worker-lost-processing") return undefined;
   return m.tasks.get(key as Key)?.processingOn ?? undefined;

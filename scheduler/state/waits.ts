@@ -1,5 +1,6 @@
 /**
- * Requests that wait until enough workers run (`Client.wait_for_workers`, and the wait of `Scheduler.scatter`).
+ * Requests that wait until enough workers run (`Client.wait_for_workers`, and the wait of
+ * `Scheduler.scatter`).
  *
  * @module
  */
@@ -8,16 +9,6 @@ import { assert } from "../../internal/assert.ts";
 import type { Address } from "../../messages/common.ts";
 import type { SchedulerMachine } from "./machine.ts";
 import type { WaitForWorkers } from "./stimulus.ts";
-
-/** One that waits. */
-export interface Wait {
-  /** Number of workers that it waits for. */
-  readonly count: number;
-  /** Addresses, names or hosts that count; null: all workers do. */
-  readonly among: readonly string[] | null;
-  /** When it gives up, in seconds since the epoch; `Infinity`: never. */
-  readonly deadline: number;
-}
 
 /** Begins to wait; the door answers at once if there are enough workers. */
 export function waitForWorkers(m: SchedulerMachine, stimulus: WaitForWorkers, now: number): void {
