@@ -5,6 +5,7 @@
  */
 
 import { cpuUsage } from "node:process";
+import type { StoredBytes } from "./memory/store.ts";
 import type { Clock } from "../internal/clock.ts";
 import type { WorkerMetrics } from "../messages/facts.ts";
 
@@ -32,9 +33,9 @@ export class Metrics {
   }
 
   /**
-   * Takes a sample. `managedBytes`: bytes of results that are held. `taskCounts`: number of tasks by state.
+   * Takes a sample. `stored`: bytes of results by tier. `taskCounts`: number of tasks by state.
    */
-  sample(managedBytes: number, taskCounts: Readonly<Record<string, number>>): WorkerMetrics {
+  sample(stored: StoredBytes, taskCounts: Readonly<Record<string, number>>): WorkerMetrics {
     const now = this.#clock.now();
     const { memory, cpuSeconds } = this.#usage();
     const elapsed = (now - this.#lastTime) / 1000;
@@ -45,8 +46,8 @@ export class Metrics {
       bandwidth: { total: 100_000_000, workers: {}, types: {} },
       digests_total_since_heartbeat: {},
       memory,
-      managed_bytes: managedBytes,
-      spilled_bytes: { memory: 0, disk: 0 },
+      managed_bytes: stored.memory,
+      spilled_bytes: { memory: stored.disk, disk: stored.disk },
       task_counts: taskCounts,
       time: this.#clock.time(),
       cpu: Math.round(cpu * 10) / 10,

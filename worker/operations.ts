@@ -14,7 +14,7 @@ import type { GetData, GetDataReply } from "../messages/results.ts";
 import type { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
 import type { Serialized } from "../protocol/serialized.ts";
 import { DONT_REPLY, type Handlers } from "../rpc/handlers.ts";
-import type { DataStore } from "./memory/store.ts";
+import type { Held, Store } from "./memory/store.ts";
 import { Transfers } from "./transfers.ts";
 
 /** Answer to `ping`. */
@@ -46,7 +46,7 @@ export interface ServedWorker {
  * data.
  */
 export function workerOperations(
-  store: DataStore,
+  store: Store,
   worker: () => ServedWorker | undefined,
   takeData: (data: ReadonlyMap<Key, Serialized>) => Record<string, number>,
   transfersMax: number,
@@ -92,11 +92,11 @@ function identityOf(worker: ServedWorker): WorkerSelf {
 
 /** Sends results, to a limited number of peers at a time. */
 class DataServer {
-  #store: DataStore;
+  #store: Store;
   #transfersMax: number;
   #transfers: Transfers;
 
-  constructor(store: DataStore, transfersMax: number, clock: Clock) {
+  constructor(store: Store, transfersMax: number, clock: Clock) {
     this.#store = store;
     this.#transfersMax = transfersMax;
     this.#transfers = new Transfers(clock);
@@ -106,11 +106,11 @@ class DataServer {
   async serve({ keys }: GetData, comm: Comm): Promise<GetDataReply | typeof DONT_REPLY> {
     const limit = sameHost(comm.localAddress, comm.peerAddress) ? 2 * this.#transfersMax : this.#transfersMax;
     if (this.#transfers.count >= limit) return { status: "busy" };
+    const taken = this.#store.take(keys);
+    using held = taken instanceof Promise ? await this.#read(taken) : taken;
     const data: Record<string, Serialized> = {};
     let nbytes = 0;
-    for (const key of keys) {
-      const value = this.#store.get(key);
-      if (value === undefined) continue;
+    for (const [key, value] of held.values) {
       data[key] = value;
       nbytes += value.nbytes;
     }
@@ -119,5 +119,11 @@ class DataServer {
     const answer = await comm.read();
     if (answer !== CONFIRMATION) throw new MessageError(`Expected "${CONFIRMATION}" after get_data`);
     return DONT_REPLY;
+  }
+
+  /** Waits until results are in memory, which is a part of their transfer. */
+  async #read(taken: Promise<Held>): Promise<Held> {
+    using _transfer = this.#transfers.begin(0);
+    return await taken;
   }
 }

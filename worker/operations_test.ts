@@ -9,7 +9,8 @@ import { MessageError } from "../messages/common.ts";
 import { serializeValue } from "../protocol/values.ts";
 import { connect } from "../comm/connect.ts";
 import { workerOperations } from "./operations.ts";
-import { DataStore } from "./memory/store.ts";
+import { LaterStore } from "../testing/later_store.ts";
+import { MemoryStore } from "./memory/memory_store.ts";
 
 /** A clock whose timers run out when a test says so. */
 class ManualClock implements Clock {
@@ -45,7 +46,7 @@ const FIELDS = { keys: ["x" as Key], who: null };
 const GET = { op: "get_data", ...FIELDS } as const;
 
 Deno.test("workerOperations: get_data serves others again when peers that never say OK are overdue", async () => {
-  const store = new DataStore();
+  const store = new MemoryStore();
   store.set("x" as Key, serializeValue("value"));
   const clock = new ManualClock();
   await using server = new Server({
@@ -84,7 +85,7 @@ Deno.test("workerOperations: get_data serves others again when peers that never 
 
 Deno.test("workerOperations: update_data fails while the worker starts, and keeps nothing", () => {
   const taken: unknown[] = [];
-  const { update_data: updateData } = workerOperations(new DataStore(), () => undefined, (data) => {
+  const { update_data: updateData } = workerOperations(new MemoryStore(), () => undefined, (data) => {
     taken.push(data);
     return {};
   }, 1);
@@ -95,4 +96,29 @@ Deno.test("workerOperations: update_data fails while the worker starts, and keep
     "still starting",
   );
   assertEquals(taken, []);
+});
+
+Deno.test("workerOperations: get_data waits for results that are read first, and holds them until they are taken", async () => {
+  const store = new LaterStore();
+  store.set("x" as Key, serializeValue("value"));
+  const operations = serve(
+    WORKER_OPERATIONS,
+    workerOperations(store, () => undefined, () => ({}), 1, new ManualClock()),
+  );
+  await using server = new Server({ name: "Worker", operations });
+  const { contactAddress } = await server.listen("tcp://127.0.0.1:0");
+  await using stack = new AsyncDisposableStack();
+  const comms = await Promise.all([1, 2, 3].map(async () => {
+    const comm = await connect(contactAddress, {});
+    stack.defer(() => comm.abort());
+    return comm;
+  }));
+  const replies = comms.map((comm) => call(comm, WORKER_OPERATIONS.get_data, FIELDS));
+  assertEquals((await Promise.race(replies)).status, "busy", "two may be served, and both are waited for");
+  assertEquals([store.waiting, store.held], [2, 0]);
+  store.read();
+  const statuses = (await Promise.all(replies)).map(({ status }) => status);
+  assertEquals(statuses.sort(), ["OK", "OK", "busy"]);
+  for (const comm of comms) await call(comm, WORKER_OPERATIONS.ping, {});
+  assertEquals(store.held, 0);
 });

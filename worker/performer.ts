@@ -20,7 +20,8 @@ import type { ExecutionOutcome, ExecutionRequest, Executor } from "./executor/ex
 import type { Execute, GatherDep, Instruction, SchedulerMessage } from "./state/instruction.ts";
 import type { Stimulus } from "./state/stimulus.ts";
 import type { WorkerState } from "./state/worker_state.ts";
-import type { DataStore } from "./memory/store.ts";
+import type { Store } from "./memory/store.ts";
+import { Operands, type Values } from "./operands.ts";
 
 const logger = getLogger("distributed.worker");
 
@@ -40,7 +41,7 @@ export interface PerformerParts {
   /** Decides. */
   readonly state: WorkerState;
   /** Keeps results. */
-  readonly store: DataStore;
+  readonly store: Store;
   /** Reaches peers. */
   readonly peers: Peers;
   /** Owns transfers; its end is the end of the performer. */
@@ -57,7 +58,8 @@ export interface PerformerParts {
 export class Performer {
   /** The threads. */
   readonly executor: Executor;
-  #parts: PerformerParts;
+  readonly #parts: PerformerParts;
+  readonly #operands: Operands;
   /** What `now` is when the clock says 0: the machine's time is of the epoch, and never goes back. */
   readonly #epoch: number;
   /** When the timer runs out that the machine asked for. */
@@ -69,6 +71,7 @@ export class Performer {
   constructor(parts: PerformerParts) {
     this.#parts = parts;
     this.executor = parts.executor;
+    this.#operands = new Operands(parts.store, parts.scope);
     this.#epoch = parts.clock.time() - parts.clock.now() / 1000;
   }
 
@@ -115,21 +118,25 @@ export class Performer {
   close(): void {
     this.#isClosed = true;
     this.#cancelTimer?.();
+    this.#operands.clear();
   }
 
   #perform(instructions: readonly Instruction[]): void {
     const requests: ExecutionRequest[] = [];
     const withdrawals: Key[] = [];
-    const refused: Stimulus[] = [];
+    const ended: Stimulus[] = [];
     for (const instruction of instructions) { // hot: per task
       switch (instruction.op) {
         case "execute":
-          if (isNative(instruction.run_spec)) requests.push(this.#request(instruction, instruction.run_spec));
-          else refused.push(this.#refused(instruction));
+          if (isNative(instruction.run_spec)) this.#execute(instruction, instruction.run_spec, requests);
+          else ended.push(this.#refused(instruction));
           break;
-        case "withdraw":
-          withdrawals.push(instruction.key);
+        case "withdraw": {
+          const waiting = this.#operands.withdraw(instruction.key);
+          if (waiting === undefined) withdrawals.push(instruction.key);
+          else ended.push(this.#withdrawn(waiting.key, waiting.run_id));
           break;
+        }
         case "gather-dep":
           this.#parts.scope.add((signal) => this.#gather(instruction, signal));
           break;
@@ -142,7 +149,7 @@ export class Performer {
     }
     if (requests.length > 0) this.executor.execute(requests);
     if (withdrawals.length > 0) this.executor.withdraw(withdrawals);
-    if (refused.length > 0) this.handle(refused);
+    if (ended.length > 0) this.handle(ended);
   }
 
   /** How a task ends that is for workers of another kind. */
@@ -165,23 +172,12 @@ export class Performer {
     };
   }
 
-  #request({ key, run_id, dependencies }: Execute, spec: NativeSpec): ExecutionRequest {
-    const values: (readonly [Key, Serialized])[] = [];
-    for (const dependency of dependencies) {
-      const value = this.#parts.store.get(dependency);
-      if (value === undefined) {
-        throw new Error(`Result of "${dependency}" is not here, but "${key}" needs it`);
-      }
-      values.push([dependency, value]);
-    }
-    return {
-      key,
-      runId: run_id,
-      functionHash: spec[0],
-      args: spec[1],
-      references: spec[2],
-      dependencies: values,
-    };
+  /** Adds a request for the executor, at once or when the operands are in memory. */
+  #execute(execute: Execute, spec: NativeSpec, requests: ExecutionRequest[]): void { // hot: per task
+    const values = this.#operands.take(execute, (read) => {
+      if (!this.#isClosed) this.executor.execute([requestOf(execute, spec, read)]);
+    });
+    if (values !== undefined) requests.push(requestOf(execute, spec, values));
   }
 
   /** Keeps values that a client sent. Returns the bytes of those that were taken. */
@@ -194,7 +190,7 @@ export class Performer {
     }
     this.handle([{ op: "update-data", data: sizes, stimulus_id: this.stimulusId("update-data") }]);
     const taken: Record<string, number> = Object.create(null);
-    for (const [key, nbytes] of sizes) if (store.get(key) !== undefined) taken[key] = nbytes;
+    for (const [key, nbytes] of sizes) if (store.has(key)) taken[key] = nbytes;
     return taken;
   }
 
@@ -204,16 +200,20 @@ export class Performer {
     const stimuli = new Array<Stimulus>(batch.length);
     for (let i = 0; i < batch.length; i++) { // hot: per task
       const outcome = batch[i] as ExecutionOutcome;
+      this.#operands.release(outcome.key);
       stimuli[i] = this.#ended(outcome);
     }
     this.handle(stimuli);
   }
 
+  #withdrawn(key: Key, run_id: number): Stimulus {
+    return { op: "execution-withdrawn", key, run_id, stimulus_id: this.stimulusId("execution-withdrawn") };
+  }
+
   #ended(outcome: ExecutionOutcome): Stimulus {
     const { key, runId } = outcome;
     if (outcome.kind === "withdrawn") {
-      const stimulus_id = this.stimulusId("execution-withdrawn");
-      return { op: "execution-withdrawn", key, run_id: runId, stimulus_id };
+      return this.#withdrawn(key, runId);
     }
     const { start, stop, thread } = outcome;
     if (outcome.kind === "failure") {
@@ -276,6 +276,11 @@ export class Performer {
     }
     return kept;
   }
+}
+
+function requestOf({ key, run_id }: Execute, spec: NativeSpec, dependencies: Values): ExecutionRequest {
+  const [functionHash, args, references] = spec;
+  return { key, runId: run_id, functionHash, args, references, dependencies };
 }
 
 /** The only frame of a small result of plain data. */

@@ -36,7 +36,8 @@ import type { Executor, StartExecutor } from "./executor/executor.ts";
 import { ThreadExecutor } from "./executor/threads/thread_executor.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { checkAddresses, contactOf, listenForPeers } from "./listening.ts";
-import { DataStore } from "./memory/store.ts";
+import { MemoryStore } from "./memory/memory_store.ts";
+import type { Store } from "./memory/store.ts";
 import { Metrics, type ProcessUsage } from "./metrics.ts";
 import { type ServedWorker, workerOperations } from "./operations.ts";
 import { type WorkerOptions, type WorkerSettings, workerSettings } from "./options.ts";
@@ -56,7 +57,7 @@ export interface WorkerParts {
   /** Starts what runs tasks. */
   readonly startExecutor?: StartExecutor;
   /** Keeps results. */
-  readonly store?: DataStore;
+  readonly store?: Store;
   /** Makes the machine. */
   readonly makeState?: (options: WorkerStateOptions) => WorkerState;
   /** What the process uses, for the metrics. */
@@ -73,7 +74,7 @@ interface Made {
   readonly listener: Listener;
   readonly contact: Address;
   readonly executor: Executor;
-  readonly store: DataStore;
+  readonly store: Store;
 }
 
 /** A worker that runs. */
@@ -94,7 +95,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
   readonly #pool: ConnectionPool;
   readonly #scope = new Scope({ onError: (error) => this.#fail(error) });
   readonly #executor: Executor;
-  readonly #store: DataStore;
+  readonly #store: Store;
   readonly #state: WorkerState;
   readonly #performer: Performer;
   readonly #metrics: Metrics;
@@ -157,7 +158,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
     options: WorkerOptions = {},
     parts: WorkerParts = {},
   ): Promise<WorkerShell> {
-    const { platform = systemPlatform, startExecutor = ThreadExecutor.start, store = new DataStore() } =
+    const { platform = systemPlatform, startExecutor = ThreadExecutor.start, store = new MemoryStore() } =
       parts;
     const { config = currentConfig() } = options;
     const settings = workerSettings(options, config);
@@ -283,7 +284,7 @@ export class WorkerShell implements ServedWorker, AsyncDisposable {
       nanny: null,
       pid: Deno.pid,
       versions: { host: {}, packages: {} },
-      metrics: { ...this.#metrics.sample(0, {}), ...this.#credentials.metrics() },
+      metrics: { ...this.#metrics.sample(this.#store.nbytes, {}), ...this.#credentials.metrics() },
       extra: { runtime: "deno" },
       stimulus_id: `worker-connect-${this.name}`,
       server_id: `Worker-${this.#platform.ids.uuid()}`,

@@ -138,7 +138,8 @@ function checkWorker({ address, state, store, executor }: WorkerMember, orphans:
   check(state.taskCount === orphans, () => `${address} keeps ${kept()}`);
   check(store.size === orphans, () => `${address} stores ${listed(store.keys())}`);
   check(executor.functions.size === 0, () => `${address} keeps functions ${listed(executor.functions)}`);
-  check(state.nbytes === store.nbytes, () => `${address} counts ${state.nbytes} bytes, not ${store.nbytes}`);
+  const { memory } = store.nbytes;
+  check(state.nbytes === memory, () => `${address} counts ${state.nbytes} bytes, not ${memory}`);
   check(state.transferIncomingBytes === 0, () => `${address} takes itself for fetching`);
   check(Object.keys(state.snapshot().has_what).length === 0, () => `${address} remembers holders`);
 }

@@ -6,7 +6,7 @@
  */
 
 import type { Address } from "../../messages/common.ts";
-import { DataStore } from "../../worker/memory/store.ts";
+import { MemoryStore } from "../../worker/memory/memory_store.ts";
 import type { WorkerState } from "../../worker/state/worker_state.ts";
 import { WorkerShell } from "../../worker/shell.ts";
 import type { Role } from "./role.ts";
@@ -38,7 +38,7 @@ export class WorkerMember {
   /** What it runs on. */
   readonly role: Role;
   /** Results. */
-  readonly store: DataStore = new DataStore();
+  readonly store: MemoryStore = new MemoryStore();
   /** Whether the network, or its machine, did something to it. */
   isTroubled = false;
   /** Whether it was told to pause. */
@@ -183,7 +183,7 @@ export class WorkerMember {
     let count = 0;
     for (const [key] of this.state.data()) {
       count++;
-      check(this.store.get(key) !== undefined, () => {
+      check(this.store.has(key), () => {
         return `${this.address} takes "${key}" for stored, and it is not`;
       });
     }

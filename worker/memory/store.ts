@@ -1,5 +1,5 @@
 /**
- * Results that a worker holds: frames by key, and how many bytes they are.
+ * Results that a worker holds: frames by key, in memory or in a slower tier.
  *
  * @module
  */
@@ -7,43 +7,37 @@
 import type { Key } from "../../messages/common.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
 
-/** In-memory store of serialized results. */
-export class DataStore {
-  #values = new Map<Key, Serialized>();
-  #nbytes = 0;
+/** Bytes of results by the tier that they are in. */
+export interface StoredBytes {
+  /** In memory. */
+  readonly memory: number;
+  /** On disk. */
+  readonly disk: number;
+}
 
+/** Results that stay in memory until this is disposed, as a task or a transfer uses them. */
+export interface Held extends Disposable {
+  /** The results, in the order in which they were asked for. What the store does not have is left out. */
+  readonly values: readonly (readonly [Key, Serialized])[];
+}
+
+/** Keeps results. What it knows of a key changes at once; only values may come later. */
+export interface Store {
   /** Bytes of all results. */
-  get nbytes(): number {
-    return this.#nbytes;
-  }
-
+  readonly nbytes: StoredBytes;
   /** Number of results. */
-  get size(): number {
-    return this.#values.size;
-  }
-
+  readonly size: number;
   /** Keys of all results. */
-  keys(): Iterable<Key> {
-    return this.#values.keys();
-  }
-
-  /** A result. */
-  get(key: Key): Serialized | undefined {
-    return this.#values.get(key);
-  }
-
+  keys(): Iterable<Key>;
+  /** Whether the result of `key` is here, in whichever tier. */
+  has(key: Key): boolean;
   /** Keeps a result; replaces an older one. */
-  set(key: Key, value: Serialized): void {
-    this.delete(key);
-    this.#values.set(key, value);
-    this.#nbytes += value.nbytes;
-  }
-
-  /** Forgets a result, if it is here. */
-  delete(key: Key): void {
-    const value = this.#values.get(key);
-    if (value === undefined) return;
-    this.#values.delete(key);
-    this.#nbytes -= value.nbytes;
-  }
+  set(key: Key, value: Serialized): void;
+  /** Forgets a result, if it is here. Who took it before keeps it. */
+  delete(key: Key): void;
+  /**
+   * Brings results into memory, and keeps them there until the answer is disposed. The answer is a promise
+   * only if a result has to be read first. It has what was here at the call, whatever is deleted meanwhile.
+   */
+  take(keys: readonly Key[]): Held | Promise<Held>;
 }
