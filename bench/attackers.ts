@@ -1,7 +1,7 @@
 /**
- * Hostile peers of `hostile.ts`, as a process of their own: `attackers.ts NAME HOST PORT SECONDS FOLDER`. Several hosts
- * attack at once (127.0.0.2 and on, of one machine), as the limits of one host are tight. The output is an
- * {@linkcode Attacked} as JSON.
+ * Hostile peers of `hostile.ts`, as a process of their own: `attackers.ts NAME HOST PORT SECONDS FOLDER`.
+ * Several hosts attack at once (127.0.0.2 and on, of one machine), as the limits of one host are tight. The
+ * output is an {@linkcode Attacked} as JSON.
  *
  * @module
  */

@@ -1,7 +1,8 @@
 /**
- * What hostile peers cost honest ones: a scheduler and two workers as processes work through map+gather over TLS,
- * undisturbed, under each attack, and beside a process that uses as much of the processor as the attackers did but
- * leaves the cluster alone. Attacks and controls take turns, round by round; numbers are medians.
+ * What hostile peers cost honest ones: a scheduler and two workers as processes work through map+gather over
+ * TLS, undisturbed, under each attack, and beside a process that uses as much of the processor as the
+ * attackers did but leaves the cluster alone. Attacks and controls take turns, round by round; numbers are
+ * medians.
  *
  * `deno task bench:hostile [--seconds N] [--rounds N] [--write]`
  *

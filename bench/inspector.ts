@@ -1,6 +1,6 @@
 /**
- * V8's inspector in another process: heap after a collection, live objects of a class, CPU profiles, coverage. The process
- * is started with `--inspect`, and nothing in it is written for being looked at.
+ * V8's inspector in another process: heap after a collection, live objects of a class, CPU profiles,
+ * coverage. The process is started with `--inspect`, and nothing in it is written for being looked at.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * What `compare.ts` makes of its measurements: medians, ratios, a table, and its place in `docs/performance.md`.
+ * What `compare.ts` makes of its measurements: medians, ratios, a table, and its place in
+ * `docs/performance.md`.
  *
  * @module
  */

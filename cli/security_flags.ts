@@ -45,8 +45,8 @@ const CERTIFICATES = {
 } as const;
 
 /**
- * The {@linkcode Security} that the flags ask for; `undefined` if none is given. What `config` says is not in it, so that
- * it may change while the role runs.
+ * The {@linkcode Security} that the flags ask for; `undefined` if none is given. What `config` says is not in
+ * it, so that it may change while the role runs.
  *
  * @throws {UsageError} If half of what TLS needs is missing in both.
  */

@@ -22,7 +22,10 @@ import { printText, type RunningRole, VERSION } from "./run.ts";
 import { SCHEDULER_FILE_FLAG, schedulerAddress } from "./scheduler_address.ts";
 import { securityFromFlags, TLS_FLAGS } from "./security_flags.ts";
 
-/** Milliseconds to move results after a signal; Dask gives its nannies as long (`distributed/cli/dask_worker.py`). */
+/**
+ * Milliseconds to move results after a signal; Dask gives its nannies as long
+ * (`distributed/cli/dask_worker.py`).
+ */
 const GRACE_MS = 10_000;
 const NO_DASHBOARD = "there is no dashboard yet";
 const NO_NANNY = "there is no nanny yet";

@@ -1,9 +1,9 @@
 /**
- * Addresses: `scheme://location`, as `distributed/comm/addressing.py` reads them. Pure; names are looked up in
- * `host.ts`.
+ * Addresses: `scheme://location`, as `distributed/comm/addressing.py` reads them. Pure; names are looked up
+ * in `host.ts`.
  *
- * The canonical form identifies peers everywhere (`who_has`, the scheduler's workers): compare addresses as text,
- * after {@linkcode normalizeAddress}.
+ * The canonical form identifies peers everywhere (`who_has`, the scheduler's workers): compare addresses as
+ * text, after {@linkcode normalizeAddress}.
  *
  * @module
  */

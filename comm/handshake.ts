@@ -1,6 +1,6 @@
 /**
- * The first message of each side (`distributed/comm/core.py`, `handshake_info` and `handshake_configuration`).
- * Both write at once; neither waits for the other before it has written.
+ * The first message of each side (`distributed/comm/core.py`, `handshake_info` and
+ * `handshake_configuration`). Both write at once; neither waits for the other before it has written.
  *
  * @module
  */

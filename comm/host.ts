@@ -54,10 +54,10 @@ export function isLoopback(host: string): boolean {
 /**
  * The host that others are told for a listener that is bound to `host`.
  *
- * A wildcard (`""`, `0.0.0.0`, `::`) becomes `defaultHost` if there is one: a worker gives the local address of its
- * link to the scheduler. Otherwise the first address of this machine that is not a loopback one, which needs
- * `--allow-sys=networkInterfaces`; it is used if granted and never asked for. Without it there is no way to know,
- * and it is the loopback address, so peers of other machines need an explicit contact address.
+ * A wildcard (`""`, `0.0.0.0`, `::`) becomes `defaultHost` if there is one: a worker gives the local address
+ * of its link to the scheduler. Otherwise the first address of this machine that is not a loopback one, which
+ * needs `--allow-sys=networkInterfaces`; it is used if granted and never asked for. Without it there is no
+ * way to know, and it is the loopback address, so peers of other machines need an explicit contact address.
  *
  * Source: `ensure_concrete_host`.
  */

@@ -1,5 +1,6 @@
 /**
- * What dialling and listening have in common, and the rule that plain text is refused where encryption is required.
+ * What dialling and listening have in common, and the rule that plain text is refused where encryption is
+ * required.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * What a role runs on: time, ids and links. Roles get it from outside, and the simulator gives them virtual ones.
+ * What a role runs on: time, ids and links. Roles get it from outside, and the simulator gives them virtual
+ * ones.
  *
  * @module
  */

@@ -47,8 +47,8 @@ export async function linkOptions(
 }
 
 /**
- * `security`, and for each field that it does not have what `config` says, as in Dask. A key is taken from `config`
- * only along with its certificate.
+ * `security`, and for each field that it does not have what `config` says, as in Dask. A key is taken from
+ * `config` only along with its certificate.
  *
  * @throws {SecurityError | ConfigError} If the record or a setting can't be used.
  */

@@ -1,8 +1,8 @@
 #!/usr/bin/env -S deno run -A
 /**
  * A cluster over mutual TLS on this machine: one scheduler and two workers as processes of their own, with
- * certificates that live as long as they do. Counts the words of a folder, draws a fractal, shows where each task
- * ran and what each link looks like, and lets an intruder try.
+ * certificates that live as long as they do. Counts the words of a folder, draws a fractal, shows where each
+ * task ran and what each link looks like, and lets an intruder try.
  *
  * ```sh
  * deno task demo [--out PICTURE.png] [FOLDER…]

@@ -14,7 +14,9 @@ export interface Clock {
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
   /** Calls `callback` after that many milliseconds, unless the returned function is called before. */
   timer(milliseconds: number, callback: () => void): () => void;
-  /** Calls `callback` again and again, that many milliseconds apart, until the returned function is called. */
+  /**
+   * Calls `callback` again and again, that many milliseconds apart, until the returned function is called.
+   */
   every(milliseconds: number, callback: () => void): () => void;
 }
 

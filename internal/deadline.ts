@@ -1,6 +1,6 @@
 /**
- * One signal for "give up": the caller's signal, a time-out, or both. It is made once at a public door; inside only
- * signals travel.
+ * One signal for "give up": the caller's signal, a time-out, or both. It is made once at a public door;
+ * inside only signals travel.
  *
  * @module
  */

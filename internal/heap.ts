@@ -4,7 +4,9 @@
  * @module
  */
 
-/** What a {@linkcode Heap} holds: it keeps the position of an item in the item, so one is in one heap at most. */
+/**
+ * What a {@linkcode Heap} holds: it keeps the position of an item in the item, so one is in one heap at most.
+ */
 export interface HeapItem {
   /** Position in the heap, -1 outside. Written by the heap only. */
   heapIndex: number;

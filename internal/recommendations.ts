@@ -1,8 +1,9 @@
 /**
  * Transitions that other transitions of a state machine ask for, made last in, first out.
  *
- * Dask keeps them in a dict that it pops from the end: a second recommendation for a task replaces the first in its
- * place. Here the place is on a stack and the recommendation in the task, so that none of it allocates.
+ * Dask keeps them in a dict that it pops from the end: a second recommendation for a task replaces the first
+ * in its place. Here the place is on a stack and the recommendation in the task, so that none of it
+ * allocates.
  *
  * @module
  */
@@ -14,7 +15,10 @@ export const NO_STATE = 0;
 
 /** What can be recommended to go to another state. */
 export interface Recommendable<State extends number> {
-  /** The state that it is to go to next, {@linkcode NO_STATE} for none. Written by {@linkcode Recommendations}. */
+  /**
+   * The state that it is to go to next, {@linkcode NO_STATE} for none. Written by
+   * {@linkcode Recommendations}.
+   */
   recommended: State | typeof NO_STATE;
 }
 

@@ -14,7 +14,10 @@ export interface StoryEntry<StateName extends string> {
   readonly event: string;
   /** State before. */
   readonly start: StateName;
-  /** State that was asked for: with `start` a row of the machine's table. For a note it is the name of no state. */
+  /**
+   * State that was asked for: with `start` a row of the machine's table. For a note it is the name of no
+   * state.
+   */
   readonly recommended: StateName;
   /** State after, which need not be the one that was asked for. */
   readonly finish: StateName;

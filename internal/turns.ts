@@ -1,9 +1,10 @@
 /**
- * Turns of the event loop. What awaits things that are always there, such as the bytes of a peer that never stops
- * sending, keeps everything else in the process waiting: timers, and all other links.
+ * Turns of the event loop. What awaits things that are always there, such as the bytes of a peer that never
+ * stops sending, keeps everything else in the process waiting: timers, and all other links.
  *
- * A pause is a millisecond in which this process does nothing else, for that alone makes Deno look at its sockets: with
- * `setImmediate` or a timer of 0 it goes on with what is known to be ready, and looks once in 61 turns.
+ * A pause is a millisecond in which this process does nothing else, for that alone makes Deno look at its
+ * sockets: with `setImmediate` or a timer of 0 it goes on with what is known to be ready, and looks once in
+ * 61 turns.
  *
  * @module
  */
@@ -20,8 +21,8 @@ let isProbing = false;
 let since = -Infinity;
 
 /**
- * A pause, if nothing else had its turn for long; else nothing, and there is nothing to wait for. Ask again behind it:
- * others may have waited for the same one.
+ * A pause, if nothing else had its turn for long; else nothing, and there is nothing to wait for. Ask again
+ * behind it: others may have waited for the same one.
  */
 export function pauseIfBusy(): Promise<void> | undefined { // hot: per message
   if (pause !== undefined) return pause;

@@ -74,8 +74,8 @@ export function parseBytes(value: number | string): number {
 }
 
 /**
- * Seconds of a text such as `"30s"`, `"500 ms"` or `"1 hour"`; a number, or a text without a unit, is taken as
- * `defaultUnit`. Source: `dask.utils.parse_timedelta`.
+ * Seconds of a text such as `"30s"`, `"500 ms"` or `"1 hour"`; a number, or a text without a unit, is taken
+ * as `defaultUnit`. Source: `dask.utils.parse_timedelta`.
  *
  * @throws {RangeError} If it has no number or an unknown unit.
  */

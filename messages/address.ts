@@ -1,5 +1,6 @@
 /**
- * Parts of addresses as state machines need them. What may be listened on and dialled is judged in `comm/address.ts`.
+ * Parts of addresses as state machines need them. What may be listened on and dialled is judged in
+ * `comm/address.ts`.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * What a task is made of. The scheduler moves run specs, and looks at them only to tell which workers can run them.
+ * What a task is made of. The scheduler moves run specs, and looks at them only to tell which workers can run
+ * them.
  *
  * @module
  */
@@ -52,12 +53,18 @@ const OPAQUE_BYTES_MAX = 64 * 2 ** 20;
 /** Frames of an opaque spec, at most. */
 const OPAQUE_FRAMES_MAX = 4096;
 
-/** Whether `value` has the shape of {@linkcode TaskArguments}: what a scheduler lets through, workers must be able to take. */
+/**
+ * Whether `value` has the shape of {@linkcode TaskArguments}: what a scheduler lets through, workers must be
+ * able to take.
+ */
 export function isTaskArguments(value: unknown): value is TaskArguments {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !isRecord(value);
 }
 
-/** Checks the shape of a run spec that came from a peer, or the size of an opaque one. Throws {@linkcode MessageError}. */
+/**
+ * Checks the shape of a run spec that came from a peer, or the size of an opaque one. Throws
+ * {@linkcode MessageError}.
+ */
 export function parseRunSpec(value: unknown): RunSpec {
   if (value instanceof Serialized) return checkOpaque(value);
   if (

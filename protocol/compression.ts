@@ -19,8 +19,8 @@ const SAMPLES = 5;
 const RATIO_MAX = 0.7;
 
 /**
- * The setting `distributed.comm.compression` as the name to announce in the handshake. `"auto"` is `"lz4"`, the
- * first of Dask's choices, and the one there is here.
+ * The setting `distributed.comm.compression` as the name to announce in the handshake. `"auto"` is `"lz4"`,
+ * the first of Dask's choices, and the one there is here.
  *
  * @throws {TypeError} If it names no compression, or one that there is not here.
  */

@@ -26,18 +26,21 @@ export interface FrameLimits {
 }
 
 /**
- * Limits for peers that are known. A message may be as large as memory allows, for it is gathered as it comes: the
- * length alone costs nothing.
+ * Limits for peers that are known. A message may be as large as memory allows, for it is gathered as it
+ * comes: the length alone costs nothing.
  */
 export const defaultLimits: FrameLimits = { maxFrames: 500_000, maxMessageBytes: 2 ** 40 };
 
-/** Frames from this size on are neither merged with others when written, nor share memory with others when read. */
+/**
+ * Frames from this size on are neither merged with others when written, nor share memory with others when
+ * read.
+ */
 export const BIG_FRAME_BYTES: number = 64 * 1024;
 /** Small frames of a message are read into blocks of at most this size. */
 const BLOCK_BYTES = 2 ** 20;
 /**
- * What a big frame's length is taken at its word for. Peers of this package and of Dask cut frames at this size; the
- * memory is the system's zero page until bytes arrive. A longer one grows by doubling.
+ * What a big frame's length is taken at its word for. Peers of this package and of Dask cut frames at this
+ * size; the memory is the system's zero page until bytes arrive. A longer one grows by doubling.
  */
 const TRUSTED_BYTES = 64 * 2 ** 20;
 /** As {@linkcode TRUSTED_BYTES}, for the shards of one frame, which are read into memory side by side. */
@@ -98,8 +101,8 @@ function mergeSmall(frames: readonly Uint8Array[], start: number, chunks: Uint8A
 }
 
 /**
- * The first bulk read ends before the second big buffer, so that a Python peer can free each by itself; shards of one
- * buffer stay together (`distributed/comm/tcp.py`, `_add_frames_header`).
+ * The first bulk read ends before the second big buffer, so that a Python peer can free each by itself;
+ * shards of one buffer stay together (`distributed/comm/tcp.py`, `_add_frames_header`).
  */
 function writeHead(view: DataView, frames: readonly Uint8Array[]): void {
   let firstRead = 8 + 8 * frames.length;
@@ -320,7 +323,9 @@ export class FrameReader {
     return memory;
   }
 
-  /** Bytes of the frame whose turn it is, and of those that continue it: shards are full but for the last one. */
+  /**
+   * Bytes of the frame whose turn it is, and of those that continue it: shards are full but for the last one.
+   */
   #runBytes(): number {
     let index = this.#frames.length;
     let total = this.#lengths[index] ?? 0;

@@ -7,7 +7,10 @@
 import { SerializationError } from "./serialized.ts";
 
 const MIN_MATCH = 4;
-/** A match does not begin within the last 12 bytes, and the last 5 are literals (LZ4 block format, end of block). */
+/**
+ * A match does not begin within the last 12 bytes, and the last 5 are literals (LZ4 block format, end of
+ * block).
+ */
 const LAST_MATCH = 12;
 const LAST_LITERALS = 5;
 const OFFSET_MAX = 0xffff;

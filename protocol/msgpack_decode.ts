@@ -34,8 +34,8 @@ export interface PayloadSource {
 }
 
 /**
- * Strings up to this length are kept and compared by their bytes: names of fields, hashes of functions and addresses
- * come again and again. Above it `TextDecoder` is faster; see `msgpack_bench.ts`.
+ * Strings up to this length are kept and compared by their bytes: names of fields, hashes of functions and
+ * addresses come again and again. Above it `TextDecoder` is faster; see `msgpack_bench.ts`.
  */
 const INTERNED_BYTES = 64;
 const INTERNED_SLOTS = 4096;
@@ -207,7 +207,9 @@ export class Decoder {
     return map;
   }
 
-  /** `distributed/protocol/serialize.py`, `msgpack_decode_default`, and the stand-ins of `core.py`, `loads`. */
+  /**
+   * `distributed/protocol/serialize.py`, `msgpack_decode_default`, and the stand-ins of `core.py`, `loads`.
+   */
   #unmark(record: Record<string, unknown>, count: number): unknown {
     const items = record["as-list"];
     if (record["__Set__"] === true && count === 2 && Array.isArray(items)) return new Set<unknown>(items);

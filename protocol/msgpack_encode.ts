@@ -15,7 +15,10 @@ export class MsgpackError extends Error {
 /** Nesting that is read and written. Python's own packer stops at 511 (`DEFAULT_RECURSE_LIMIT`). */
 export const DEPTH_MAX = 511;
 
-/** Thrown by a plain {@linkcode Encoder} at the first value that is not plain data; a constant, since it is no failure. */
+/**
+ * Thrown by a plain {@linkcode Encoder} at the first value that is not plain data; a constant, since it is no
+ * failure.
+ */
 export const NOT_PLAIN: Error = new Error("Not plain data");
 
 /** A payload that a message carries beside its body. */
@@ -33,8 +36,8 @@ const LOOP_LENGTH = 48;
 const textEncoder = new TextEncoder();
 
 /**
- * Writes values into one growing buffer. Not re-entrant: {@linkcode Encoder.begin}, any number of values, then
- * {@linkcode Encoder.end}.
+ * Writes values into one growing buffer. Not re-entrant: {@linkcode Encoder.begin}, any number of values,
+ * then {@linkcode Encoder.end}.
  */
 export class Encoder {
   /** Plain data alone: anything that would not come back the same throws {@linkcode NOT_PLAIN}. */
@@ -387,7 +390,9 @@ function stringHeadBytes(count: number): number {
   return count < 32 ? 1 : count < 0x100 ? 2 : count < 0x10000 ? 3 : 5;
 }
 
-/** Whether a map with this key would be taken for something else by Dask (`msgpack_decode_default`, `loads`). */
+/**
+ * Whether a map with this key would be taken for something else by Dask (`msgpack_decode_default`, `loads`).
+ */
 function isMarker(key: string): boolean {
   return key.charCodeAt(0) === 0x5f && key.charCodeAt(1) === 0x5f &&
     (key === "__Set__" || key === "__Enum__" || key === "__Serialized__" || key === "__Pickled__");

@@ -1,6 +1,6 @@
 /**
- * Typed arrays as Dask sends numpy arrays of one dimension (`distributed/protocol/numpy.py`), and array-like values of
- * Python as typed arrays.
+ * Typed arrays as Dask sends numpy arrays of one dimension (`distributed/protocol/numpy.py`), and array-like
+ * values of Python as typed arrays.
  *
  * @module
  */
@@ -53,7 +53,10 @@ export function ndarrayHeader(name: string, byteLength: number): SerializedHeade
   };
 }
 
-/** Classes by numpy's names, and by the codes of `struct`, which `memoryview` and `array.array` use (64 bit Linux). */
+/**
+ * Classes by numpy's names, and by the codes of `struct`, which `memoryview` and `array.array` use (64 bit
+ * Linux).
+ */
 const CLASSES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     Object.entries(DTYPES).filter(([name]) => name !== "Uint8ClampedArray").map((
@@ -66,7 +69,8 @@ const CLASSES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The typed array that a payload of the family `dask` holds. Shares memory with `bytes` if they are all of their buffer.
+ * The typed array that a payload of the family `dask` holds. Shares memory with `bytes` if they are all of
+ * their buffer.
  *
  * @throws {SerializationError} If Python's type has no form here.
  */

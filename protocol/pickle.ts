@@ -1,6 +1,6 @@
 /**
- * Python's pickles, protocol 2 to 5, without running anything: what a pickle would import stays a name, and what it
- * would call stays a description of the call.
+ * Python's pickles, protocol 2 to 5, without running anything: what a pickle would import stays a name, and
+ * what it would call stays a description of the call.
  *
  * | Python | here |
  * |---|---|

@@ -1,5 +1,6 @@
 /**
- * Writes pickles of protocol 4, which every Python in use reads. Enough for names, plain values and exceptions.
+ * Writes pickles of protocol 4, which every Python in use reads. Enough for names, plain values and
+ * exceptions.
  *
  * @module
  */
@@ -11,8 +12,8 @@ const DEPTH_MAX = 100;
 const textEncoder = new TextEncoder();
 
 /**
- * A pickle of null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects and Maps (dict), and of
- * the descriptions in `pickle.ts`.
+ * A pickle of null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects and Maps (dict),
+ * and of the descriptions in `pickle.ts`.
  *
  * @throws {SerializationError} If there is something else in it.
  */

@@ -13,7 +13,8 @@ const DEPTH_MAX = 500;
 /**
  * What a pickle describes, with tuples as arrays, and dicts as plain objects if all keys are strings.
  *
- * @throws {SerializationError} If there is something else than Python's simple builtins in it; the class is named.
+ * @throws {SerializationError} If there is something else than Python's simple builtins in it; the class is
+ * named.
  */
 export function plainFromPython(value: unknown): unknown {
   return convert(value, new Map(), 0);

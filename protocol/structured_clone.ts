@@ -1,10 +1,10 @@
 /**
- * Values of every type that structured clone takes, as bytes: the family `javascript`. Made for exactness: identity,
- * cycles, holes, `undefined`, `-0` and bigints come back as they were. Methods and classes don't: an instance of
- * a class is refused, rather than turned into something else.
+ * Values of every type that structured clone takes, as bytes: the family `javascript`. Made for exactness:
+ * identity, cycles, holes, `undefined`, `-0` and bigints come back as they were. Methods and classes don't:
+ * an instance of a class is refused, rather than turned into something else.
  *
- * A value is a list of nodes, one per object, that name each other by their index, so that nothing recurses. Body:
- * `[slot of the root, [node, …]]` in MessagePack. A slot is a primitive, or an array:
+ * A value is a list of nodes, one per object, that name each other by their index, so that nothing recurses.
+ * Body: `[slot of the root, [node, …]]` in MessagePack. A slot is a primitive, or an array:
  *
  * | slot | stands for |
  * |---|---|

@@ -39,9 +39,9 @@ export function bytesPayload(bytes: Uint8Array): Serialized {
 }
 
 /**
- * A value as a payload. Memory of typed arrays and buffers is not copied, so it must stay as it is until the payload
- * was sent. Plain data is copied; arrays lose properties that are no entries, and an object that occurs twice in it
- * comes back as two.
+ * A value as a payload. Memory of typed arrays and buffers is not copied, so it must stay as it is until the
+ * payload was sent. Plain data is copied; arrays lose properties that are no entries, and an object that
+ * occurs twice in it comes back as two.
  *
  * @param path What errors call the value.
  * @throws {SerializationError} If something in it is no data, with the path to it.
@@ -74,7 +74,8 @@ function clonePayload(value: unknown, path: string): Serialized {
 }
 
 /**
- * The value of a payload. It may share memory with the frames: read a payload once, or leave what came of it unchanged.
+ * The value of a payload. It may share memory with the frames: read a payload once, or leave what came of it
+ * unchanged.
  *
  * @throws {SerializationError} If it can't be read here.
  * @throws {MsgpackError} If it is damaged.
@@ -126,7 +127,10 @@ function daskValue(header: SerializedHeader, frames: readonly Uint8Array[]): unk
   }
 }
 
-/** `distributed/protocol/serialize.py`, `deserialize`: a list, tuple, set or dict whose items have headers of their own. */
+/**
+ * `distributed/protocol/serialize.py`, `deserialize`: a list, tuple, set or dict whose items have headers of
+ * their own.
+ */
 function collectionOf(header: SerializedHeader, frames: readonly Uint8Array[], depth: number): unknown {
   const headers = header["sub-headers"];
   const counts = header["frame-lengths"];
@@ -160,10 +164,12 @@ function missing(): never {
 }
 
 /**
- * Arguments of a task, as run specs carry them: one MessagePack frame if they are plain data, a payload otherwise.
+ * Arguments of a task, as run specs carry them: one MessagePack frame if they are plain data, a payload
+ * otherwise.
  *
  * @param name What errors call the array of arguments.
- * @throws {SerializationError} If something in them is no data, with the path to it, such as `args[1].rows[3]`.
+ * @throws {SerializationError} If something in them is no data, with the path to it, such as
+ * `args[1].rows[3]`.
  */
 export function serializeArguments(args: readonly unknown[], name = "args"): Uint8Array | Serialized {
   return encodePlain(args) ?? clonePayload(args, name); // hot: per task

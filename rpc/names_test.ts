@@ -1,5 +1,5 @@
-// What an operation is called, and what holds for it, is in the tables of messages/: links and servers are the
-// same for all of them.
+// What an operation is called, and what holds for it, is in the tables of messages/: links and servers are
+// the same for all of them.
 import { assertEquals } from "@std/assert";
 import ts from "typescript";
 import { CLIENT_REPORTS, CLIENT_STREAM } from "../messages/client_scheduler.ts";

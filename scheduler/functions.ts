@@ -9,8 +9,8 @@ import type { ClientStreamMessage } from "../messages/client_scheduler.ts";
 import { MessageError } from "../messages/common.ts";
 
 /**
- * Checks that bodies have the hashes that they go by: the scheduler keeps a body for all clients, and one under the hash
- * of another's function would run as theirs.
+ * Checks that bodies have the hashes that they go by: the scheduler keeps a body for all clients, and one
+ * under the hash of another's function would run as theirs.
  *
  * @throws {MessageError} If one has not.
  */

@@ -26,7 +26,9 @@ export type WorkerPeer = Peer<WorkerCommand>;
 /** A client. */
 export type ClientPeer = Peer<ClientReport | StreamStart>;
 
-/** Peers by name. A peer whose place another took is in it no more, though its stream may go on for a while. */
+/**
+ * Peers by name. A peer whose place another took is in it no more, though its stream may go on for a while.
+ */
 export class Peers {
   /** Workers by address. */
   readonly workers: Map<Address, WorkerPeer> = new Map();

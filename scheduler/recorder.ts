@@ -39,7 +39,9 @@ export class Recorder {
     this.#put({ journal: JOURNAL_VERSION, options });
   }
 
-  /** Notes stimuli that are about to be handled, so that those that break something are in the file as well. */
+  /**
+   * Notes stimuli that are about to be handled, so that those that break something are in the file as well.
+   */
   record(stimuli: readonly SchedulerStimulus[], now: number, machine: Recorded): void {
     if (this.#count >= this.#nextDigest) {
       this.#put({ digest: digestOf(machine.snapshot()) });
@@ -54,7 +56,9 @@ export class Recorder {
   }
 }
 
-/** A file of lines that only this account can read: functions, arguments and results of all clients are in it. */
+/**
+ * A file of lines that only this account can read: functions, arguments and results of all clients are in it.
+ */
 export class JournalFile implements Disposable {
   readonly #path: string;
   readonly #encoder = new TextEncoder();

@@ -21,8 +21,8 @@ export interface Scattered {
 }
 
 /**
- * Gives the values of a request to `workers`, in turn beginning with `turn`, or to several of them. Fails if one can't be
- * reached. Gives up when `signal` is aborted.
+ * Gives the values of a request to `workers`, in turn beginning with `turn`, or to several of them. Fails if
+ * one can't be reached. Gives up when `signal` is aborted.
  *
  * @param workers At least one.
  */

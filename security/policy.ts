@@ -53,8 +53,8 @@ export interface HandshakeFacts {
 const VERSIONS: readonly string[] = ["TLSv1.2", "TLSv1.3"];
 
 /**
- * Accepts or refuses a peer whose handshake is complete. The TLS layer was told to do most of this as well; it is
- * asserted again, because a link without it is not worth having.
+ * Accepts or refuses a peer whose handshake is complete. The TLS layer was told to do most of this as well;
+ * it is asserted again, because a link without it is not worth having.
  *
  * @throws {TlsRefusedError} If the peer is refused; always final.
  */

@@ -1,6 +1,6 @@
 /**
- * Whom a role lets in, beyond what the TLS layer verifies: revocation and authorization, for new links and for living
- * ones. A value that never changes: a reload makes another one.
+ * Whom a role lets in, beyond what the TLS layer verifies: revocation and authorization, for new links and
+ * for living ones. A value that never changes: a reload makes another one.
  *
  * @module
  */
@@ -13,7 +13,9 @@ import type { Revocation } from "./revocation.ts";
 
 import { type Certificate, certificateName } from "./x509/certificate.ts";
 
-/** Why a peer is refused: which counter it belongs to, and words that go behind "TLS link with … refused: ". */
+/**
+ * Why a peer is refused: which counter it belongs to, and words that go behind "TLS link with … refused: ".
+ */
 export interface Refused {
   /** Counter. */
   readonly kind: RefusalKind;
@@ -55,7 +57,10 @@ export class Trust {
       : { kind: "revoked", reason: `its certificate ${quoted(chain)} ${stale}` };
   }
 
-  /** Judges the peer of a living link, which came in under another trust. That a certificate ended ends no link. */
+  /**
+   * Judges the peer of a living link, which came in under another trust. That a certificate ended ends no
+   * link.
+   */
   keep(chain: readonly Certificate[]): Admitted | Refused {
     return this.#judge(chain, {}, " any more");
   }
@@ -86,7 +91,10 @@ export class Trust {
     };
   }
 
-  /** A path without a CA that is revoked, if there is one: a renewed CA may stand beside its revoked predecessor. */
+  /**
+   * A path without a CA that is revoked, if there is one: a renewed CA may stand beside its revoked
+   * predecessor.
+   */
   #path(chain: readonly Certificate[], demands: PathDemands): readonly Certificate[] | undefined {
     const [leaf, ...rest] = chain;
     if (leaf === undefined) return undefined;

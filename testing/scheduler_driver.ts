@@ -1,6 +1,6 @@
 /**
- * Drives a scheduler's state machine through its door, one stimulus a call, and keeps what is to be sent until it is
- * taken. It looks into the machine, too. For tests.
+ * Drives a scheduler's state machine through its door, one stimulus a call, and keeps what is to be sent
+ * until it is taken. It looks into the machine, too. For tests.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A cluster of a real scheduler state and workers and clients that do what the protocol asks of them, with messages
- * that travel in any order the caller picks. For tests.
+ * A cluster of a real scheduler state and workers and clients that do what the protocol asks of them, with
+ * messages that travel in any order the caller picks. For tests.
  *
  * @module
  */

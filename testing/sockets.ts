@@ -34,8 +34,8 @@ function inodes(table: string): string[] {
 }
 
 /**
- * Counts sockets beyond those that are known, so that links which roles make meanwhile don't matter. Does nothing where
- * they can't be counted.
+ * Counts sockets beyond those that are known, so that links which roles make meanwhile don't matter. Does
+ * nothing where they can't be counted.
  */
 export class SocketCount {
   readonly #known: () => number;

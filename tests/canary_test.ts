@@ -1,7 +1,7 @@
 /**
  * What the running Deno's TLS can and can't do, as far as docs/decisions/0001-tls-on-node-tls.md and
- * 0018-certificates-that-deno-cant-read.md rest on it. Prints, and fails for nothing that it finds but what a lock is made
- * of: the day a line changes, those decisions are due for another look.
+ * 0018-certificates-that-deno-cant-read.md rest on it. Prints, and fails for nothing that it finds but what a
+ * lock is made of: the day a line changes, those decisions are due for another look.
  */
 
 import { assertEquals } from "@std/assert";

@@ -1,6 +1,6 @@
 /**
- * A long run of the fuzzer: damaged input against everything behind a socket in one process, then against live roles over
- * tcp and tls; and which code it ran.
+ * A long run of the fuzzer: damaged input against everything behind a socket in one process, then against
+ * live roles over tcp and tls; and which code it ran.
  *
  * `deno task fuzz [--seed N] [--inputs N] [--live N] [--files]`
  *

@@ -60,9 +60,9 @@ async function walk(folder: URL, prefix: string, each: (path: string) => void): 
 }
 
 /**
- * Copies what is published into `folder/package/`, and the stand-ins beside it, where publishing neither lists
- * nor misses them; without `links` it is left to the registry, as users will have it. Returns the paths of the
- * published files.
+ * Copies what is published into `folder/package/`, and the stand-ins beside it, where publishing neither
+ * lists nor misses them; without `links` it is left to the registry, as users will have it. Returns the paths
+ * of the published files.
  */
 export async function stage(folder: URL, withLinks = true): Promise<string[]> {
   const manifest = await readManifest();

@@ -1,5 +1,6 @@
 /**
- * Runs seeds of the simulator: `deno task simulate [--seed N] [--runs N] [--steps N] [--log] [--record FILE]`.
+ * Runs seeds of the simulator:
+ * `deno task simulate [--seed N] [--runs N] [--steps N] [--log] [--record FILE]`.
  *
  * @module
  */

@@ -20,7 +20,8 @@ export interface SocketAddress {
 /**
  * A connected socket. One reader; writes may overlap and keep the order of the calls.
  *
- * Every failure after the link was up is an `Error` with the reason in its message; nothing is emitted anywhere else.
+ * Every failure after the link was up is an `Error` with the reason in its message; nothing is emitted
+ * anywhere else.
  */
 export interface ByteStream {
   /** This end. */
@@ -40,15 +41,15 @@ export interface ByteStream {
    */
   read(): Promise<Uint8Array | null>;
   /**
-   * Sends `chunks` back to back. Resolves when they were handed to the operating system or a bounded buffer has
-   * room again: that is the back-pressure. They may not be changed before.
+   * Sends `chunks` back to back. Resolves when they were handed to the operating system or a bounded buffer
+   * has room again: that is the back-pressure. They may not be changed before.
    *
    * @throws {Error} If the link ended; how much of `chunks` was sent is unknown then.
    */
   write(chunks: readonly Uint8Array[]): Promise<void>;
   /**
-   * Sends what was written, ends this side, and resolves once the socket is gone. A peer that never reads can delay
-   * that for ever: `abort` cuts it short. Idempotent.
+   * Sends what was written, ends this side, and resolves once the socket is gone. A peer that never reads can
+   * delay that for ever: `abort` cuts it short. Idempotent.
    */
   close(): Promise<void>;
   /** Drops the connection at once; pending reads and writes reject. Idempotent. */

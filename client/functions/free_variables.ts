@@ -1,5 +1,6 @@
 /**
- * Finds the names that a function uses and does not declare: scope analysis over a syntax tree of ESTree nodes.
+ * Finds the names that a function uses and does not declare: scope analysis over a syntax tree of ESTree
+ * nodes.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
  * Names that a function finds in an executor thread: what JavaScript, the Web and Deno define there.
  *
- * Left out on purpose: names that a thread has for its own sake (`postMessage`, `close`, `require`) or that are
- * more likely a variable somebody forgot to pass (`name`, `location`).
+ * Left out on purpose: names that a thread has for its own sake (`postMessage`, `close`, `require`) or that
+ * are more likely a variable somebody forgot to pass (`name`, `location`).
  *
  * @module
  */

@@ -13,7 +13,9 @@ export type Refusal = (future: Future<unknown>) => string | undefined;
 
 /** Arguments without Futures, and where the results of which tasks go. */
 export interface ExtractedArguments {
-  /** As given if there was no Future in them; else copied as far as needed, with `null` in the place of each. */
+  /**
+   * As given if there was no Future in them; else copied as far as needed, with `null` in the place of each.
+   */
   readonly args: readonly unknown[];
   /** Places in `args`. */
   readonly references: readonly Reference[];
@@ -24,7 +26,8 @@ const NONE: readonly Reference[] = [];
 /**
  * Takes the Futures out of `args`.
  *
- * @throws {TypeError} If one of them is refused, or stands where nothing can take its place; names key and path.
+ * @throws {TypeError} If one of them is refused, or stands where nothing can take its place; names key and
+ * path.
  */
 export function extractFutures(args: readonly unknown[], refusal?: Refusal): ExtractedArguments {
   if (!args.some((arg) => typeof arg === "object" && arg !== null)) {

@@ -1,6 +1,6 @@
 /**
- * Links inside one program hand bytes over by reference (`comm/inproc.ts`). A program may change what it gave to a
- * task, and what it got from one, so at this edge they are copied.
+ * Links inside one program hand bytes over by reference (`comm/inproc.ts`). A program may change what it gave
+ * to a task, and what it got from one, so at this edge they are copied.
  *
  * @module
  */

@@ -22,9 +22,9 @@ export interface ReplaceOptions {
 }
 
 /**
- * `value` with every Future in arrays, plain objects, Sets and values of Maps, at any depth, replaced in order by
- * what `replace` returns; anything else is opaque. Containers are copied only as far as a Future is inside. A cycle
- * is not walked twice: Futures that are reached only through one stay as they are.
+ * `value` with every Future in arrays, plain objects, Sets and values of Maps, at any depth, replaced in
+ * order by what `replace` returns; anything else is opaque. Containers are copied only as far as a Future is
+ * inside. A cycle is not walked twice: Futures that are reached only through one stay as they are.
  *
  * @throws {TypeError} If a Future is a property of another object, or a key of a Map; names the path.
  */

@@ -1,9 +1,10 @@
 /**
  * Keys of tasks: the function's name and a token, as in Dask (`dask.tokenize`, `Client.submit`).
  *
- * A pure task's token is the first half of a SHA-256 of the function's hash and of the arguments as they are sent, so
- * it is the same in every process. Order counts, of properties, of entries in a `Map`, and of elements in a `Set`: a
- * function can see it. A view on memory counts with all of that memory. A future counts by its key.
+ * A pure task's token is the first half of a SHA-256 of the function's hash and of the arguments as they are
+ * sent, so it is the same in every process. Order counts, of properties, of entries in a `Map`, and of
+ * elements in a `Set`: a function can see it. A view on memory counts with all of that memory. A future
+ * counts by its key.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
  * Who may open a link now: bounds on what peers cost before they have proved anything. Pure: times are given.
  *
- * Counts are per host, so that one that misbehaves does not shut others out. For IPv6 that is a network of 64 bits, which
- * is what one host is given, and whose addresses it may change at will.
+ * Counts are per host, so that one that misbehaves does not shut others out. For IPv6 that is a network of 64
+ * bits, which is what one host is given, and whose addresses it may change at will.
  *
  * @module
  */
@@ -12,18 +12,20 @@ import { DEFAULT_LINK_LIMITS, type FullLinkLimits, type LinkLimits } from "./lim
 /** Seconds of `acceptsPerSecond` that a host may have saved. */
 const BURST_SECONDS = 4;
 /**
- * What a refused handshake costs its host in accepts. One costs 0.5 to 0.7 milliseconds of this process: with the
- * defaults, a host that is refused again and again is so 25 times a second, and gets a fiftieth of one core.
+ * What a refused handshake costs its host in accepts. One costs 0.5 to 0.7 milliseconds of this process: with
+ * the defaults, a host that is refused again and again is so 25 times a second, and gets a fiftieth of one
+ * core.
  */
 const REFUSAL_COST = 20;
 /**
- * The same for a host that had a good one: who is refused may not be who is known, as with many behind one address. It
- * may owe half as much, so that its good peers have a chance every other second at least.
+ * The same for a host that had a good one: who is refused may not be who is known, as with many behind one
+ * address. It may owe half as much, so that its good peers have a chance every other second at least.
  */
 const REFUSAL_COST_KNOWN = 5;
 /**
- * Refused handshakes of hosts that never had a good one, per second and at once. With more of them, as only many hosts can
- * bring about, hosts that are not known are kept out, and the process is there for those that are.
+ * Refused handshakes of hosts that never had a good one, per second and at once. With more of them, as only
+ * many hosts can bring about, hosts that are not known are kept out, and the process is there for those that
+ * are.
  */
 const STRANGERS_REFUSED = 200;
 const STRANGERS_BURST = 800;
@@ -61,8 +63,8 @@ export class Admission {
   }
 
   /**
-   * Whether `host` may begin a handshake at `now` (milliseconds). The end of one that was admitted, good or bad, is told
-   * by {@linkcode Admission.settled}.
+   * Whether `host` may begin a handshake at `now` (milliseconds). The end of one that was admitted, good or
+   * bad, is told by {@linkcode Admission.settled}.
    */
   admit(host: string, now: number): boolean {
     if (this.#pending >= this.limits.handshakes) return false;

@@ -1,5 +1,6 @@
 /**
- * The tasks of the demo that compute. Each is shipped to workers as source, so it uses its arguments and globals only.
+ * The tasks of the demo that compute. Each is shipped to workers as source, so it uses its arguments and
+ * globals only.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What waits for peers that are slow to read, counted per stream and per host, and bounded: peers that do not read at
- * all can't make a role hold more than that for them, however many streams they have.
+ * What waits for peers that are slow to read, counted per stream and per host, and bounded: peers that do not
+ * read at all can't make a role hold more than that for them, however many streams they have.
  *
  * @module
  */
@@ -38,8 +38,8 @@ export class Backlogs {
   }
 
   /**
-   * Notes that `bytes` wait for a stream to `host`, of which `behind` are behind the batch that is being sent. Drops it, or
-   * the one of its host for which most waits, if it is too much.
+   * Notes that `bytes` wait for a stream to `host`, of which `behind` are behind the batch that is being
+   * sent. Drops it, or the one of its host for which most waits, if it is too much.
    */
   update(host: string, stream: BackloggedStream, bytes: number, behind: number): void {
     const entry = this.#count(host, stream, bytes);

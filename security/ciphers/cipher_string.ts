@@ -1,6 +1,7 @@
 /**
- * OpenSSL's cipher strings, read as `ssl_create_cipher_list` in `ssl/ssl_ciph.c` reads them, for the suites that Deno
- * can negotiate. What a string does to other suites is of no effect here, so their words are passed over.
+ * OpenSSL's cipher strings, read as `ssl_create_cipher_list` in `ssl/ssl_ciph.c` reads them, for the suites
+ * that Deno can negotiate. What a string does to other suites is of no effect here, so their words are passed
+ * over.
  *
  * @module
  */
@@ -208,7 +209,9 @@ class Expansion {
     }
   }
 
-  /** The suites that have all of the words; nothing if a word is for suites that Deno has not, or is unknown. */
+  /**
+   * The suites that have all of the words; nothing if a word is for suites that Deno has not, or is unknown.
+   */
   #select(words: readonly string[]): readonly Suite[] | undefined {
     let rest: readonly Suite[] = TLS12_SUITES;
     // OpenSSL compares HIGH and FIPS as grades that exclude each other, although suites have both.

@@ -1,10 +1,10 @@
 /**
- * The last word on a peer whose handshake passed the policy: how its certificates are written, their path to our CA,
- * revocation and authorization.
+ * The last word on a peer whose handshake passed the policy: how its certificates are written, their path to
+ * our CA, revocation and authorization.
  *
- * On a dialler Deno's word that a peer is verified is not enough: where it can't read a certificate, it skips the proof
- * of the key and compares names alone (decision 0018). So every certificate must be one that it can read, and the path
- * is searched for again, with all that RFC 5280 demands.
+ * On a dialler Deno's word that a peer is verified is not enough: where it can't read a certificate, it skips
+ * the proof of the key and compares names alone (decision 0018). So every certificate must be one that it can
+ * read, and the path is searched for again, with all that RFC 5280 demands.
  *
  * @module
  */

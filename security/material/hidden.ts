@@ -7,8 +7,8 @@
 /**
  * A copy of `record` whose inspection and JSON show what `told` returns.
  *
- * The inspection hooks are enumerable, so that a spread copy hides as well; `toJSON` is not, because a function among
- * the fields can't be sent to a thread.
+ * The inspection hooks are enumerable, so that a spread copy hides as well; `toJSON` is not, because a
+ * function among the fields can't be sent to a thread.
  */
 export function hidden<T extends object>(
   record: T,

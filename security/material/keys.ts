@@ -30,8 +30,8 @@ const CURVES: readonly unknown[] = ["prime256v1", "secp384r1", "secp521r1"];
 const RSA_BITS = { least: 2048, most: 4096 } as const;
 
 /**
- * Why no link can be made with the key that `certificate` certifies; nothing if one can. Without this look at it a listener
- * would start, and refuse everybody.
+ * Why no link can be made with the key that `certificate` certifies; nothing if one can. Without this look at
+ * it a listener would start, and refuse everybody.
  */
 export function keyProblem(certificate: Certificate): string | undefined {
   let key: KeyObject;

@@ -126,7 +126,9 @@ export function derOid(dotted: string): Uint8Array<ArrayBuffer> {
   return der(Tag.oid, Uint8Array.from(bytes));
 }
 
-/** A positive integer from its big-endian bytes: no needless zeros in front, one where the first bit is set. */
+/**
+ * A positive integer from its big-endian bytes: no needless zeros in front, one where the first bit is set.
+ */
 export function derInteger(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   let from = 0;
   while (from < bytes.length - 1 && bytes[from] === 0) from++;

@@ -1,6 +1,6 @@
 /**
- * Makes certificates: for {@linkcode Security.temporary} and for tests. A writer of our own, because the libraries
- * that can do it bring twenty packages and a polyfill; it signs by Web Crypto, and judges nothing.
+ * Makes certificates: for {@linkcode Security.temporary} and for tests. A writer of our own, because the
+ * libraries that can do it bring twenty packages and a polyfill; it signs by Web Crypto, and judges nothing.
  *
  * @module
  */

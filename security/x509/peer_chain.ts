@@ -13,7 +13,10 @@ const LONGEST_CHAIN = 10;
 export interface ShownCertificates {
   /** All that was sent, DER, the peer's own first; nothing if the TLS layer has no such list. */
   readonly sent: readonly Uint8Array[] | undefined;
-  /** What `getPeerCertificate(true)` gives: each with its issuer behind it. What does not fit by name is left out. */
+  /**
+   * What `getPeerCertificate(true)` gives: each with its issuer behind it. What does not fit by name is left
+   * out.
+   */
   readonly linked: unknown;
 }
 

@@ -51,7 +51,10 @@ export function isSignedBy(signed: Uint8Array, issuer: Certificate): boolean {
   }
 }
 
-/** Whether a signature by `issuer` can't be checked: `node:crypto` takes P-521 with SHA-512 alone; OpenSSL signs with SHA-256. */
+/**
+ * Whether a signature by `issuer` can't be checked: `node:crypto` takes P-521 with SHA-512 alone; OpenSSL
+ * signs with SHA-256.
+ */
 export function isUncheckable(signed: Uint8Array, issuer: Certificate): boolean {
   try {
     const { asymmetricKeyDetails } = new X509Certificate(issuer.raw).publicKey;

@@ -103,7 +103,9 @@ export class ProcessCluster implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Starts one with `nWorkers` workers; `settings`: YAML below `distributed.comm.limits`, for the scheduler. */
+  /**
+   * Starts one with `nWorkers` workers; `settings`: YAML below `distributed.comm.limits`, for the scheduler.
+   */
   static async start(nWorkers: number, settings?: string): Promise<ProcessCluster> {
     await using stack = new AsyncDisposableStack();
     const certificates = stack.use(await Certificates.make());

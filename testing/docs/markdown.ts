@@ -47,7 +47,10 @@ export class Reader implements AsyncDisposable {
     this.#env = env;
   }
 
-  /** Does what a block says, and checks that it does what it promises. Returns whether there was something to do. */
+  /**
+   * Does what a block says, and checks that it does what it promises. Returns whether there was something to
+   * do.
+   */
   async follow(block: Block): Promise<boolean> {
     if (block.language === "ts") await this.#runProgram(block.text);
     else if (block.language === "sh") await this.#runCommand(block.text);
@@ -103,8 +106,8 @@ export class Reader implements AsyncDisposable {
 }
 
 /**
- * Each `console.log(…); // text` must print `text`, in order; `…` at its end stands for anything. Programs that
- * print without saying what are not checked.
+ * Each `console.log(…); // text` must print `text`, in order; `…` at its end stands for anything. Programs
+ * that print without saying what are not checked.
  */
 export function checkOutput(printed: string, program: string, stderr = ""): void {
   const expected = [...program.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, text]) => text ?? "");

@@ -1,7 +1,7 @@
 /**
- * Hostile peers of a live role, as a process: opens links in every way, sends damaged input on them, and tells how many
- * got how far. Started by `live.ts`; its one argument is an {@linkcode Attack} as JSON, its output a
- * {@linkcode AttackReport}.
+ * Hostile peers of a live role, as a process: opens links in every way, sends damaged input on them, and
+ * tells how many got how far. Started by `live.ts`; its one argument is an {@linkcode Attack} as JSON, its
+ * output a {@linkcode AttackReport}.
  *
  * @module
  */

@@ -8,7 +8,10 @@ import { runToEnd } from "../processes.ts";
 
 const ROOT = new URL("../..//", import.meta.url);
 
-/** What a peer's bytes reach, from the outside in. A file counts for the first part that has it, or its folder. */
+/**
+ * What a peer's bytes reach, from the outside in. A file counts for the first part that has it, or its
+ * folder.
+ */
 const PARTS: readonly (readonly [part: string, places: readonly string[]])[] = [
   ["links", [
     "comm/limits/admission.ts",

@@ -1,6 +1,6 @@
 /**
- * Makes damaged inputs from the corpus and feeds them to the targets. Repeatable: input `i` of a seed is always
- * the same.
+ * Makes damaged inputs from the corpus and feeds them to the targets. Repeatable: input `i` of a seed is
+ * always the same.
  *
  * @module
  */

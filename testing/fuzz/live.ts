@@ -1,6 +1,6 @@
 /**
- * Damaged input against live roles: hostile peers in a process of their own, and an honest client that works all the
- * time.
+ * Damaged input against live roles: hostile peers in a process of their own, and an honest client that works
+ * all the time.
  *
  * @module
  */
@@ -37,7 +37,10 @@ export interface LiveReport extends AttackReport {
 const TASKS = 20;
 /** Milliseconds in which they must come back; with less the role hangs. */
 const HANG_MS = 30_000;
-/** Bytes by which memory may grow: compiled code, and what the allocator keeps. What leaks would leak per input. */
+/**
+ * Bytes by which memory may grow: compiled code, and what the allocator keeps. What leaks would leak per
+ * input.
+ */
 const HEAP_GROWTH_MAX = 12 * 2 ** 20;
 const RSS_GROWTH_MAX = 64 * 2 ** 20;
 

@@ -77,7 +77,9 @@ const ODD: readonly unknown[] = [
   { op: "close" },
 ];
 
-/** Changes a copy of a decoded message in one to three places: odd values, fields missing, fields too many. */
+/**
+ * Changes a copy of a decoded message in one to three places: odd values, fields missing, fields too many.
+ */
 export function mutateMessage(message: unknown, random: Random): unknown {
   let out = message;
   const times = 1 + random.below(3);

@@ -1,6 +1,7 @@
 /**
- * Lets damaged messages get on: keys and runs that fit what a state machine knows are put in the place of recorded
- * ones, and what a worker's machine asks for comes to an end. Without that, everything is late or unknown.
+ * Lets damaged messages get on: keys and runs that fit what a state machine knows are put in the place of
+ * recorded ones, and what a worker's machine asks for comes to an end. Without that, everything is late or
+ * unknown.
  *
  * @module
  */

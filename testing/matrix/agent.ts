@@ -1,6 +1,6 @@
 /**
- * Our ends of the matrix's links, in a process of its own: takes orders as lines of JSON, and tells what happens as
- * lines of JSON.
+ * Our ends of the matrix's links, in a process of its own: takes orders as lines of JSON, and tells what
+ * happens as lines of JSON.
  *
  * @module
  */

@@ -46,7 +46,10 @@ export interface Seen {
 export interface Listening {
   /** Where; absent if it did not start. */
   readonly port?: number;
-  /** What became of the link; `dialler` is what the other end tells, `words` what this one is to say of a refusal. */
+  /**
+   * What became of the link; `dialler` is what the other end tells, `words` what this one is to say of a
+   * refusal.
+   */
   seen(dialler: Seen, words: RegExp): Promise<Seen>;
   /** Ends it. */
   close(): Promise<void>;

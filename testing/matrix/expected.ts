@@ -1,5 +1,6 @@
 /**
- * What must happen in each case of the matrix, written down before it is run: a table of facts, no code that decides.
+ * What must happen in each case of the matrix, written down before it is run: a table of facts, no code that
+ * decides.
  *
  * @module
  */
@@ -27,7 +28,10 @@ const TOLD = [
   'it closed the link during the TLS handshake: it is going down, or refuses our certificate "O=matrix,CN=[\\w-]+"; its log has the reason',
   "it closed the link during the TLS handshake: it went away, or refuses our certificate; its log has the reason$",
 ].join("|");
-/** What our end says where the other refused its certificate: by an alert, or by hanging up during TLS or behind it. */
+/**
+ * What our end says where the other refused its certificate: by an alert, or by hanging up during TLS or
+ * behind it.
+ */
 const UNTRUSTED = new RegExp(
   `TLS link was refused by (?:the peer at )?"127\\.0\\.0\\.1:\\d+": (?:${TOLD})|` +
     "the peer ended the link (?:3 times )?between TLS and its first message .* refuses the certificate of this side|" +

@@ -1,6 +1,6 @@
 /**
- * What must happen with good certificates and keys in files of all forms, written down before it is run. Only our own
- * roles read them, and the link behind it is between two of ours.
+ * What must happen with good certificates and keys in files of all forms, written down before it is run. Only
+ * our own roles read them, and the link behind it is between two of ours.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Certificates of the matrix: every kind, with EC, RSA and Ed25519 keys. Made by the `openssl` command and not by our
- * own writer, so that what is judged comes from somebody else.
+ * Certificates of the matrix: every kind, with EC, RSA and Ed25519 keys. Made by the `openssl` command and
+ * not by our own writer, so that what is judged comes from somebody else.
  *
  * @module
  */

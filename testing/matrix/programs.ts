@@ -1,6 +1,6 @@
 /**
- * Whole programs at the ends of a link, started with flags as a user does: a scheduler that listens, and a worker or
- * `client.ts status` that dials it. What is seen of them is what they print, and how they end.
+ * Whole programs at the ends of a link, started with flags as a user does: a scheduler that listens, and a
+ * worker or `client.ts status` that dials it. What is seen of them is what they print, and how they end.
  *
  * @module
  */

@@ -1,10 +1,10 @@
 /**
- * Our roles at the ends of the matrix's links: the public classes, started as a program would, and what they tell their
- * user.
+ * Our roles at the ends of the matrix's links: the public classes, started as a program would, and what they
+ * tell their user.
  *
- * A link to a worker has a cluster around it that the case is not about, on `inproc://`, so that the odd credentials are
- * used on the one link only. Its scheduler believes that the other end is one of its workers and holds a result, since
- * somebody registered with that end's address.
+ * A link to a worker has a cluster around it that the case is not about, on `inproc://`, so that the odd
+ * credentials are used on the one link only. Its scheduler believes that the other end is one of its workers
+ * and holds a result, since somebody registered with that end's address.
  *
  * @module
  */
@@ -205,8 +205,8 @@ function startWorker(scheduler: string, security: Security): Promise<Worker> {
 }
 
 /**
- * Registers as a worker at the other end's address, and says of every task that it ran: so the scheduler takes the other
- * end for the holder of the result.
+ * Registers as a worker at the other end's address, and says of every task that it ran: so the scheduler
+ * takes the other end for the holder of the result.
  */
 async function startDouble(
   stack: AsyncDisposableStack,

@@ -1,13 +1,13 @@
 /**
  * Runs cases of the matrix, and prints what was expected and what was seen.
  *
- * Our ends are the public roles, and whole programs; Python's are distributed's roles. OpenSSL and Deno's own TLS are told
- * what to say, so that the role at the other end does what it does with a peer of Dask's. An end counts as linked when a
- * message of the other came through, and says with which TLS version; else it counts what the role tells its user: why
- * it does not start, its error, or its log.
+ * Our ends are the public roles, and whole programs; Python's are distributed's roles. OpenSSL and Deno's own
+ * TLS are told what to say, so that the role at the other end does what it does with a peer of Dask's. An end
+ * counts as linked when a message of the other came through, and says with which TLS version; else it counts
+ * what the role tells its user: why it does not start, its error, or its log.
  *
- * Run by `deno task test:matrix`; `--pairwise` runs a choice and all programs, `--without-python` leaves Python out, and
- * any other word keeps the cases whose title has it.
+ * Run by `deno task test:matrix`; `--pairwise` runs a choice and all programs, `--without-python` leaves
+ * Python out, and any other word keeps the cases whose title has it.
  *
  * @module
  */
@@ -102,7 +102,8 @@ export class Matrix implements AsyncDisposable {
     const id = ++this.#id;
     const { parties } = one;
     const expected = expectedOf(one);
-    // Nobody comes: it need not listen. A dialler that comes after all finds nobody, and that is a difference.
+    // Nobody comes: it need not listen. A dialler that comes after all finds nobody, and that is a
+    // difference.
     const listening = expected.listener.how === "idle"
       ? NOWHERE
       : await this.#parties.listen(parties.listener, this.#end(one, "listener", id));

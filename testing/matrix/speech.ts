@@ -1,6 +1,6 @@
 /**
- * What peers that know nothing of Dask are told to say over TLS, so that our roles at the other end do what they do
- * with peers of their own: bytes to send, and what to see in what comes.
+ * What peers that know nothing of Dask are told to say over TLS, so that our roles at the other end do what
+ * they do with peers of their own: bytes to send, and what to see in what comes.
  *
  * @module
  */

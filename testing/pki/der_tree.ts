@@ -1,5 +1,6 @@
 /**
- * DER as a tree, to damage it so that all lengths still fit: what a parser is more likely to take than flipped bits.
+ * DER as a tree, to damage it so that all lengths still fit: what a parser is more likely to take than
+ * flipped bits.
  *
  * @module
  */

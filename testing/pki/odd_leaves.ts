@@ -1,6 +1,6 @@
 /**
- * Certificates of one role, written in every way that is not quite right: by a CA that signs anything, or by anybody who
- * found the certificate and has neither key. With each, what has to become of it.
+ * Certificates of one role, written in every way that is not quite right: by a CA that signs anything, or by
+ * anybody who found the certificate and has neither key. With each, what has to become of it.
  *
  * @module
  */

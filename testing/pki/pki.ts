@@ -131,9 +131,9 @@ export function notYetValid(): TestCertificateOptions {
 }
 
 /**
- * A key file for somebody who holds only the public certificate `victim`: the victim's public point beside a scalar of
- * their own. OpenSSL's check that key and certificate belong together compares the points, so `openssl s_server` takes
- * it; what it signs is wrong. SEC 1 PEM.
+ * A key file for somebody who holds only the public certificate `victim`: the victim's public point beside a
+ * scalar of their own. OpenSSL's check that key and certificate belong together compares the points, so
+ * `openssl s_server` takes it; what it signs is wrong. SEC 1 PEM.
  */
 export async function forgedKey(victim: string): Promise<string> {
   const own = await crypto.subtle.exportKey("jwk", (await makeKeys()).privateKey);

@@ -1,6 +1,7 @@
 /**
- * TLS peers that show any certificates and sign with any key, or none: what somebody who wants to pass for another would
- * run. Written on Web Crypto, because no TLS library sends a signature that it knows to be wrong.
+ * TLS peers that show any certificates and sign with any key, or none: what somebody who wants to pass for
+ * another would run. Written on Web Crypto, because no TLS library sends a signature that it knows to be
+ * wrong.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * Bytes, records and hashes of TLS (RFC 8446, RFC 5246), for peers that do what no library lets them do: show any
- * certificate, and sign with any key. One suite, AES-128-GCM with SHA-256; nothing that the other end says is checked.
+ * Bytes, records and hashes of TLS (RFC 8446, RFC 5246), for peers that do what no library lets them do: show
+ * any certificate, and sign with any key. One suite, AES-128-GCM with SHA-256; nothing that the other end
+ * says is checked.
  *
  * @module
  */

@@ -1,4 +1,7 @@
-/** Configuration of the roles as a user gives it: files, variables, flags; real processes and real permissions. */
+/**
+ * Configuration of the roles as a user gives it: files, variables, flags; real processes and real
+ * permissions.
+ */
 
 import { X509Certificate } from "node:crypto";
 import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";

@@ -1,4 +1,5 @@
-// The tables of operations against roles that run: what a row promises is served, and what is marked as lacking is not.
+// The tables of operations against roles that run: what a row promises is served, and what is marked as
+// lacking is not.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { connect } from "../../comm/connect.ts";
 import { CommClosed } from "../../comm/errors.ts";

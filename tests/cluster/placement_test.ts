@@ -6,7 +6,9 @@ import type { Address, RawMessage } from "../../messages/common.ts";
 import { startCluster, type TestCluster } from "../../testing/clusters/cluster.ts";
 import { METRICS } from "../../testing/scheduler_fixture.ts";
 
-/** A worker that is driven by hand over a real link; reads what the scheduler tells it, one message at a time. */
+/**
+ * A worker that is driven by hand over a real link; reads what the scheduler tells it, one message at a time.
+ */
 class HandWorker implements AsyncDisposable {
   readonly comm: Comm;
   #inbox: RawMessage[] = [];

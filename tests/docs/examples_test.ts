@@ -1,6 +1,6 @@
 /**
- * The examples of the public API, as `deno doc` shows them: every exported class and function has one, and each runs and
- * prints what it says.
+ * The examples of the public API, as `deno doc` shows them: every exported class and function has one, and
+ * each runs and prints what it says.
  */
 
 import { assert, assertEquals } from "@std/assert";

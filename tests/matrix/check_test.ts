@@ -14,7 +14,9 @@ import { writeFiles } from "../../testing/matrix/files.ts";
 import { Parties } from "../../testing/matrix/parties.ts";
 import { MatrixPki } from "../../testing/matrix/pki.ts";
 
-/** What is said where the peer holds it, and where the own side does. Absent: that side can't start with it. */
+/**
+ * What is said where the peer holds it, and where the own side does. Absent: that side can't start with it.
+ */
 const SAID: Readonly<Record<string, Readonly<Partial<Record<End, RegExp>>>>> = {
   "no certificate": {},
   "other CA": {

@@ -1,4 +1,6 @@
-/** A choice of the matrix in which all pairs of values occur; `deno task test:matrix` runs the whole product. */
+/**
+ * A choice of the matrix in which all pairs of values occur; `deno task test:matrix` runs the whole product.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { allCases, isLibrary, isProgram, pairwise, titleOf } from "../../testing/matrix/cases.ts";

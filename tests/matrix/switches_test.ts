@@ -1,6 +1,6 @@
 /**
- * Attempts to switch verification off, or to get plain text out of half-configured security: by flags, options, the
- * environment and Deno's own switches, on the programs that users start.
+ * Attempts to switch verification off, or to get plain text out of half-configured security: by flags,
+ * options, the environment and Deno's own switches, on the programs that users start.
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";

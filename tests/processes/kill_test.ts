@@ -10,8 +10,8 @@ const LAYER = 1000;
 const PARTNER: readonly ((i: number) => number)[] = [(i) => LAYER - 1 - i, (i) => (i + LAYER / 2) % LAYER];
 
 /**
- * Three layers of tasks, each of which needs two of the layer above; results are too large to ride along. The last layer
- * waits for `gate`, too, so that the results of the second pile up.
+ * Three layers of tasks, each of which needs two of the layer above; results are too large to ride along. The
+ * last layer waits for `gate`, too, so that the results of the second pile up.
  */
 function layers(client: Client, gate: Future<unknown>): Future<{ sum: number }>[] {
   const begin = async (i: number): Promise<{ sum: number; pad: Uint8Array }> => {

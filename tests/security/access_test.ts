@@ -1,4 +1,5 @@
-// Who may use what, written out a second time for what matters most; that nothing is left out is checked below.
+// Who may use what, written out a second time for what matters most; that nothing is left out is checked
+// below.
 import { assertEquals } from "@std/assert";
 import { CLIENT_REPORTS, CLIENT_STREAM } from "../../messages/client_scheduler.ts";
 import type { Grant } from "../../messages/grant.ts";

@@ -1,6 +1,6 @@
 /**
- * Peers that must be refused, at real roles: nothing that they say is heard, no task of theirs runs, the log and the
- * counters tell of each, and no socket is left open.
+ * Peers that must be refused, at real roles: nothing that they say is heard, no task of theirs runs, the log
+ * and the counters tell of each, and no socket is left open.
  */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";

@@ -1,6 +1,7 @@
 /**
- * What a cluster does, over mutual TLS with a pair per role and with `authorization`: a feature that dials in a way of its
- * own must be let through, and nothing may go around. Dask's `test_tls_functional.py` has the like.
+ * What a cluster does, over mutual TLS with a pair per role and with `authorization`: a feature that dials in
+ * a way of its own must be let through, and nothing may go around. Dask's `test_tls_functional.py` has the
+ * like.
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
@@ -32,7 +33,10 @@ const UNITS: Readonly<Record<TlsRole, string>> = {
   client: "users",
 };
 
-/** A cluster in which every role, every worker and every client has a certificate of its own, and goes by the rules. */
+/**
+ * A cluster in which every role, every worker and every client has a certificate of its own, and goes by the
+ * rules.
+ */
 async function ruledCluster(
   options: TestClusterOptions = {},
 ): Promise<TestCluster & { readonly pki: RuledPki; as(unit: string): Promise<Client> }> {

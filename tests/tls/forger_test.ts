@@ -1,6 +1,6 @@
 /**
- * Somebody who has the scheduler's public certificate, or a worker's, and no key: whole roles and programs that are led to
- * them (decision 0018).
+ * Somebody who has the scheduler's public certificate, or a worker's, and no key: whole roles and programs
+ * that are led to them (decision 0018).
  */
 
 import { assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";

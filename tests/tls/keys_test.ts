@@ -1,4 +1,7 @@
-/** Kinds of keys and signatures beyond the usual ones, made by OpenSSL: they link, or a role says at its start why not. */
+/**
+ * Kinds of keys and signatures beyond the usual ones, made by OpenSSL: they link, or a role says at its start
+ * why not.
+ */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { loadTlsContext } from "../../security/live/context.ts";

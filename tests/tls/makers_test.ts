@@ -1,6 +1,6 @@
 /**
- * Clusters on certificates which other people's tools made (`tests/vectors/certificates.json`), each in all roles and
- * with both versions of TLS.
+ * Clusters on certificates which other people's tools made (`tests/vectors/certificates.json`), each in all
+ * roles and with both versions of TLS.
  */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";

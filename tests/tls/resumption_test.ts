@@ -1,4 +1,7 @@
-/** Sessions that OpenSSL resumes with our listener: no certificate is shown, and Deno verifies nothing anew (decision 0001). */
+/**
+ * Sessions that OpenSSL resumes with our listener: no certificate is shown, and Deno verifies nothing anew
+ * (decision 0001).
+ */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import type { ByteStream } from "../../transport/byte_stream.ts";

@@ -1,6 +1,6 @@
 /**
- * Chains that X.509 forbids, over TLS that is spoken by hand: as they are, and with a certificate that rustls can't read, so
- * that Deno's client looks at nothing but names (decision 0018).
+ * Chains that X.509 forbids, over TLS that is spoken by hand: as they are, and with a certificate that rustls
+ * can't read, so that Deno's client looks at nothing but names (decision 0018).
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

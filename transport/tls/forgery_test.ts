@@ -1,6 +1,6 @@
 /**
- * Peers that show somebody else's certificate, or one that its CA should not have signed, over TLS that is spoken by hand
- * (decision 0018). Deno's client takes many of them for verified.
+ * Peers that show somebody else's certificate, or one that its CA should not have signed, over TLS that is
+ * spoken by hand (decision 0018). Deno's client takes many of them for verified.
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
@@ -64,7 +64,8 @@ for (const { what, cert, fault, refused } of leaves) {
   });
 }
 
-// webpki reads the key only to verify with it, so that `webpki.ts` can't ask about it: `strict_der.ts` stands alone here.
+// webpki reads the key only to verify with it, so that `webpki.ts` can't ask about it: `strict_der.ts` stands
+// alone here.
 Deno.test("nodeTls.dial refuses who has no key, however the key in the certificate is written", async () => {
   const seed = Math.floor(Math.random() * 2 ** 32);
   const random = new Random(seed);

@@ -14,12 +14,15 @@ import { asRefusal, type TlsPeer } from "../../security/verdict.ts";
 /** Messages up to that many bytes leave as one buffer, and so mostly as one TLS record. */
 const COALESCE_BYTES = 64 * 1024;
 
-/** Slices of large writes that the socket has at a time: two are too few for a busy machine, more gain nothing. */
+/**
+ * Slices of large writes that the socket has at a time: two are too few for a busy machine, more gain
+ * nothing.
+ */
 const SLICES_UNDER_WAY = 4;
 
 /**
- * How long a peer has to end its side after we ended ours. Dropping the socket at once could make the kernel discard
- * what the peer has not read yet; waiting for ever would let a hung peer hold `close`.
+ * How long a peer has to end its side after we ended ours. Dropping the socket at once could make the kernel
+ * discard what the peer has not read yet; waiting for ever would let a hung peer hold `close`.
  */
 const LINGER_MS = 1000;
 

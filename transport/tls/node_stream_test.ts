@@ -82,7 +82,8 @@ Deno.test("NodeStream.write waits for the reader: back-pressure", async () => {
     let written = false;
     const write = from.write([big]).then(() => written = true);
     let length = (await to.read())?.length ?? 0;
-    // The clock of this test: so many round trips elsewhere take longer than the write would without back-pressure.
+    // The clock of this test: so many round trips elsewhere take longer than the write would without
+    // back-pressure.
     const byte = Uint8Array.of(1);
     for (let i = 0; i < 3000; i++) {
       await other.dialled.write([byte]);

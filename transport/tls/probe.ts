@@ -1,8 +1,8 @@
 /**
  * Looks at a TLS peer for people who want to know why a link fails. Nothing here makes a link: the peer's
- * certificates are read off its side of the handshake, and the socket is dropped; no byte of ours follows, and
- * nothing it could say is read. It is the one place where a peer is looked at before it is trusted, and it is
- * reached from the `check` command alone.
+ * certificates are read off its side of the handshake, and the socket is dropped; no byte of ours follows,
+ * and nothing it could say is read. It is the one place where a peer is looked at before it is trusted, and
+ * it is reached from the `check` command alone.
  *
  * @module
  */

@@ -112,8 +112,8 @@ const badServers: readonly (readonly [what: string, pair: () => Promise<TestPair
     /refused: its certificate "CN=scheduler,O=test" is signed by "CN=worker-7", which is X\.509 v1, which does not say that it/,
   ],
   [
-    // What somebody has who read the scheduler's certificate off the wire: Deno's server plays them without complaint,
-    // and Deno's client reports `authorized === true`.
+    // What somebody has who read the scheduler's certificate off the wire: Deno's server plays them without
+    // complaint, and Deno's client reports `authorized === true`.
     "that shows a v1 certificate whose key it does not have",
     async () => ({
       cert: (await ca.issue("scheduler", { version: 1 })).cert,

@@ -5,8 +5,8 @@
  */
 
 /**
- * Bytes of a slice. One write of 64 MiB would be encrypted whole before the peer gets anything, into memory that is
- * touched for the first time.
+ * Bytes of a slice. One write of 64 MiB would be encrypted whole before the peer gets anything, into memory
+ * that is touched for the first time.
  */
 export const SLICE_BYTES: number = 256 * 1024;
 
