@@ -89,18 +89,21 @@ function sameElements(left: Uint8Array, right: Uint8Array): boolean {
 
 function sameObjects(left: object, right: object, open: Open): boolean {
   if (open.get(left) === right) return true;
-  if (Object.keys(left).length !== Object.keys(right).length) return false;
+  const names = Object.keys(left);
+  if (names.length !== Object.keys(right).length) return false;
   open.set(left, right);
   if (isCollection(left)) return includesAll(left, right as Collection, open);
-  if (textual.some((one) => classOf(left) === one.prototype)) {
-    return String(left) === String(right);
-  }
-  const names = isPlain(left) ? enumerable : readable;
-  for (const name of new Set([...names(left), ...names(right)])) {
+  if (textual.some((one) => classOf(left) === one.prototype)) return String(left) === String(right);
+  if (!isPlain(left)) return sameProperties([...readable(left), ...readable(right)], left, right, open);
+  const isSimple = names.every((name) => isEnumerable(right, name)) && !hasSymbols(left) &&
+    !hasSymbols(right);
+  return sameProperties(isSimple ? names : [...enumerable(left), ...enumerable(right)], left, right, open);
+}
+
+function sameProperties(names: readonly PropertyKey[], left: object, right: object, open: Open): boolean {
+  for (const name of names) {
     if (Reflect.has(left, name) !== Reflect.has(right, name)) return false;
-    if (!same(Reflect.get(left, name), Reflect.get(right, name), open)) {
-      return false;
-    }
+    if (!same(Reflect.get(left, name), Reflect.get(right, name), open)) return false;
   }
   return true;
 }
@@ -126,7 +129,15 @@ function isPlain(value: object): boolean {
 }
 
 function enumerable(value: object): PropertyKey[] {
-  return Reflect.ownKeys(value).filter((name) => Object.prototype.propertyIsEnumerable.call(value, name));
+  return Reflect.ownKeys(value).filter((name) => isEnumerable(value, name));
+}
+
+function isEnumerable(value: object, name: PropertyKey): boolean {
+  return Object.prototype.propertyIsEnumerable.call(value, name);
+}
+
+function hasSymbols(value: object): boolean {
+  return Object.getOwnPropertySymbols(value).length > 0;
 }
 
 /** Names of all properties, inherited ones included. */
