@@ -39,9 +39,6 @@ export interface JudgeOptions {
   readonly onJudged?: (judged: Judged) => void;
 }
 
-/** Milliseconds for a test without any mutant. */
-const SURVEY_LIMIT = 120_000;
-
 /**
  * How long a test may take with a mutant: so many times as long as without, and milliseconds for a busy
  * machine.
@@ -60,8 +57,7 @@ const MORE = 1000;
  */
 export async function judgeMutants(options: JudgeOptions): Promise<Judged[]> {
   const { root, tests, mutants, jobs, longest, onJudged } = options;
-  const survey = await takeSurvey({ root, tests });
-  const plan = new Plan({ ...survey, tests: survey.tests.filter(({ ms }) => ms <= longest) });
+  const plan = new Plan(await takeSurvey({ root, tests }, longest));
   const queue = [...mutants];
   const judged: Judged[] = [];
   const lane = async (): Promise<void> => {
@@ -76,9 +72,9 @@ export async function judgeMutants(options: JudgeOptions): Promise<Judged[]> {
   return judged;
 }
 
-async function takeSurvey(options: RunnerOptions): Promise<Survey> {
+async function takeSurvey(options: RunnerOptions, longest: number): Promise<Survey> {
   await using runner = new Runner(options);
-  const survey = await runner.survey(SURVEY_LIMIT);
+  const survey = await runner.survey(longest);
   const failed = survey.tests.filter(({ failure }) => failure !== undefined);
   if (failed.length === 0) return survey;
   const lines = failed.map(({ name, failure }) => `  ${name}: ${failure}`);
@@ -96,6 +92,7 @@ class Plan {
     this.#atLoad = new Set(atLoad);
     this.#ms = new Map(tests.map(({ index, ms }) => [index, ms]));
     for (const { index, hits } of tests.toSorted((a, b) => a.ms - b.ms)) {
+      if (hits === null) continue;
       this.#all.push({ index, mostHits: Number.MAX_SAFE_INTEGER });
       for (const [mutant, count] of Object.entries(hits)) {
         const reaching = this.#reaching.get(mutant) ?? [];

@@ -14,8 +14,8 @@ export interface PlannedTest {
 
 /** What the process is asked for, one thing at a time. */
 export type Request =
-  /** Run every test without any mutant. */
-  | { readonly do: "survey" }
+  /** Run every test without any mutant. Those that take more than `longest` milliseconds do not judge. */
+  | { readonly do: "survey"; readonly longest: number }
   /** Run tests with a mutant, until one fails. */
   | { readonly do: "judge"; readonly mutant: string; readonly tests: readonly PlannedTest[] };
 
@@ -36,8 +36,8 @@ export interface SurveyedTest {
   readonly ms: number;
   /** Why it failed; absent if it passed. */
   readonly failure?: string;
-  /** How often each mutant was reached, by id. */
-  readonly hits: Readonly<Record<string, number>>;
+  /** How often each mutant was reached, by id; null: it takes too long to judge. */
+  readonly hits: Readonly<Record<string, number>> | null;
 }
 
 /** How all tests went without any mutant. */

@@ -8,6 +8,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Begun, PlannedTest, Request, Survey, Verdict } from "./messages.ts";
 
+/** Milliseconds for a test without any mutant. */
+const SURVEY_LIMIT = 600_000;
+
 /** Milliseconds for loading the modules. */
 const LOAD_LIMIT = 60_000;
 
@@ -55,10 +58,10 @@ export class Runner implements AsyncDisposable {
   /**
    * How all tests go without any mutant.
    *
-   * @param limit Milliseconds for one test.
+   * @param longest Milliseconds: tests that take longer do not judge.
    */
-  async survey(limit: number): Promise<Survey> {
-    return await this.#ask({ do: "survey" }, () => limit) as Survey;
+  async survey(longest: number): Promise<Survey> {
+    return await this.#ask({ do: "survey", longest }, () => SURVEY_LIMIT) as Survey;
   }
 
   /**
