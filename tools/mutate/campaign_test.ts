@@ -22,14 +22,24 @@ async function checkout(source: string, test: string): Promise<URL> {
 }
 
 /** Mutants of `source` with what `test` made of them, as `original → replacement`. */
-async function outcomes(source: string, test: string): Promise<Map<string, string>> {
-  const judged = await judge(source, test);
+async function outcomes(source: string, test: string, options?: JudgeOptions): Promise<Map<string, string>> {
+  const judged = await judge(source, test, options);
   return new Map(
     judged.map(({ mutant, outcome }) => [`${mutant.original} → ${mutant.replacement}`, outcome]),
   );
 }
 
-async function judge(source: string, test: string, count = Infinity, seed = 1): Promise<Judged[]> {
+interface JudgeOptions {
+  readonly count?: number;
+  readonly seed?: number;
+  readonly longest?: number;
+}
+
+async function judge(
+  source: string,
+  test: string,
+  { count = Infinity, seed = 1, longest = 5000 }: JudgeOptions = {},
+): Promise<Judged[]> {
   const root = await checkout(source, test);
   try {
     return await runCampaign({
@@ -38,7 +48,7 @@ async function judge(source: string, test: string, count = Infinity, seed = 1): 
       count,
       seed,
       jobs: 1,
-      longest: 5000,
+      longest,
       log: () => {},
     });
   } finally {
@@ -137,6 +147,18 @@ Deno.test("runCampaign leaves out texts of errors, and checks of what holds anyw
   }
 });
 
+Deno.test("runCampaign does without tests that take too long", async () => {
+  const found = await outcomes(
+    `export const slow = (): number => 1 + 2;`,
+    `Deno.test("slow is 3", () => {
+       for (const start = performance.now(); performance.now() - start < 200;);
+       equal(part.slow(), 3);
+     });`,
+    { longest: 100 },
+  );
+  assertEquals(found.get("1 + 2 → 1 - 2"), "not reached");
+});
+
 Deno.test("runCampaign refuses tests that fail anyway", async () => {
   const source = "export const one = (): number => 1 + 0;";
   const test = `Deno.test("one is two", () => equal(part.one(), 2));`;
@@ -147,7 +169,7 @@ Deno.test("runCampaign draws as many mutants as asked, by the seed; the report c
   const source = "export const sum = (a: number, b: number): number => a + b + (a > b ? 0 : 0);";
   const test = `Deno.test("sum adds", () => equal(part.sum(1, 2), 3));`;
   const drawn = async (seed: number): Promise<string[]> =>
-    (await judge(source, test, 3, seed)).map(({ mutant }) => mutant.id);
+    (await judge(source, test, { count: 3, seed })).map(({ mutant }) => mutant.id);
   assertEquals((await drawn(1)).length, 3);
   assertEquals(await drawn(1), await drawn(1));
   const all = await judge(source, test);

@@ -7,26 +7,25 @@
 
 import process from "node:process";
 import { collected, type CollectedTest, collectTests, runTest } from "./collect.ts";
-import type { Begun, PlannedTest, Request, Survey, SurveyedTest, Verdict } from "./messages.ts";
-import { type Hits, Switches } from "./switches.ts";
+import type { Hits, Notes, PlannedTest, Reply, Request, TimedTest, Times, Verdict } from "./messages.ts";
+import { Switches } from "./switches.ts";
 
 const switches = new Switches();
 Reflect.set(globalThis, "mutationSwitches", switches);
 
-function tell(message: Begun | Survey | Verdict): void {
+function tell(message: Reply): void {
   process.send?.(message);
 }
 
-async function survey(longest: number, atLoad: readonly string[]): Promise<Survey> {
-  const tests: SurveyedTest[] = [];
+async function time(longest: number): Promise<Times> {
+  const tests: TimedTest[] = [];
   for (const [index, test] of collected.entries()) {
     tell({ is: "begun", test: index });
     let { ms, failure } = await timed(test);
-    if (failure === undefined && ms > longest) ({ ms, failure } = await timed(test)); // what is made once is made now
-    const hits = ms > longest ? null : await hitsOf(test);
-    tests.push({ index, name: test.name, ms, hits, ...(failure === undefined ? {} : { failure }) });
+    if (failure === undefined && ms > longest) ({ ms, failure } = await timed(test));
+    tests.push({ index, name: test.name, ms, ...(failure === undefined ? {} : { failure }) });
   }
-  return { is: "survey", tests, atLoad };
+  return { is: "times", tests };
 }
 
 async function timed(test: CollectedTest): Promise<{ ms: number; failure: string | undefined }> {
@@ -35,19 +34,23 @@ async function timed(test: CollectedTest): Promise<{ ms: number; failure: string
   return { ms: performance.now() - started, failure };
 }
 
-async function hitsOf(test: CollectedTest): Promise<Hits> {
-  const hits: Hits = switches.notes = {};
-  await runTest(test);
-  switches.notes = undefined;
-  return hits;
+async function note(tests: readonly number[]): Promise<Notes> {
+  const byTest: [number, Hits][] = [];
+  for (const index of tests) {
+    tell({ is: "begun", test: index });
+    const hits: Hits = switches.notes = {};
+    await runTest(testAt(index));
+    switches.notes = undefined;
+    byTest.push([index, hits]);
+  }
+  return { is: "notes", byTest, atLoad: Object.keys(reachedAtLoad) };
 }
 
 async function judge(mutant: string, tests: readonly PlannedTest[]): Promise<Verdict> {
   const stays = switches.active === mutant;
   let wasReached = stays;
   for (const { index, mostHits } of tests) {
-    const test = collected[index];
-    if (test === undefined) throw new RangeError(`there is no test ${index}`);
+    const test = testAt(index);
     tell({ is: "begun", test: index });
     Object.assign(switches, { active: mutant, hits: 0, mostHits });
     const failure = await runTest(test);
@@ -64,6 +67,23 @@ async function judge(mutant: string, tests: readonly PlannedTest[]): Promise<Ver
   return { is: wasReached ? "survived" : "unreached" };
 }
 
+function testAt(index: number): CollectedTest {
+  const test = collected[index];
+  if (test === undefined) throw new RangeError(`there is no test ${index}`);
+  return test;
+}
+
+async function answer(request: Request): Promise<Reply> {
+  switch (request.do) {
+    case "time":
+      return await time(request.longest);
+    case "note":
+      return await note(request.tests);
+    case "judge":
+      return await judge(request.mutant, request.tests);
+  }
+}
+
 /** A property that fails once has failed: looking for a smaller case takes time. */
 async function endPropertiesEarly(): Promise<void> {
   const { default: fc } = await import("fast-check");
@@ -76,10 +96,4 @@ await endPropertiesEarly();
 const reachedAtLoad: Hits = switches.notes = {};
 await collectTests(files);
 switches.notes = undefined;
-process.on("message", async (request: Request) => {
-  tell(
-    request.do === "survey"
-      ? await survey(request.longest, Object.keys(reachedAtLoad))
-      : await judge(request.mutant, request.tests),
-  );
-});
+process.on("message", async (request: Request) => tell(await answer(request)));

@@ -5,7 +5,7 @@
  */
 
 import type { Mutant } from "./instrument.ts";
-import type { PlannedTest, Survey, Verdict } from "./messages.ts";
+import type { Notes, PlannedTest, TimedTest, Verdict } from "./messages.ts";
 import { Gone, type Limit, NoAnswer, Runner, type RunnerOptions } from "./runner.ts";
 
 /** What became of a mutant. */
@@ -57,7 +57,7 @@ const MORE = 1000;
  */
 export async function judgeMutants(options: JudgeOptions): Promise<Judged[]> {
   const { root, tests, mutants, jobs, longest, onJudged } = options;
-  const plan = new Plan(await takeSurvey({ root, tests }, longest));
+  const plan = await makePlan({ root, tests }, longest);
   const queue = [...mutants];
   const judged: Judged[] = [];
   const lane = async (): Promise<void> => {
@@ -72,28 +72,37 @@ export async function judgeMutants(options: JudgeOptions): Promise<Judged[]> {
   return judged;
 }
 
-async function takeSurvey(options: RunnerOptions, longest: number): Promise<Survey> {
+async function makePlan(options: RunnerOptions, longest: number): Promise<Plan> {
+  const { tests } = await asked(options, (runner) => runner.time(longest));
+  const failed = tests.filter(({ failure }) => failure !== undefined);
+  if (failed.length > 0) {
+    const lines = failed.map(({ name, failure }) => `  ${name}: ${failure}`);
+    throw new Error(`tests fail without any mutant:\n${lines.join("\n")}`);
+  }
+  const short = tests.filter(({ ms }) => ms <= longest).sort((a, b) => a.ms - b.ms);
+  // In a process where nothing was made yet that is made once.
+  const notes = await asked(options, (runner) => runner.note(short.map(({ index }) => index)));
+  return new Plan(short, notes);
+}
+
+async function asked<T>(options: RunnerOptions, ask: (runner: Runner) => Promise<T>): Promise<T> {
   await using runner = new Runner(options);
-  const survey = await runner.survey(longest);
-  const failed = survey.tests.filter(({ failure }) => failure !== undefined);
-  if (failed.length === 0) return survey;
-  const lines = failed.map(({ name, failure }) => `  ${name}: ${failure}`);
-  throw new Error(`tests fail without any mutant:\n${lines.join("\n")}`);
+  return await ask(runner);
 }
 
 /** Which tests a mutant needs. */
 class Plan {
   readonly #atLoad: ReadonlySet<string>;
   readonly #reaching = new Map<string, PlannedTest[]>();
-  readonly #all: PlannedTest[] = [];
+  readonly #all: readonly PlannedTest[];
   readonly #ms: ReadonlyMap<number, number>;
 
-  constructor({ tests, atLoad }: Survey) {
+  /** @param tests The shortest first. */
+  constructor(tests: readonly TimedTest[], { atLoad, byTest }: Notes) {
     this.#atLoad = new Set(atLoad);
     this.#ms = new Map(tests.map(({ index, ms }) => [index, ms]));
-    for (const { index, hits } of tests.toSorted((a, b) => a.ms - b.ms)) {
-      if (hits === null) continue;
-      this.#all.push({ index, mostHits: Number.MAX_SAFE_INTEGER });
+    this.#all = tests.map(({ index }) => ({ index, mostHits: Number.MAX_SAFE_INTEGER }));
+    for (const [index, hits] of byTest) {
       for (const [mutant, count] of Object.entries(hits)) {
         const reaching = this.#reaching.get(mutant) ?? [];
         reaching.push({ index, mostHits: count * TIMES_MORE + MORE });

@@ -14,8 +14,10 @@ export interface PlannedTest {
 
 /** What the process is asked for, one thing at a time. */
 export type Request =
-  /** Run every test without any mutant. Those that take more than `longest` milliseconds do not judge. */
-  | { readonly do: "survey"; readonly longest: number }
+  /** Run every test without any mutant, and say how long it takes. One that takes longer is tried again. */
+  | { readonly do: "time"; readonly longest: number }
+  /** Run tests without any mutant, and say which mutants they reach. */
+  | { readonly do: "note"; readonly tests: readonly number[] }
   /** Run tests with a mutant, until one fails. */
   | { readonly do: "judge"; readonly mutant: string; readonly tests: readonly PlannedTest[] };
 
@@ -26,8 +28,8 @@ export interface Begun {
   readonly test: number;
 }
 
-/** How a test went without any mutant. */
-export interface SurveyedTest {
+/** How long a test takes without any mutant. */
+export interface TimedTest {
   /** Its place among all tests that were registered. */
   readonly index: number;
   /** Name. */
@@ -36,15 +38,23 @@ export interface SurveyedTest {
   readonly ms: number;
   /** Why it failed; absent if it passed. */
   readonly failure?: string;
-  /** How often each mutant was reached, by id; null: it takes too long to judge. */
-  readonly hits: Readonly<Record<string, number>> | null;
 }
 
-/** How all tests went without any mutant. */
-export interface Survey {
-  readonly is: "survey";
-  /** Tests, in order of their index. */
-  readonly tests: readonly SurveyedTest[];
+/** How long tests take without any mutant. */
+export interface Times {
+  readonly is: "times";
+  /** All tests. */
+  readonly tests: readonly TimedTest[];
+}
+
+/** How often each mutant was reached, by id. */
+export type Hits = Record<string, number>;
+
+/** What tests reach. */
+export interface Notes {
+  readonly is: "notes";
+  /** What each test reaches, by its index. */
+  readonly byTest: readonly (readonly [index: number, hits: Hits])[];
   /** Ids of the mutants that were reached while the modules loaded. */
   readonly atLoad: readonly string[];
 }
@@ -55,7 +65,10 @@ export type Verdict =
   /** A loop did not end. */
   | { readonly is: "endless" }
   | { readonly is: "survived" }
-  /** No test came to it, though one did in the survey: what is made once had been made before. */
+  /** No test came to it, though one did before: what is made once had been made then. */
   | { readonly is: "unreached" }
   /** The test that failed fails without the mutant, too: an earlier mutant left traces. */
   | { readonly is: "dirty" };
+
+/** All that the process says. */
+export type Reply = Begun | Times | Notes | Verdict;

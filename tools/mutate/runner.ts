@@ -6,10 +6,10 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Begun, PlannedTest, Request, Survey, Verdict } from "./messages.ts";
+import type { Begun, Notes, PlannedTest, Reply, Request, Times, Verdict } from "./messages.ts";
 
 /** Milliseconds for a test without any mutant. */
-const SURVEY_LIMIT = 600_000;
+const UNHURRIED = 600_000;
 
 /** Milliseconds for loading the modules. */
 const LOAD_LIMIT = 60_000;
@@ -28,6 +28,9 @@ export class Gone extends Error {
   /** Class name. */
   override readonly name = "Gone";
 }
+
+/** What ends a request. */
+type Answer = Exclude<Reply, Begun>;
 
 /** How a process is started. */
 export interface RunnerOptions {
@@ -56,12 +59,17 @@ export class Runner implements AsyncDisposable {
   }
 
   /**
-   * How all tests go without any mutant.
+   * How long all tests take without any mutant.
    *
-   * @param longest Milliseconds: tests that take longer do not judge.
+   * @param longest Milliseconds: tests that take longer are tried again.
    */
-  async survey(longest: number): Promise<Survey> {
-    return await this.#ask({ do: "survey", longest }, () => SURVEY_LIMIT) as Survey;
+  async time(longest: number): Promise<Times> {
+    return await this.#ask({ do: "time", longest }, () => UNHURRIED) as Times;
+  }
+
+  /** What tests reach, by their indexes. */
+  async note(tests: readonly number[]): Promise<Notes> {
+    return await this.#ask({ do: "note", tests }, () => UNHURRIED) as Notes;
   }
 
   /**
@@ -73,12 +81,12 @@ export class Runner implements AsyncDisposable {
     return await this.#ask({ do: "judge", mutant, tests }, limit) as Verdict;
   }
 
-  async #ask(request: Request, limit: Limit): Promise<Survey | Verdict> {
-    const { promise, resolve, reject } = Promise.withResolvers<Survey | Verdict>();
+  async #ask(request: Request, limit: Limit): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const end = (): void => reject(new Gone("the process ended"));
     const late = (): void => reject(new NoAnswer("the process does not answer"));
     let timer = setTimeout(late, LOAD_LIMIT);
-    const hear = (message: Begun | Survey | Verdict): void => {
+    const hear = (message: Reply): void => {
       clearTimeout(timer);
       if (message.is === "begun") timer = setTimeout(late, limit(message.test));
       else resolve(message);

@@ -4,8 +4,7 @@
  * @module
  */
 
-/** How often each mutant was reached, by id. */
-export type Hits = Record<string, number>;
+import type { Hits } from "./messages.ts";
 
 /** The switches of one process. */
 export class Switches {
