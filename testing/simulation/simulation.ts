@@ -82,6 +82,16 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   }
 }
 
+/** Values that a worker was given. */
+interface Gift {
+  readonly worker: Address;
+  readonly keys: readonly Key[];
+  /** Where it was given them; null once the giver knows that they were taken. */
+  comm: VirtualComm | null;
+  /** Whether the worker had registered: else they were meant for another one at its address. */
+  readonly wasMember: boolean;
+}
+
 /** Keeps roles from logging, which in a run that goes as it should is about faults that were made. */
 function quiet(): Disposable {
   setLogLevel("distributed", "critical");
@@ -105,9 +115,8 @@ export class Simulation {
   /** Programs that close. */
   #leaving: Program[] = [];
   readonly #members: Map<Role, WorkerMember | Program> = new Map();
-  /** Values that workers were given, and whether who gave them knows. */
-  readonly #given: { readonly worker: Address; readonly keys: readonly Key[]; comm: VirtualComm | null }[] =
-    [];
+  /** Values that workers were given. */
+  readonly #given: Gift[] = [];
   #roles = 0;
   #workerCount = 0;
 
@@ -449,7 +458,9 @@ export class Simulation {
     const owner = this.#setting.scattered.get(key);
     if (owner === undefined) return false;
     if (!this.#programs.some(({ id }) => id === owner)) return true;
-    return this.#given.some((one) => one.worker === worker && one.keys.includes(key) && one.comm !== null);
+    return this.#given.some((gift) => {
+      return gift.worker === worker && gift.keys.includes(key) && (gift.comm !== null || !gift.wasMember);
+    });
   }
 
   #observer(): Observer {
@@ -483,7 +494,8 @@ export class Simulation {
       asker.onScatter(keys);
     }
     const member = this.#members.get(at.role);
-    if (member instanceof WorkerMember) this.#given.push({ worker: member.address, keys, comm: at });
+    if (!(member instanceof WorkerMember)) return;
+    this.#given.push({ worker: member.address, keys, comm: at, wasMember: member.isRunning });
   }
 
   /** What made workers pause is over. */
