@@ -386,7 +386,10 @@ export class SchedulerShell {
     const effects = this.#decide([{ op: "add-client", ask, client }]);
     if (effects === undefined) throw closingError();
     const { refusal } = answerIn<"add-client">(effects, ask);
-    if (refusal !== undefined) throw new MessageError(refusal);
+    if (refusal !== undefined) {
+      this.#perform(effects); // of what was due at the same time
+      throw new MessageError(refusal);
+    }
     this.#peers.clients.set(client, peer);
     try {
       peer.stream.send({ op: "stream-start", warning: "", error: "" });
@@ -425,7 +428,10 @@ export class SchedulerShell {
     const effects = this.#decide([{ op: "add-worker", ask, worker: { ...registration, address } }]);
     if (effects === undefined) throw closingError();
     const { refusal } = answerIn<"add-worker">(effects, ask);
-    if (refusal !== undefined) return await this.#refuseWorker(address, comm, refusal);
+    if (refusal !== undefined) {
+      this.#perform(effects); // of what was due at the same time
+      return await this.#refuseWorker(address, comm, refusal);
+    }
     // The reply is a message of its own and must be the first: the stream begins behind it.
     const reply = comm.write(
       {
@@ -504,7 +510,7 @@ function answerIn<Op extends Answer["op"]>({ answers }: Effects, ask: number): A
 }
 
 function closingError(): DistributedError {
-  return new DistributedError("SCHEDULER_CLOSING", "Cannot retire workers: the scheduler closes");
+  return new DistributedError("SCHEDULER_CLOSING", "Cannot answer: the scheduler closes");
 }
 
 /** Says why a stream ended, if it was for what its peer sent. */
