@@ -248,3 +248,10 @@ Deno.test("No worker is removed for silence after the scheduler itself stood sti
   fixture.state.tick(looked + 100);
   assertEquals([fixture.state.workers.has(A), fixture.state.nextDeadline], [true, looked + 103]);
 });
+
+Deno.test("A worker that is being emptied leaves although the answer is waited for no longer", () => {
+  const [fixture, ask] = retiringA(B);
+  fixture.state.handle([{ op: "forget", ask }], fixture.now++);
+  fixture.worker(B, { op: "add-keys", keys: keys("x", "y"), stimulus_id: "s" });
+  assertEquals(fixture.state.hasWorker(A), false);
+});

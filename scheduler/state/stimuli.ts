@@ -65,7 +65,6 @@ export function handleStimulus(m: SchedulerMachine, stimulus: SingleStimulus, no
       return waitForWorkers(m, stimulus, now);
     case "forget":
       m.waits.delete(stimulus.ask);
-      m.retireRequests.delete(stimulus.ask);
       return;
     default:
       return unreachable(stimulus);

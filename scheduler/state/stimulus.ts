@@ -139,7 +139,10 @@ export interface WaitForWorkers {
   readonly timeout: number | null;
 }
 
-/** Nobody waits for an answer any more: it need not be given. */
+/**
+ * An answer is waited for no longer: it need not be given. Workers that are being emptied leave all the same,
+ * as nothing else would let them take tasks again.
+ */
 export interface Forget {
   /** Kind. */
   readonly op: "forget";
