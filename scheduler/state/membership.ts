@@ -139,8 +139,10 @@ export function heartbeatWorker(
   const ws = m.workers.get(worker);
   if (ws === undefined) return { status: "missing" };
   const share = 1 / m.workers.size;
-  const bandwidth = metrics.bandwidth.total;
-  if (bandwidth > 0 && bandwidth < BANDWIDTH_MAX) m.bandwidth = m.bandwidth * (1 - share) + bandwidth * share;
+  const bandwidth: unknown = metrics.bandwidth.total; // unchecked
+  if (typeof bandwidth === "number" && bandwidth > 0 && bandwidth < BANDWIDTH_MAX) {
+    m.bandwidth = m.bandwidth * (1 - share) + bandwidth * share;
+  }
   ws.lastSeen = m.now;
   ws.metrics = metrics;
   for (const key in executing) {

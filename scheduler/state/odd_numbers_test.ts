@@ -42,6 +42,17 @@ for (const odd of [NaN, Infinity, -Infinity, 1e300, -1]) {
   });
 }
 
+Deno.test("SchedulerState takes nothing but numbers for a worker's bandwidth", () => {
+  const { state } = new SchedulerFixture();
+  state.addWorker({ address: A, status: "running", nthreads: 1, name: "a", memory_limit: null }, 1);
+  const before = state.machine.bandwidth;
+  for (const odd of [{ valueOf: 1, toString: 1 }, Object.create(null), [5], "5", 5n, null]) {
+    const bandwidth = { ...METRICS.bandwidth, total: odd as unknown as number };
+    assertEquals(state.heartbeat(A, { ...METRICS, bandwidth }, {}, 2).status, "OK");
+  }
+  assertEquals(state.machine.bandwidth, before);
+});
+
 Deno.test("parseWorkerStreamMessage and parseClientStreamMessage refuse sizes that no result has", () => {
   for (const nbytes of [NaN, Infinity, 1e300, 0.5, 2 ** 50, -2]) {
     const finished = { ...taskFinished("x", 1), nbytes };
