@@ -65,7 +65,7 @@ export interface Wait {
   /** Addresses, names or hosts that count; null: all workers do. */
   readonly among: readonly string[] | null;
   /** When it gives up, in seconds since the epoch; `Infinity`: never. */
-  readonly deadline: number;
+  deadline: number;
 }
 
 /** What a stimulus leaves to be done once the transitions that it recommended were made. */
@@ -146,6 +146,8 @@ export class SchedulerMachine {
   /** Tasks to be checked at the end of the stimulus. */
   readonly touched: Set<TaskState> = new Set();
 
+  /** Time of the last call, in seconds since the epoch. */
+  latest: number = -Infinity;
   /** Time of the stimulus that is being handled, in seconds since the epoch. */
   now = 0;
   /** What the stimulus is called. */

@@ -20,7 +20,7 @@ function busyCluster(): SchedulerFixture {
     services: { dashboard: 8787 },
     nanny: "tls://10.0.0.2:1" as Address,
     metrics: METRICS,
-  }, 2000);
+  }, fixture.now = 2000);
   fixture.client(ALICE, updateGraph([["x"]], { workers: [A], retries: 2, priority: 5 }));
   fixture.finish("x", 100);
   fixture.client(BOB, { op: "client-desires-keys", keys: keys("x") });

@@ -217,6 +217,7 @@ Deno.test("workersToClose without a number keeps twice the memory of all results
 function silentAt(ttl: number, now: (joined: number) => number): Record<string, number> {
   const fixture = new SchedulerFixture({ workerTtl: ttl });
   fixture.addWorker(A);
+  fixture.now--; // at the same time
   fixture.addWorker(B);
   const joined = fixture.state.workers.get(A)?.lastSeen ?? 0;
   const end = now(joined);

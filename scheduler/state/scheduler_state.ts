@@ -8,6 +8,7 @@
 import { assert } from "../../internal/assert.ts";
 import type { StoryEntry } from "../../internal/story.ts";
 import type { Address, ClientId, Key } from "../../messages/common.ts";
+import { noteTime } from "./clock.ts";
 import { checkIdle, idleDeadline } from "./idle.ts";
 import type { Effects } from "./effects.ts";
 import type { Extension } from "./extension.ts";
@@ -55,6 +56,7 @@ export class SchedulerState {
    */
   handle(stimuli: readonly SchedulerStimulus[], now: number): Effects {
     const m = this.#machine;
+    noteTime(m, now);
     for (let i = 0; i < stimuli.length; i++) this.#handleOne(stimuli[i] as SchedulerStimulus, now); // hot: per batch
     for (const ws of silentWorkers(m, now)) this.#settle(removeSilent(m, ws, now));
     for (const retired of emptiedWorkers(m, now)) this.#settle(finishRetirement(m, retired));
