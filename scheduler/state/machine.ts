@@ -63,7 +63,7 @@ export interface Wait {
   /** Number of workers that it waits for. */
   readonly count: number;
   /** Addresses, names or hosts that count; null: all workers do. */
-  readonly among: readonly string[] | null;
+  readonly among: ReadonlySet<string> | null;
   /** When it gives up, in seconds since the epoch; `Infinity`: never. */
   deadline: number;
 }
@@ -130,6 +130,8 @@ export class SchedulerMachine {
   readonly retireRequests: Map<number, RetireRequest> = new Map();
   /** Whether copies or workers came or went since the retirements were looked at. */
   hasReplicaNews = false;
+  /** Whether workers began to run since the waits for them were looked at. */
+  hasWorkerNews = false;
   /** Who waits for workers to run, by the number of the answer. */
   readonly waits: Map<number, Wait> = new Map();
   /** When silent workers were looked for, and when they are to be looked for again; -1: not yet. */

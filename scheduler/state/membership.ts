@@ -38,6 +38,7 @@ export function addWorker(m: SchedulerMachine, { ask, worker }: AddWorker): void
   m.hasReplicaNews = true;
   m.tell({ event: "worker-added", worker: ws.address, name: ws.name });
   if (ws.status !== "running") return;
+  m.hasWorkerNews = true;
   ws.pool.running.add(ws);
   checkIdleSaturated(m, ws);
   scheduleUnrunnable(m, ws);

@@ -7,14 +7,16 @@
 
 import { assert } from "../../internal/assert.ts";
 import type { Address } from "../../messages/common.ts";
-import type { SchedulerMachine } from "./machine.ts";
+import type { SchedulerMachine, Wait } from "./machine.ts";
 import type { WaitForWorkers } from "./stimulus.ts";
 
-/** Begins to wait; the door answers at once if there are enough workers. */
+/** Answers at once if there are enough workers or there is no time; else begins to wait. */
 export function waitForWorkers(m: SchedulerMachine, stimulus: WaitForWorkers, now: number): void {
   const { ask, count, among, timeout } = stimulus;
   assert(!m.waits.has(ask), () => `Two wait for workers under the number ${ask}`);
-  m.waits.set(ask, { count, among, deadline: timeout === null ? Infinity : now + timeout });
+  const deadline = timeout === null ? Infinity : now + timeout;
+  const wait: Wait = { count, among: among === null ? null : new Set(among), deadline };
+  if (!answered(m, ask, wait, now)) m.waits.set(ask, wait);
 }
 
 /** When the next one gives up; `Infinity` if none does. */
@@ -26,22 +28,28 @@ export function waitDeadline(m: SchedulerMachine): number {
 
 /** Answers those for which there are enough workers, and those whose time is up. */
 export function answerWaits(m: SchedulerMachine, now: number): void {
+  const isNews = m.hasWorkerNews;
+  m.hasWorkerNews = false;
   for (const [ask, wait] of m.waits) {
-    const workers = runningAmong(m, wait.among);
-    if (workers.length < wait.count && now < wait.deadline) continue;
-    m.waits.delete(ask);
-    const isEnough = workers.length >= wait.count;
-    m.answer(ask, { op: "wait-for-workers", workers: isEnough ? workers.sort() : null });
+    if ((isNews || now >= wait.deadline) && answered(m, ask, wait, now)) m.waits.delete(ask);
   }
 }
 
-function runningAmong(m: SchedulerMachine, among: readonly string[] | null): Address[] {
+function answered(m: SchedulerMachine, ask: number, wait: Wait, now: number): boolean {
+  const workers = runningAmong(m, wait.among);
+  const isEnough = workers.length >= wait.count;
+  if (!isEnough && now < wait.deadline) return false;
+  m.answer(ask, { op: "wait-for-workers", workers: isEnough ? workers.sort() : null });
+  return true;
+}
+
+function runningAmong(m: SchedulerMachine, among: ReadonlySet<string> | null): Address[] {
   const found: Address[] = [];
   for (const ws of m.workers.values()) {
     if (!ws.pool.running.has(ws)) continue;
-    const isMeant = among === null || among.includes(ws.address) || among.includes(ws.name) ||
-      among.includes(ws.host);
-    if (isMeant) found.push(ws.address);
+    if (among === null || among.has(ws.address) || among.has(ws.name) || among.has(ws.host)) {
+      found.push(ws.address);
+    }
   }
   return found;
 }

@@ -171,6 +171,7 @@ export function changeStatus(m: SchedulerMachine, ws: WorkerState, status: Worke
     checkIdleSaturated(m, ws);
     return;
   }
+  m.hasWorkerNews = true;
   ws.pool.running.add(ws);
   checkIdleSaturated(m, ws);
   scheduleUnrunnable(m, ws);
