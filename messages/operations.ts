@@ -64,6 +64,11 @@ export interface Operation<Request = unknown, Reply = unknown> {
   isConfirmed?(reply: Reply): boolean;
   /** A refusal as the asker reads it, in place of an error reply. `time`: seconds since the epoch. */
   refusal?(text: string, time: number): unknown;
+  /**
+   * Whether the answer may be a long time in coming, and is for the asker alone: the server gives up when the
+   * link ends. Default false.
+   */
+  readonly mayWait?: boolean;
   /** Whether the link ends with the answer. Default false. */
   readonly endsLink?: boolean;
 }

@@ -147,6 +147,7 @@ export const SCHEDULER_OPERATIONS = named({
     answer: "small",
     request: parseWaitForWorkers,
     reply: expecting("a list of addresses, or nothing", isAddressesOrNothing),
+    mayWait: true,
   },
   "register-client": {
     access: OBSERVE,

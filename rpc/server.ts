@@ -73,6 +73,8 @@ export class Server implements AsyncDisposable {
   readonly #listeners: Listener[] = [];
   readonly #comms = new Set<Comm>();
   readonly #tasks: Scope;
+  /** What is read already of links whose last request waited: the next request, or the end. */
+  readonly #ahead = new WeakMap<Comm, Promise<unknown>>();
   #closing: Promise<void> | undefined = undefined;
 
   /** Makes a server that does not listen yet. */
@@ -162,7 +164,7 @@ export class Server implements AsyncDisposable {
   async #handleOne(comm: Comm): Promise<boolean> {
     let request: unknown;
     try {
-      request = await comm.read();
+      request = await this.#read(comm);
     } catch (error) {
       if (error instanceof CommClosed) return false;
       // It was framed well, and means nothing: the next one may be better.
@@ -193,6 +195,24 @@ export class Server implements AsyncDisposable {
       await (size === "question" ? this.#answer(served, request, comm, result) : this.#reply(comm, result));
     }
     return !(isLast || (served?.handle && served.operation.endsLink));
+  }
+
+  #read(comm: Comm): Promise<unknown> {
+    const ahead = this.#ahead.get(comm);
+    if (ahead === undefined) return comm.read();
+    this.#ahead.delete(comm);
+    return ahead;
+  }
+
+  /** A signal that is aborted when the link or the server ends. The link is read on, to notice that. */
+  #whileOpen(comm: Comm): AbortSignal {
+    const gone = new AbortController();
+    const next = comm.read();
+    this.#ahead.set(comm, next);
+    next.catch((error) => {
+      if (error instanceof CommClosed) gone.abort(error);
+    });
+    return AbortSignal.any([this.#tasks.signal, gone.signal]);
   }
 
   /** Waits for the request's turn, holding no answer meanwhile, then handles it again. */
@@ -236,7 +256,9 @@ export class Server implements AsyncDisposable {
   }
 
   async #handle({ operation, handle }: ServedOperation, request: RawMessage, comm: Comm): Promise<unknown> {
-    const answer = await handle(operation.request(request), comm, this.#tasks.signal);
+    const parsed = operation.request(request);
+    const signal = operation.mayWait === true ? this.#whileOpen(comm) : this.#tasks.signal;
+    const answer = await handle(parsed, comm, signal);
     if (operation.answer !== "stream") return answer;
     await comm.close();
     return DONT_REPLY;

@@ -535,3 +535,31 @@ Deno.test("Server closes although requests wait for their turn", async () => {
   await busy.server.close();
   for (const comm of busy.links.slice(2)) await assertRejects(() => comm.read(), CommClosed);
 });
+
+for (const scheme of ["tcp", "inproc"] as const) {
+  Deno.test(`Server gives a request up that may wait when its link ends: ${scheme}`, async () => {
+    const waiting = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<unknown>();
+    await using server = new Server({
+      name: "Test",
+      operations: made({
+        wait: async (_request, _comm, signal) => {
+          waiting.resolve();
+          await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+        },
+        brief: () => "brief",
+      }, { wait: { mayWait: true }, brief: { mayWait: true } }),
+    });
+    const listener = await server.listen(scheme === "tcp" ? "tcp://127.0.0.1:0" : "inproc://");
+    const comm = await connect(listener.contactAddress);
+    // Requests that come while another is answered wait for their turn.
+    const brief = { op: "brief" };
+    await Promise.all([comm.write(brief), comm.write(brief), comm.write({ op: "wait" })]);
+    assertEquals([await comm.read(), await comm.read()], ["brief", "brief"]);
+    await waiting.promise;
+    comm.abort();
+    const timer = setInterval(() => server.comms().size === 0 && gone.resolve(undefined), 5);
+    await gone.promise;
+    clearInterval(timer);
+  });
+}
