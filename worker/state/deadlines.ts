@@ -8,7 +8,7 @@
 import { assert } from "../../internal/assert.ts";
 import type { Address, Key } from "../../messages/common.ts";
 import type { WorkerMachine } from "./machine.ts";
-import { State } from "./task_state.ts";
+import { assertTask, State } from "./task_state.ts";
 
 /** Seconds before a busy peer is asked again (`distributed/worker.py`, `retry_busy_worker_later`). */
 const BUSY_PAUSE = 0.15;
@@ -35,7 +35,7 @@ function findMissing(m: WorkerMachine): void {
   if (m.missing.size === 0) return;
   const keys: Key[] = [];
   for (const ts of m.missing) {
-    assert(ts.state === State.MISSING, () => `Task "${ts.key}" is asked for, and not missing`);
+    assertTask(ts.state === State.MISSING, ts, "is asked for, and not missing");
     keys.push(ts.key);
   }
   m.instructions.push({ op: "request-refresh-who-has", keys, stimulus_id: m.stimulusId });

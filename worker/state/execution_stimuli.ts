@@ -5,11 +5,11 @@
  * @module
  */
 
-import { assert } from "../../internal/assert.ts";
+import { AssertionError } from "../../internal/assert.ts";
 import type { Key } from "../../messages/common.ts";
 import type { WorkerMachine } from "./machine.ts";
 import type { ExecuteFailure, ExecuteReschedule, ExecuteSuccess, ExecutionWithdrawn } from "./stimulus.ts";
-import { State, type TaskState } from "./task_state.ts";
+import { assertTask, State, type TaskState } from "./task_state.ts";
 
 /** A task has ended: `seconds` after it began, if that is known. */
 function executionDone(m: WorkerMachine, ts: TaskState, seconds: number | undefined): void { // hot: per task
@@ -23,22 +23,23 @@ function executionDone(m: WorkerMachine, ts: TaskState, seconds: number | undefi
 /** The task that the executor gives back. `runId`: the assignment that it ran. */
 function runningTask(m: WorkerMachine, key: Key, runId?: number): TaskState { // hot: per task
   const ts = m.tasks.get(key);
-  assert(ts !== undefined && m.executing.has(ts) && !ts.isReady(), () => {
-    return `Task "${key}" came back from the executor, which did not have it. Story:\n${m.story.text(key)}`;
-  });
-  assert(runId === undefined || runId === ts.executingRunId, () => {
-    return `Task "${key}" came back from run ${runId}, but run ${ts.executingRunId} was begun. Story:\n${
-      m.story.text(key)
-    }`;
-  });
+  if (ts === undefined || !m.executing.has(ts) || ts.isReady()) throw unexpected(m, key, "did not have it");
+  if (runId !== undefined && runId !== ts.executingRunId) {
+    throw unexpected(m, key, `had another run than ${runId}`);
+  }
   return ts;
+}
+
+function unexpected(m: WorkerMachine, key: Key, what: string): AssertionError {
+  const story = m.story.text(key);
+  return new AssertionError(`Task "${key}" came back from the executor, which ${what}. Story:\n${story}`);
 }
 
 /** A task returned. */
 export function executeSuccess(m: WorkerMachine, stimulus: ExecuteSuccess): void { // hot: per task
   const { key, start, stop, nbytes } = stimulus;
-  assert(nbytes >= 0, () => `The result of task "${key}" has ${nbytes} bytes`);
   const ts = runningTask(m, key, stimulus.run_id);
+  assertTask(nbytes >= 0, ts, "has a result of less than no bytes");
   executionDone(m, ts, stop - start);
   ts.addStartStop({ action: "compute", start, stop });
   ts.nbytes = nbytes;

@@ -12,7 +12,15 @@ import { Story } from "../../internal/story.ts";
 import { FeedAhead } from "./feed_ahead.ts";
 import type { Instruction } from "./instruction.ts";
 import { TaskHeap } from "./task_heap.ts";
-import { NO_GENERATION, type Payload, State, STATE_NAMES, type StateName, TaskState } from "./task_state.ts";
+import {
+  assertTask,
+  NO_GENERATION,
+  type Payload,
+  State,
+  STATE_NAMES,
+  type StateName,
+  TaskState,
+} from "./task_state.ts";
 
 /** What a worker's state machine is made with. */
 export interface WorkerStateOptions {
@@ -143,7 +151,7 @@ export class WorkerMachine {
    * one.
    */
   recommend(ts: TaskState, finish: State, payload: Payload = null): void {
-    assert(ts.state !== State.FORGOTTEN, () => `Forgotten task "${ts.key}" is recommended for something`);
+    assert(ts.state !== State.FORGOTTEN, "A forgotten task is recommended for something");
     this.recommendations.add(ts, finish);
     ts.payload = payload;
   }
@@ -174,9 +182,9 @@ export class WorkerMachine {
 
   /** Removes `ts` for good. */
   forget(ts: TaskState): void {
-    assert(ts.dependents.size === 0, () => `Task "${ts.key}" is forgotten before its dependents`);
-    assert(!this.executing.has(ts), () => `Task "${ts.key}" is forgotten while the executor has it`);
-    assert(!this.inFlightTasks.has(ts), () => `Task "${ts.key}" is forgotten while it is in flight`);
+    assertTask(ts.dependents.size === 0, ts, "is forgotten before its dependents");
+    assertTask(!this.executing.has(ts), ts, "is forgotten while the executor has it");
+    assertTask(!this.inFlightTasks.has(ts), ts, "is forgotten while it is in flight");
     this.setState(ts, State.FORGOTTEN);
     this.counts[State.FORGOTTEN] = 0;
     this.tasks.delete(ts.key);
@@ -310,7 +318,7 @@ export class WorkerMachine {
 
   #takeResources(ts: TaskState): void {
     if (ts.resources === null) return;
-    assert(!ts.holdsResources, () => `Task "${ts.key}" takes its resources twice`);
+    assertTask(!ts.holdsResources, ts, "takes its resources twice");
     ts.holdsResources = true;
     for (const name in ts.resources) {
       const left = (this.availableResources.get(name) ?? 0) - (ts.resources[name] ?? 0);

@@ -28,7 +28,7 @@ interface Entry extends HeapItem, Prioritized {
 
 /** A set of tasks that gives its first by priority. */
 export class TaskHeap {
-  readonly #entries = new Heap<Entry>((left, right) => compare(left, right) < 0);
+  readonly #entries = new Heap<Entry>(isBefore);
   readonly #byTask = new Map<TaskState, Entry>();
 
   /** Negative if `a` runs before `b`, as Python compares tuples `(*priority, generation)`. */
@@ -72,8 +72,8 @@ export class TaskHeap {
 
   /** Takes out the first task by priority. */
   pop(): TaskState | undefined { // hot: per task
-    const task = this.#entries.peek()?.task;
-    if (task !== undefined) this.remove(task);
+    const task = this.#entries.pop()?.task;
+    if (task !== undefined) this.#byTask.delete(task);
     return task;
   }
 
@@ -86,6 +86,17 @@ export class TaskHeap {
     assert(isRemoved, () => `Task "${task.key}" has an entry, and is in no heap`);
     return true;
   }
+}
+
+/** One function for all heaps, so that it is compiled into them. */
+function isBefore(left: Entry, right: Entry): boolean { // hot: per task
+  const p = left.priority, q = right.priority;
+  const shared = Math.min(p.length, q.length);
+  for (let i = 0; i < shared; i++) {
+    const a = p[i] as number, b = q[i] as number;
+    if (a !== b) return a < b;
+  }
+  return p.length === q.length ? left.generation < right.generation : p.length < q.length;
 }
 
 function compare(a: Prioritized, b: Prioritized): number {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assert } from "../../internal/assert.ts";
+import { assert, AssertionError } from "../../internal/assert.ts";
 import type { Address, Key, Priority } from "../../messages/common.ts";
 import type { RunSpec } from "../../messages/run_spec.ts";
 import type { StartStop } from "../../messages/worker_scheduler.ts";
@@ -188,7 +188,7 @@ export class TaskState {
 
   /** Notes that the result of `dependency` is here. */
   removeWaitingFor(dependency: TaskState): void {
-    assert(this.dependencies.has(dependency), () => `"${this.key}" does not depend on "${dependency.key}"`);
+    assert(this.dependencies.has(dependency), "A task waits for what it does not depend on");
     (this.waitingForData as Set<TaskState>).delete(dependency);
   }
 
@@ -238,4 +238,13 @@ function withTask(tasks: ReadonlySet<TaskState>, task: TaskState): ReadonlySet<T
   if (tasks === NO_TASKS) return new Set([task]);
   (tasks as Set<TaskState>).add(task);
   return tasks;
+}
+
+/**
+ * As `assert`, of a task: the message is put together only if it is needed, and costs no closure.
+ *
+ * @throws {AssertionError} If `condition` does not hold.
+ */
+export function assertTask(condition: unknown, ts: TaskState, what: string): asserts condition { // hot: per task
+  if (!condition) throw new AssertionError(`Task "${ts.key}" ${what}`);
 }

@@ -6,9 +6,8 @@
  * @module
  */
 
-import { assert } from "../../internal/assert.ts";
 import type { WorkerMachine } from "./machine.ts";
-import { type Payload, State, type TaskState } from "./task_state.ts";
+import { assertTask, type Payload, State, type TaskState } from "./task_state.ts";
 import { sendTaskFinished, toMemory } from "./transitions_execute.ts";
 import { sendAddKeys } from "./transitions_gather.ts";
 import { toCancelled, toReleased } from "./transitions_release.ts";
@@ -25,14 +24,14 @@ export function cancelledFetch(m: WorkerMachine, ts: TaskState): void {
     else restore(m, ts, State.FLIGHT);
     return;
   }
-  assert(!ts.done, () => `Task "${ts.key}" is to be fetched at the end of its execution`);
+  assertTask(!ts.done, ts, "is to be fetched at the end of its execution");
   ts.next = State.FETCH;
   m.setState(ts, State.RESUMED);
 }
 
 /** It is to be computed: an execution goes on as if nothing had happened, a transfer is waited for. */
 export function cancelledWaiting(m: WorkerMachine, ts: TaskState): void {
-  assert(!ts.done, () => `Task "${ts.key}" is to wait at the end of what was cancelled`);
+  assertTask(!ts.done, ts, "is to wait at the end of what was cancelled");
   if (ts.previous === State.EXECUTING) {
     restore(m, ts, State.EXECUTING);
     return;
@@ -43,7 +42,7 @@ export function cancelledWaiting(m: WorkerMachine, ts: TaskState): void {
 
 /** The scheduler expects what it asked for last, which is not what just ended. */
 export function resumedMemory(m: WorkerMachine, ts: TaskState, payload: Payload): void {
-  assert(ts.done, () => `Task "${ts.key}" is in memory before what went on has ended`);
+  assertTask(ts.done, ts, "is in memory before what went on has ended");
   const expected = ts.next;
   ts.previous = State.NONE;
   ts.next = State.NONE;
@@ -54,7 +53,7 @@ export function resumedMemory(m: WorkerMachine, ts: TaskState, payload: Payload)
 
 /** What went on came to nothing: begins with what is wanted, without telling the scheduler. */
 export function resumedNext(m: WorkerMachine, ts: TaskState): void {
-  assert(ts.done, () => `Task "${ts.key}" goes on before what was cancelled has ended`);
+  assertTask(ts.done, ts, "goes on before what was cancelled has ended");
   const { next } = ts;
   ts.done = false;
   restore(m, ts, State.RELEASED);
@@ -70,14 +69,14 @@ export function resumedFetch(m: WorkerMachine, ts: TaskState): void {
 
 /** It is not wanted after all. */
 export function resumedReleased(m: WorkerMachine, ts: TaskState): void {
-  assert(!ts.done, () => `Task "${ts.key}" is released at the end of what was cancelled`);
+  assertTask(!ts.done, ts, "is released at the end of what was cancelled");
   ts.next = State.NONE;
   toCancelled(m, ts);
 }
 
 /** Forgets that the task was cancelled to begin with. */
 function restore(m: WorkerMachine, ts: TaskState, state: State): void {
-  assert(ts.previous !== State.NONE, () => `Task "${ts.key}" was not cancelled`);
+  assertTask(ts.previous !== State.NONE, ts, "was not cancelled");
   m.setState(ts, state);
   ts.previous = State.NONE;
   ts.next = State.NONE;

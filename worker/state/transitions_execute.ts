@@ -9,7 +9,7 @@ import { assert } from "../../internal/assert.ts";
 import type { Key } from "../../messages/common.ts";
 import type { TaskFinished } from "../../messages/worker_scheduler.ts";
 import type { WorkerMachine } from "./machine.ts";
-import { type Payload, State, type TaskState } from "./task_state.ts";
+import { assertTask, type Payload, State, type TaskState } from "./task_state.ts";
 import { isEnding, toCancelled, toReleased } from "./transitions_release.ts";
 
 const NO_KEYS: readonly Key[] = [];
@@ -31,7 +31,7 @@ export function releasedWaiting(m: WorkerMachine, ts: TaskState): void { // hot:
 
 /** Puts it among the tasks to be run. */
 export function waitingReady(m: WorkerMachine, ts: TaskState): void { // hot: per task
-  assert(ts.waitingForData.size === 0, () => `Task "${ts.key}" is ready before its dependencies`);
+  assertTask(ts.waitingForData.size === 0, ts, "is ready before its dependencies");
   if (ts.resources !== null) {
     m.recommend(ts, State.CONSTRAINED);
     return;
@@ -43,7 +43,7 @@ export function waitingReady(m: WorkerMachine, ts: TaskState): void { // hot: pe
 
 /** Puts it among the tasks to be run that need abstract resources. */
 export function waitingConstrained(m: WorkerMachine, ts: TaskState): void {
-  assert(ts.resources !== null, () => `Task "${ts.key}" needs no resources`);
+  assertTask(ts.resources !== null, ts, "needs no resources");
   m.setState(ts, State.CONSTRAINED);
   m.constrained.add(ts);
   m.ensureComputing();
@@ -52,9 +52,9 @@ export function waitingConstrained(m: WorkerMachine, ts: TaskState): void {
 /** Hands it to the executor. */
 export function readyExecuting(m: WorkerMachine, ts: TaskState): void { // hot: per task
   const runSpec = ts.runSpec;
-  assert(runSpec !== null, () => `Task "${ts.key}" is ready and has nothing to run`);
-  assert(m.executing.has(ts), () => `Task "${ts.key}" is to be run without a slot`);
-  assert(ts.executingRunId === null, () => `Task "${ts.key}" is run twice at a time`);
+  assertTask(runSpec !== null, ts, "is ready and has nothing to run");
+  assertTask(m.executing.has(ts), ts, "is to be run without a slot");
+  assertTask(ts.executingRunId === null, ts, "is run twice at a time");
   m.setState(ts, State.EXECUTING);
   ts.executingRunId = ts.runId;
   ts.executingSince = m.now;
@@ -80,7 +80,7 @@ function keysOf(tasks: ReadonlySet<TaskState>): readonly Key[] {
 
 /** Ours: a task that was handed to the executor came back before it began. */
 export function executingReady(m: WorkerMachine, ts: TaskState): void {
-  assert(!m.executing.has(ts), () => `Task "${ts.key}" is ready, and the executor has it`);
+  assertTask(!m.executing.has(ts), ts, "is ready, and the executor has it");
   if (isComplete(ts)) {
     m.setState(ts, State.WAITING);
     waitingReady(m, ts);
@@ -98,24 +98,21 @@ function isComplete(ts: TaskState): boolean {
 
 /** Keeps its result. */
 export function executingMemory(m: WorkerMachine, ts: TaskState, payload: Payload): void { // hot: per task
-  assert(ts.done, () => `Task "${ts.key}" is in memory before it has ended`);
+  assertTask(ts.done, ts, "is in memory before it has ended");
   toMemory(m, ts);
   sendTaskFinished(m, ts, payload);
 }
 
 /** Asks the scheduler to place it anew. */
 export function executingRescheduled(m: WorkerMachine, ts: TaskState): void {
-  assert(ts.done, () => `Task "${ts.key}" is placed anew before it has ended`);
+  assertTask(ts.done, ts, "is placed anew before it has ended");
   m.instructions.push({ op: "reschedule", key: ts.key, stimulus_id: m.stimulusId });
   toReleased(m, ts);
 }
 
 /** Tells of its failure. */
 export function executingError(m: WorkerMachine, ts: TaskState, payload: Payload): void {
-  assert(
-    payload !== null && payload.op === "execute-failure",
-    () => `Task "${ts.key}" fails without an error`,
-  );
+  assertTask(payload !== null && payload.op === "execute-failure", ts, "fails without an error");
   m.setState(ts, State.ERROR);
   ts.runSpec = null;
   m.instructions.push({
@@ -138,7 +135,7 @@ export function executingError(m: WorkerMachine, ts: TaskState, payload: Payload
  * back.
  */
 export function executingReleased(m: WorkerMachine, ts: TaskState): void {
-  assert(m.executing.has(ts), () => `Task "${ts.key}" is executing, and the executor does not have it`);
+  assertTask(m.executing.has(ts), ts, "is executing, and the executor does not have it");
   ts.previous = State.EXECUTING;
   toCancelled(m, ts);
   m.instructions.push({ op: "withdraw", key: ts.key });
@@ -160,10 +157,7 @@ export function toMemory(m: WorkerMachine, ts: TaskState): void { // hot: per ta
 
 /** Tells the scheduler that the result of `ts` is here. */
 export function sendTaskFinished(m: WorkerMachine, ts: TaskState, payload: Payload): void { // hot: per task
-  assert(
-    ts.state === State.MEMORY,
-    () => `Task "${ts.key}" is said to be finished, and its result is not here`,
-  );
+  assertTask(ts.state === State.MEMORY, ts, "is said to be finished, and its result is not here");
   const success = payload !== null && payload.op === "execute-success" ? payload : null;
   const message: { -readonly [Field in keyof TaskFinished]: TaskFinished[Field] } = {
     op: "task-finished",

@@ -5,9 +5,8 @@
  * @module
  */
 
-import { assert } from "../../internal/assert.ts";
 import type { WorkerMachine } from "./machine.ts";
-import { State, type TaskState } from "./task_state.ts";
+import { assertTask, State, type TaskState } from "./task_state.ts";
 import { releasedWaiting, toMemory } from "./transitions_execute.ts";
 import { toCancelled } from "./transitions_release.ts";
 
@@ -24,7 +23,7 @@ export function toFetch(m: WorkerMachine, ts: TaskState): void {
 
 /** Notes that no peer is known to hold it. */
 export function toMissing(m: WorkerMachine, ts: TaskState): void {
-  assert(ts.whoHas.size === 0, () => `Task "${ts.key}" is missing although peers hold it`);
+  assertTask(ts.whoHas.size === 0, ts, "is missing although peers hold it");
   m.setState(ts, State.MISSING);
   m.missing.add(ts);
   ts.done = false;
@@ -32,7 +31,7 @@ export function toMissing(m: WorkerMachine, ts: TaskState): void {
 
 /** Notes that it is being gathered from `comingFrom`. */
 export function fetchFlight(m: WorkerMachine, ts: TaskState): void {
-  assert(ts.comingFrom !== null, () => `Task "${ts.key}" is gathered from nowhere`);
+  assertTask(ts.comingFrom !== null, ts, "is gathered from nowhere");
   m.setState(ts, State.FLIGHT);
   ts.done = false;
   m.inFlightTasks.add(ts);
@@ -40,7 +39,7 @@ export function fetchFlight(m: WorkerMachine, ts: TaskState): void {
 
 /** Stores what came. */
 export function flightMemory(m: WorkerMachine, ts: TaskState): void {
-  assert(ts.done, () => `Task "${ts.key}" is in memory before its transfer ended`);
+  assertTask(ts.done, ts, "is in memory before its transfer ended");
   toMemory(m, ts);
   sendAddKeys(m, ts);
 }
@@ -52,7 +51,7 @@ export function flightFetch(m: WorkerMachine, ts: TaskState): void {
 
 /** A transfer can't be stopped, so this waits for its end. */
 export function flightReleased(m: WorkerMachine, ts: TaskState): void {
-  assert(!ts.done, () => `Task "${ts.key}" is released at the end of its transfer`);
+  assertTask(!ts.done, ts, "is released at the end of its transfer");
   ts.previous = State.FLIGHT;
   toCancelled(m, ts);
 }

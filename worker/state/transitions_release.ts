@@ -7,7 +7,7 @@
 
 import { assert } from "../../internal/assert.ts";
 import type { WorkerMachine } from "./machine.ts";
-import { State, type TaskState } from "./task_state.ts";
+import { assertTask, State, type TaskState } from "./task_state.ts";
 
 /**
  * Whether its end is a part of the running stimulus and was not looked at yet: that goes before other wishes.
@@ -61,7 +61,7 @@ export function memoryReleased(m: WorkerMachine, ts: TaskState): void {
 
 /** Lets what goes on come to its end, and drops what comes of it. */
 export function toCancelled(m: WorkerMachine, ts: TaskState): void {
-  assert(ts.previous !== State.NONE, () => `Task "${ts.key}" is cancelled, and nothing goes on`);
+  assertTask(ts.previous !== State.NONE, ts, "is cancelled, and nothing goes on");
   m.setState(ts, State.CANCELLED);
   if (ts.waiters.size > 0) m.releasedNeeded.push(ts);
 }
