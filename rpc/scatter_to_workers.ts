@@ -13,7 +13,7 @@ export type Values = Readonly<Record<string, Serialized>>;
 /** Number of workers that get a value: all, or the number that is asked for, at least one. */
 export function copiesOf(broadcast: boolean | number, workers: number): number {
   if (broadcast === true) return workers;
-  return Math.min(Math.max(Math.floor(Number(broadcast)), 1), workers);
+  return Math.min(Math.max(Math.floor(Number(broadcast)) || 1, 1), workers);
 }
 
 /**

@@ -54,6 +54,6 @@ Deno.test("scatterToWorkers ends with what a worker throws", async () => {
 });
 
 Deno.test("copiesOf is one without broadcast, all with it, and never more than there are workers", () => {
-  const cases = [[false, 1], [true, 3], [1, 1], [2, 2], [2.5, 2], [0, 1], [-1, 1], [9, 3]] as const;
+  const cases = [[false, 1], [true, 3], [1, 1], [2, 2], [2.5, 2], [0, 1], [-1, 1], [NaN, 1], [9, 3]] as const;
   for (const [broadcast, expected] of cases) assertEquals(copiesOf(broadcast, 3), expected);
 });
