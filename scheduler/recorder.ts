@@ -24,7 +24,12 @@ export interface Recorded {
 
 /** SHA-256 of a snapshot, hexadecimal. */
 export function digestOf(snapshot: SchedulerSnapshot): string {
-  return createHash("sha256").update(JSON.stringify(snapshot)).digest("hex");
+  return createHash("sha256").update(JSON.stringify(snapshot, withoutBigInts)).digest("hex");
+}
+
+/** JSON has none, and what workers say of themselves may hold some. */
+function withoutBigInts(_name: string, value: unknown): unknown {
+  return typeof value === "bigint" ? `${value}n` : value;
 }
 
 /** Turns what happens into lines. */
@@ -32,6 +37,7 @@ export class Recorder {
   readonly #write: (line: string) => void;
   #count = 0;
   #nextDigest = DIGEST_EVERY;
+  #isOver = false;
 
   /** @param write Takes each line, without a line break. */
   constructor(options: RecordedOptions, write: (line: string) => void) {
@@ -41,8 +47,20 @@ export class Recorder {
 
   /**
    * Notes stimuli that are about to be handled, so that those that break something are in the file as well.
+   * Recording ends, with an error in the log, if they can't be written down, such as a message that would be
+   * longer than a text can be.
    */
   record(stimuli: readonly SchedulerStimulus[], now: number, machine: Recorded): void {
+    if (this.#isOver) return;
+    try {
+      this.#record(stimuli, now, machine);
+    } catch (error) {
+      this.#isOver = true;
+      logger.error(`Cannot record any longer: ${messageOf(error)}`);
+    }
+  }
+
+  #record(stimuli: readonly SchedulerStimulus[], now: number, machine: Recorded): void {
     if (this.#count >= this.#nextDigest) {
       this.#put({ digest: digestOf(machine.snapshot()) });
       this.#nextDigest = this.#count + DIGEST_EVERY;

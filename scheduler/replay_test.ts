@@ -6,11 +6,13 @@ import { dumpMachine } from "../testing/machine_dump.ts";
 import { runToEnd } from "../testing/processes.ts";
 import { Random } from "../testing/random.ts";
 import { SchedulerDriver } from "../testing/scheduler_driver.ts";
+import { A } from "../testing/scheduler_fixture.ts";
 import { Parts } from "../testing/simulation/setting.ts";
 import { runSimulation } from "../testing/simulation/simulation.ts";
 import { type GraphRowSpec, SimulatedCluster, updateGraph } from "../testing/scheduler_simulation.ts";
 import { Client, Scheduler, Worker } from "../mod.ts";
 import type { Key } from "../messages/common.ts";
+import type { WorkerMetrics } from "../messages/facts.ts";
 import { EnumMember, Float, Pickled, Serialized } from "../protocol/serialized.ts";
 import { DIGEST_EVERY, JournalFile, Recorder } from "./recorder.ts";
 import { FunctionBodies } from "./extensions/functions/function_bodies.ts";
@@ -209,6 +211,43 @@ Deno.test("JournalFile ends the recording, not the scheduler, if it can't write"
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("Recorder ends the recording, not the scheduler, at what can't be written down", () => {
+  const lines: string[] = [];
+  const recorder = new Recorder({}, (line) => lines.push(line));
+  const state = new SchedulerDriver();
+  const endless: { self?: unknown } = {};
+  endless.self = endless;
+  setLogLevel("distributed.scheduler", "info"); // simulations of this file are quiet
+  const log = captureLog(() => {
+    recorder.record([endless as unknown as SchedulerStimulus], 1, state);
+    recorder.record([{ op: "tick" }], 2, state);
+  });
+  assertEquals([lines.length, log.length], [1, 1]);
+  assert(log[0]?.includes("Cannot record any longer"), log[0]);
+});
+
+Deno.test("Recorder and replay take integers of workers that no number holds", async () => {
+  const lines: string[] = [];
+  const recorder = new Recorder({}, (line) => lines.push(line));
+  const state = new SchedulerDriver();
+  const metrics = { memory: 2n ** 60n } as unknown as WorkerMetrics;
+  const worker = {
+    address: A,
+    status: "running",
+    nthreads: 1,
+    name: "a",
+    memory_limit: null,
+    metrics,
+  } as const;
+  const stimuli: SchedulerStimulus[] = [{ op: "add-worker", ask: 0, worker }];
+  while (stimuli.length <= DIGEST_EVERY) stimuli.push({ op: "tick" });
+  for (const stimulus of stimuli) {
+    recorder.record([stimulus], 1, state);
+    state.handle([stimulus], 1);
+  }
+  assertEquals((await replay(lines)).digests, 1);
 });
 
 Deno.test("replay refuses what is no journal, with the line", async () => {
