@@ -217,8 +217,8 @@ export interface StreamClosed {
 }
 
 function parseReleaseFunctions(message: RawMessage): ClientReleasesFunctions {
-  checkKeys(message, "functions");
-  return message as unknown as ClientReleasesFunctions;
+  const functions: readonly string[] = checkKeys(message, "functions");
+  return { op: "client-releases-functions", functions: functions as readonly FunctionHash[] };
 }
 
 function parseDesiresKeys(message: RawMessage): ClientDesiresKeys {

@@ -199,3 +199,9 @@ Deno.test("keys that are longer than any name are refused wherever they come", (
   const reschedule = { op: "reschedule", key, stimulus_id: "s" };
   assertThrows(() => parseWorkerStreamMessage(reschedule), MessageError, "at most 10000 characters");
 });
+
+Deno.test("parseClientStreamMessage makes a list of hashes that came as a set", () => {
+  const message = { op: "client-releases-functions", functions: new Set(["a", "b"]) };
+  const parsed: unknown = parseClientStreamMessage(message);
+  assertEquals(parsed, { ...message, functions: ["a", "b"] });
+});
