@@ -1,11 +1,13 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { Comm } from "../comm/comm.ts";
 import { connect } from "../comm/connect.ts";
 import { systemPlatform } from "../comm/platform.ts";
 import { type Clock, systemClock } from "../internal/clock.ts";
 import { SCHEDULER_OPERATIONS } from "../messages/scheduler_operations.ts";
 import { call } from "../rpc/call.ts";
+import { Scheduler } from "./scheduler.ts";
 import { SchedulerShell } from "./shell.ts";
+import type { RetireOptions } from "./state/retirement.ts";
 
 /** A clock whose time stands still until it is told, and whose timers never run out. */
 class StoppedClock implements Clock {
@@ -40,4 +42,13 @@ Deno.test("A refused registration leaves nothing undone of what was due at the s
   assertEquals(await Promise.race([waiter.read(), systemClock.sleep(1000)]), null);
   for (const comm of comms) comm.abort();
   await shell.close();
+});
+
+Deno.test("Scheduler.retireWorkers refuses what is no list, and goes on", async () => {
+  await using scheduler = await Scheduler.start({ protocol: "inproc" });
+  const wrong: readonly unknown[] = [{ workers: 5 }, { names: "w0" }, { workers: "tls://h:1" }];
+  for (const options of wrong) {
+    await assertRejects(() => scheduler.retireWorkers(options as RetireOptions), TypeError, "a list");
+  }
+  assertEquals(await scheduler.retireWorkers({}), {});
 });

@@ -229,8 +229,11 @@ export function workersToRetire(m: SchedulerMachine, options: RetireOptions): Wo
   return [...new Set(addresses)].flatMap((address) => m.workers.get(address as Address) ?? []);
 }
 
-/** @throws {TypeError} If the options contradict each other. */
+/** @throws {TypeError} If the options contradict each other, or name workers by something else than a list. */
 export function checkRetireOptions({ workers, names, n, target, minimum, memoryRatio }: RetireOptions): void {
+  for (const list of [workers ?? [], names ?? []]) {
+    if (!Array.isArray(list)) throw new TypeError("Cannot retire workers: they are named by a list of texts");
+  }
   if (workers !== undefined && names !== undefined) {
     throw new TypeError("Cannot retire workers by address and by name at once: give one of them");
   }
