@@ -58,8 +58,8 @@ export class Program {
   readonly #tainted: Set<KeyState> = new Set();
   /** What was got last for each key. */
   readonly #latest: Map<Key, KeyState> = new Map();
-  /** States whose cancellation is known, or is told apart by the machine. */
-  readonly #answered: Set<KeyState> = new Set();
+  /** Cancellations of each key that the scheduler has not confirmed. */
+  readonly #unconfirmed: Map<Key, number> = new Map();
   /** Keys that the scheduler was asked about; the answer may be that it does not know them. */
   readonly #asked: Set<Key> = new Set();
   #isClosed = false;
@@ -192,7 +192,6 @@ export class Program {
     for (const { definition, state } of this.handles) {
       if (!definition.closure.isDisjointFrom(keys)) this.#tainted.add(state);
     }
-    for (const { state } of handles) this.#answered.add(state);
     if (force) { for (const key of keys) this.#setting.forced.add(key); }
     this.#given.cancel(handles.map((handle) => handle.state), { force, reason: "by the program" });
   }
@@ -283,6 +282,7 @@ export class Program {
   onSent(batch: readonly ClientStreamMessage[]): void {
     for (const message of batch) {
       if (message.op === "report-key") this.#asked.add(message.key);
+      if (message.op === "cancel-keys") { for (const key of message.keys) this.#countUnconfirmed(key, 1); }
       if (message.op === "update-data") this.#name(Object.keys(message.who_has) as Key[]);
       if (message.op === "client-desires-keys") this.#name(message.keys);
       if (message.op !== "update-graph") continue;
@@ -308,7 +308,7 @@ export class Program {
         check(this.#named.has(key), () => `${this.role.name} is told of "${key}", which it never named`);
       }
       if (report.op === "key-in-memory") this.#checkReport(report.key, report.result);
-      if (report.op === "cancelled-keys") { for (const key of keys) this.#answer(key); }
+      if (report.op === "cancelled-keys") { for (const key of keys) this.#countUnconfirmed(key, -1); }
     }
     this.#setting.world.whenQuiet(() => {
       for (const handle of this.handles) this.checkEnd(handle);
@@ -382,7 +382,7 @@ export class Program {
     const { key, hash, dependencies } = definition;
     const row: TaskRow = [key, ARGUMENTS, dependencies.map((one, i) => [one.key, i] as const)];
     const state = this.#given.submit({ hash, body: bodyOf(hash) }, row, annotations);
-    this.#inheritTaint(key, state);
+    this.#inheritTaint(definition, state);
     for (const one of dependencies) {
       const input = this.#latest.get(one.key);
       if (input !== undefined && this.#tainted.has(input)) this.#tainted.add(state);
@@ -395,11 +395,13 @@ export class Program {
    * News of what became of the same key before may still be on its way, and can't be told from news of this
    * time.
    */
-  #inheritTaint(key: Key, state: KeyState): void {
+  #inheritTaint({ key, closure }: Definition, state: KeyState): void {
     const previous = this.#latest.get(key);
     if (previous === undefined || previous === state) return;
-    const isOpen = this.#asked.has(key) || !this.#answered.has(previous);
-    if (this.#tainted.has(previous) && isOpen) this.#tainted.add(state);
+    if (!this.#tainted.has(previous)) return;
+    // What was cancelled itself is told apart by the machine.
+    const isOpen = closure.values().some((one) => one !== key && this.#unconfirmed.has(one));
+    if (this.#asked.has(key) || isOpen) this.#tainted.add(state);
   }
 
   #hold(definition: Definition, state: KeyState): void {
@@ -407,9 +409,10 @@ export class Program {
     this.handles.push({ definition, state, future: this.#given.future(state) });
   }
 
-  #answer(key: Key): void {
-    const state = this.#latest.get(key);
-    if (state !== undefined) this.#answered.add(state);
+  #countUnconfirmed(key: Key, more: number): void {
+    const count = (this.#unconfirmed.get(key) ?? 0) + more;
+    if (count > 0) this.#unconfirmed.set(key, count);
+    else this.#unconfirmed.delete(key);
   }
 
   #checkReport(key: Key, result: Uint8Array | undefined): void {

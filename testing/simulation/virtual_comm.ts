@@ -166,7 +166,7 @@ export class VirtualComm implements Comm {
     this.#writes.add(written);
     this.#queued += bytes;
     if (!this.#isMute) {
-      this.#later(this.#peer.#lastAt - this.#traffic.world.now, () => this.#written(written, bytes));
+      this.#later(this.#peer.#untilLast, () => this.#written(written, bytes));
     }
     return written.promise;
   }
@@ -232,6 +232,11 @@ export class VirtualComm implements Comm {
     this.#lastAt = at;
     this.#coming.push({ at, frames });
     this.#later(at - world.now, () => this.#arrive());
+  }
+
+  /** Seconds until the last of what is on its way to this end arrives. */
+  get #untilLast(): number {
+    return Math.max(this.#lastAt - this.#traffic.world.now, 0);
   }
 
   /** The first `count` of what is on its way arrive, then the end. */

@@ -90,6 +90,7 @@ export class World {
    * @returns Takes it back.
    */
   schedule(delay: number, run: () => void, role = 0): () => void {
+    check(delay >= 0, () => `Something is to happen ${-delay} s ago`);
     const at = this.#now + delay;
     const lot = role === 0 ? -1 : Math.imul(this.#salt ^ role, Math.floor(at * 1e6) | 1);
     const event = new Event(at, lot, this.#sequence++, run);
