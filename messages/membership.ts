@@ -25,6 +25,8 @@ import type { Versions, WorkerMetrics } from "./facts.ts";
 
 /** Most threads that one worker may claim. */
 const NTHREADS_MAX = 65_536;
+/** Characters of the name of a cause: stories outlive what they tell of. A longer one is left out. */
+const CAUSE_MAX = 256;
 
 /**
  * Client → scheduler: turns the comm into the client's stream. The stream begins with a list of one
@@ -244,7 +246,7 @@ export function parseUnregister(message: RawMessage): Unregister {
   return {
     op: "unregister",
     address: checkAddress(message, "address"),
-    ...isText(stimulus_id) && { stimulus_id },
+    ...isText(stimulus_id) && stimulus_id.length <= CAUSE_MAX && { stimulus_id },
   };
 }
 
@@ -255,6 +257,7 @@ export function parseRetireWorkers(message: RawMessage): RetireWorkers {
       throw new MessageError(`Cannot handle "retire_workers": field "${field}" is not supported`);
     }
   }
+  const cause = optional(message, "stimulus_id", isText);
   return {
     op: "retire_workers",
     workers: optional(message, "workers", listOf(isText)),
@@ -265,7 +268,7 @@ export function parseRetireWorkers(message: RawMessage): RetireWorkers {
     memory_ratio: optional(message, "memory_ratio", isNumber),
     close_workers: optional(message, "close_workers", isBoolean),
     remove: optional(message, "remove", isBoolean),
-    stimulus_id: optional(message, "stimulus_id", isText),
+    stimulus_id: cause !== undefined && cause.length <= CAUSE_MAX ? cause : undefined,
   };
 }
 

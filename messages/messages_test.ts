@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { parseRetireWorkers } from "./membership.ts";
 import { parseClientReport, parseClientStreamMessage } from "./client_scheduler.ts";
 import { MessageError, type RawMessage } from "./common.ts";
 import { parseRunSpec } from "./run_spec.ts";
@@ -204,4 +205,9 @@ Deno.test("parseClientStreamMessage makes a list of hashes that came as a set", 
   const message = { op: "client-releases-functions", functions: new Set(["a", "b"]) };
   const parsed: unknown = parseClientStreamMessage(message);
   assertEquals(parsed, { ...message, functions: ["a", "b"] });
+});
+
+Deno.test("The cause of a retirement is noted if it is not too long", () => {
+  const request = (length: number) => parseRetireWorkers({ stimulus_id: "s".repeat(length) }).stimulus_id;
+  assertEquals([request(256)?.length, request(257)], [256, undefined]);
 });

@@ -94,6 +94,9 @@ const READ: readonly Read[] = [
     extensions: { e: 1 },
   }, { address: "a", now: 2, metrics: METRICS, executing: { x: 1 }, extensions: { e: 1 } }],
   ["a goodbye", S.unregister, { address: "a", stimulus_id: "s" }, { address: "a", stimulus_id: "s" }],
+  ["a goodbye for too long a cause", S.unregister, { address: "a", stimulus_id: "s".repeat(257) }, {
+    address: "a",
+  }],
   ["a goodbye without a cause", S.unregister, { address: "a", stimulus_id: 1 }, { address: "a" }],
   ["a retirement of all kinds", S.retire_workers, {
     workers: ["a"],
