@@ -1,5 +1,5 @@
 /**
- * The client's face. What is behind it is in `session.ts`, and what it knows of keys in `client/state/`.
+ * The public `Client`. The implementation is in `session.ts`, the state of keys in `client/state/`.
  *
  * @module
  */
@@ -70,7 +70,7 @@ async function configuredAddress(
   return await readSchedulerFile(schedulerFile, deadline.signal);
 }
 
-/** Has `callback` called when `client` was closed; for the cluster that it belongs to. */
+/** Registers a callback for when `client` is closed; for the cluster that it belongs to. */
 export let onceClosed: (client: Client, callback: () => void) => void;
 
 /**
@@ -98,9 +98,9 @@ export class Client implements Submitter, AsyncDisposable {
   #submitter: TaskSubmitter;
   #scatterer: Scatterer;
   #closing: Promise<void> | undefined;
-  /** The cluster that was started for this client, if one was. */
+  /** The cluster that was started for this client, if any. */
   #cluster: RoleCluster | undefined;
-  /** Told when this client was closed. */
+  /** Called when this client was closed. */
   #onClosed: (() => void) | undefined;
 
   static {
@@ -134,7 +134,7 @@ export class Client implements Submitter, AsyncDisposable {
   }
 
   static async #connectToOwn(options: ClientOptions): Promise<Client> {
-    // Most clients have an address: they never load a scheduler and workers.
+    // Most clients have an address and never need this, so it is loaded on demand.
     const { RoleCluster } = await import("../deploy/roles/role_cluster.ts");
     const cluster = await RoleCluster.start({ ...options, security: options.security ?? true });
     try {
@@ -348,12 +348,12 @@ export class Client implements Submitter, AsyncDisposable {
   }
 }
 
-/** An array of what an iterator gives; anything else as it is. */
+/** Converts an iterator to an array; returns any other value unchanged. */
 function listed(value: unknown): unknown {
   return value instanceof Iterator ? [...value] : value;
 }
 
-/** Results of `futures`, each from the client it came from. */
+/** Fetches the results of `futures`, each by its own client. */
 async function valuesOfAll(futures: readonly Future<unknown>[], deadline: Deadline): Promise<unknown[]> {
   const byOwner = Map.groupBy(futures, (future) => ownerOf(future));
   const [only] = byOwner.keys();

@@ -1,6 +1,6 @@
 /**
- * What it costs a program to submit: functions and arguments in, a message of the graph out, and the reports
- * back in.
+ * Benchmarks of submitting: from functions and arguments to the message with the graph, and the handling of
+ * reports.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { Client } from "./client.ts";
 
 const TASKS = 10_000;
 
-/** A scheduler that takes graphs and finishes every task at once. */
+/** A scheduler that finishes every task at once. */
 async function serve(comm: Comm): Promise<void> {
   await comm.read();
   await comm.write([{ op: "stream-start" }]);
@@ -23,7 +23,7 @@ async function serve(comm: Comm): Promise<void> {
       }
     }
   } catch {
-    comm.abort(); // the client is gone
+    comm.abort(); // the client left
   }
 }
 

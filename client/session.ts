@@ -1,6 +1,6 @@
 /**
- * What a client does behind its face: the comm to the scheduler, its stream and heartbeats, the pool of comms
- * to workers, waits, and the shared states of Futures. What it knows of keys is in `client/state/`.
+ * The implementation of a client: the comm to the scheduler, its stream and heartbeats, the pool of comms to
+ * workers, waits, and the shared states of Futures. The state of keys is in `client/state/`.
  *
  * @module
  */
@@ -57,19 +57,19 @@ import type { ClientStimulus, FunctionBody } from "./state/stimulus.ts";
 
 const logger = getLogger("distributed.client");
 
-/** Milliseconds between heartbeats if configuration says null. */
+/** Milliseconds between heartbeats if the setting is null. */
 const HEARTBEAT_MS = 5000;
 
 /**
- * Seconds after which a wait for workers is begun anew: a scheduler does not see that a client has given up,
- * and is not to wait for ever.
+ * Seconds after which a wait for workers is repeated. A scheduler does not notice that a client has stopped
+ * waiting, so no single wait lasts for ever.
  */
 const WAIT_SECONDS = 10;
 
 const FLUSH: ClientStimulus = { op: "flush" };
 const TICK: ClientStimulus = { op: "tick" };
 
-/** How a session is opened. */
+/** Options of a session. */
 export interface SessionOptions extends WaitOptions {
   /** Certificates and policy. */
   security?: Security;
@@ -79,20 +79,20 @@ export interface SessionOptions extends WaitOptions {
   config?: Config;
 }
 
-/** Makes the machine; tests give one that checks itself, or has a bug. */
+/** Creates the machine; tests pass one that checks itself, or has a bug. */
 export type MakeState = (options: ClientStateOptions) => ClientState;
 
 /** A registered client of one scheduler. */
 export class Session implements FutureOwner {
   /** The name under which this client is registered with the scheduler. */
   readonly id: ClientId;
-  /** Time, ids and links. */
+  /** Clock, ids and network. */
   readonly platform: Platform;
   /** Comms for requests, to workers and to the scheduler. */
   readonly pool: ConnectionPool;
   /** Certificates and keys, kept up to date. */
   readonly credentials: Credentials;
-  /** Whether payloads have to be copied, as the cluster is in this program. */
+  /** Whether payloads must be copied, because the cluster is in this program. */
   readonly sharesMemory: boolean;
   #comm: Comm;
   #stream: BatchedSend<ClientStreamMessage>;
@@ -100,14 +100,14 @@ export class Session implements FutureOwner {
   #state: ClientState;
   #watchers = new Watchers();
   #isFlushQueued = false;
-  /** When this turn began; the clock is not read for each of ten thousand submits. */
+  /** Time at which this turn began, so that the clock is not read for each submit. */
   #turn: number;
   #closing: Promise<void> | undefined;
-  /** When the timer runs out that the machine asked for. */
+  /** Time of the machine's next deadline, for which a timer is set. */
   #deadline = Infinity;
   #cancelTimer: (() => void) | undefined;
   #reading: Promise<void>;
-  /** Why the scheduler is gone, if it is. */
+  /** Why the link to the scheduler ended, if it did. */
   #lost: Error | undefined;
 
   private constructor(
@@ -185,7 +185,7 @@ export class Session implements FutureOwner {
     return [this.#comm, ...this.pool.openComms];
   }
 
-  /** @throws {SchedulerClosed} If nothing can be sent any more. */
+  /** @throws {SchedulerClosed} If the session has ended. */
   checkOpen(): void {
     if (this.#lost !== undefined) throw this.#lost;
     if (this.#closing !== undefined) {
@@ -193,45 +193,45 @@ export class Session implements FutureOwner {
     }
   }
 
-  /** Wants a task, for one Future; the message leaves at the end of the turn. */
+  /** Registers a Future of a task; the message is sent at the end of the turn. */
   submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState { // hot: per task
     return this.#want(row[0], { op: "submit", fn, row, annotations });
   }
 
   /**
-   * Wants a key that may be on the cluster already, for one Future; {@linkcode KeyState.ended} tells what
-   * became of it.
+   * Registers a Future of a key that may already be on the cluster; {@linkcode KeyState.ended} tells whether
+   * it has ended.
    */
   desire(key: Key): KeyState {
     return this.#want(key, { op: "desire", key });
   }
 
-  /** Wants a key that is put on the cluster by a request, for one Future. */
+  /** Registers a Future of a key that a request puts on the cluster. */
   expect(key: Key): KeyState {
     return this.#want(key, { op: "expect", key });
   }
 
-  /** Wants a value that `workers` were given, for one Future, and tells the scheduler of it. */
+  /** Registers a Future of a value that was stored on `workers`, and tells the scheduler. */
   announce(key: Key, workers: readonly Address[], nbytes: number): KeyState {
     return this.#want(key, { op: "announce", key, workers, nbytes });
   }
 
-  /** The Future that `state` was wanted for. */
+  /** Returns a Future of `state`. */
   future<T>(state: KeyState): Future<T> {
     return makeFuture<T>(this, state);
   }
 
-  /** Calls `watcher` once, when the task ends; it has not ended yet. */
+  /** Calls `watcher` once, when the task ends. The task must not have ended yet. */
   watch(state: KeyState, watcher: () => void): void {
     this.#watchers.add(state, watcher);
   }
 
-  /** Takes back a watcher. */
+  /** Removes a watcher. */
   unwatch(state: KeyState, watcher: () => void): void {
     this.#watchers.remove(state, watcher);
   }
 
-  /** Asks the scheduler. */
+  /** Sends a request to the scheduler. */
   async ask<Request, Reply>(
     operation: Operation<Request, Reply>,
     request: FieldsOf<Request>,
@@ -249,9 +249,9 @@ export class Session implements FutureOwner {
   }
 
   /**
-   * Waits until `count` workers run; returns their addresses.
+   * Waits until `count` workers run. Returns their addresses.
    *
-   * @param names Addresses, names or hosts of those that count; null: all do.
+   * @param names Addresses, names or hosts of the workers that count; null for all.
    */
   async runningWorkers(
     count: number,
@@ -267,12 +267,12 @@ export class Session implements FutureOwner {
     }
   }
 
-  /** A Future is gone. */
+  /** Drops a Future. */
   drop(state: KeyState): void { // hot: per task
     this.#handle([{ op: "release", wants: [state] }]);
   }
 
-  /** Gives keys up, see `Future.cancel`. Returns when the message is on its way. */
+  /** Cancels keys, see `Future.cancel`. Returns when the message was passed to the stream. */
   cancel(states: readonly KeyState[], options: CancelOptions = {}): void {
     const { force = false, reason = "cancelled by the program" } = options;
     this.#handle([{ op: "cancel", wants: states, force, reason }, FLUSH]);
@@ -291,7 +291,7 @@ export class Session implements FutureOwner {
     }
   }
 
-  /** Resolves when all have ended. */
+  /** Resolves when all tasks have ended. */
   async waitFor(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<void> {
     const watched = states.filter((state) => !state.ended);
     let pending = watched.length;
@@ -310,7 +310,9 @@ export class Session implements FutureOwner {
     }
   }
 
-  /** Values of states, when all have ended. A result that was lost on the way is waited for again. */
+  /**
+   * Returns the values of states when all have ended. If a result is lost meanwhile, it waits for it again.
+   */
   async fetch(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<unknown[]> {
     using deadline = this.deadline(options, describe(states));
     const fetched: Fetched = new Map();
@@ -322,7 +324,7 @@ export class Session implements FutureOwner {
       const [first] = missing;
       if (first === undefined) {
         if (areHere(states, fetched)) return valuesOf(states, fetched);
-        continue; // what had come along was lost while the others were brought
+        continue; // a result from a report was lost while the others were fetched
       }
       const pause = rounds.failed(first, (worker) => this.#fetcher.failureOf(worker));
       await this.platform.clock.sleep(pause, deadline.signal);
@@ -330,7 +332,7 @@ export class Session implements FutureOwner {
     }
   }
 
-  /** Whether the result of a state that ended can be had: it is here, or this client still wants it. */
+  /** Whether the result of an ended task is available: it was fetched, or this client still wants it. */
   #isAvailable(state: KeyState, fetched: Fetched): boolean {
     if (state.ended && state.status !== "finished") return false;
     return state.result !== undefined || fetched.has(state) || this.#state.get(state.key) === state;
@@ -345,7 +347,7 @@ export class Session implements FutureOwner {
       return await this.#fetcher.fetch(states, fetched, signal);
     } catch (error) {
       if (!(error instanceof CommClosed)) throw error;
-      for (const state of states) if (state.status === "cancelled") throw this.errorOf(state); // by closing
+      for (const state of states) if (state.status === "cancelled") throw this.errorOf(state); // released by closing
       throw error;
     }
   }
@@ -356,13 +358,13 @@ export class Session implements FutureOwner {
     return this.#lost ?? new CancelledError(state.key, state.reason);
   }
 
-  /** A limit for a wait for `what`. */
+  /** Creates the deadline of a wait; `what` names it in errors. */
   deadline(options: DeadlineOptions | undefined, what: string): Deadline {
     const gaveUp = (ms: number) => new TimeoutError(`Gave up waiting for ${what} after ${ms} ms`);
     return new Deadline(options, gaveUp, this.platform.clock);
   }
 
-  /** Cancels everything here, says goodbye, closes. Idempotent. */
+  /** Cancels all Futures, says goodbye and closes. Idempotent. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
@@ -374,7 +376,7 @@ export class Session implements FutureOwner {
     return state;
   }
 
-  /** Tells the machine, and does what it wants. */
+  /** Passes stimuli to the machine, and carries out the effects. */
   #handle(stimuli: readonly ClientStimulus[]): ClientEffects { // hot: per task
     if (!this.#isFlushQueued) this.#turn = this.platform.clock.now();
     const effects = this.#state.handle(stimuli, this.#turn);
@@ -389,11 +391,11 @@ export class Session implements FutureOwner {
     try {
       for (const message of messages) this.#stream.send(message);
     } catch (error) {
-      if (!(error instanceof CommClosed)) throw error; // else the reading half ends, too, and tells
+      if (!(error instanceof CommClosed)) throw error; // the reading half ends as well, and reports it
     }
   }
 
-  /** Messages leave at the end of the turn, so that a loop of submits is one graph. */
+  /** Sends messages at the end of the turn, so that a loop of submits makes one graph. */
   #flushSoon(): void {
     if (this.#isFlushQueued) return;
     this.#isFlushQueued = true;
@@ -461,7 +463,7 @@ export class Session implements FutureOwner {
       this.#stream.send({ op: "close-client" });
       this.#stream.send({ op: "close-stream" });
       await orAborted(this.#stream.close(), signal);
-      await orAborted(this.#reading, signal); // the scheduler hangs up
+      await orAborted(this.#reading, signal); // the scheduler closes the link
     });
   }
 }

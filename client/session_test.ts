@@ -7,7 +7,7 @@ import type { Address, FunctionHash, Key, RawMessage } from "../messages/common.
 import { serializeValue } from "../protocol/values.ts";
 import { Session } from "./session.ts";
 
-/** Comms by the first request on them, each behind it. */
+/** Comms by their first request, positioned after it. */
 function listenFor(...ops: readonly string[]): {
   readonly address: Address;
   readonly comms: readonly Promise<{ readonly comm: Comm; readonly request: RawMessage }>[];
@@ -43,7 +43,7 @@ Deno.test("Session waits again for a result that came along and is lost while an
   await stream.write([{ op: "lost-data", key: "first" }]);
   while (first.status !== "lost") await Promise.resolve();
   await asked?.comm.write({ status: "OK", data: { second: serializeValue(2) } });
-  await new Promise((resolve) => setImmediate(resolve)); // links inside a program need no more than a turn
+  await new Promise((resolve) => setImmediate(resolve)); // links inside a program need only one turn
   await stream.write([{ ...inMemory, result }]);
   assertEquals(await fetching, [1, 2]);
   const closing = session.close();

@@ -1,5 +1,5 @@
 /**
- * A cluster in one program. Source: `distributed/deploy/local.py`, where workers are processes by default;
+ * A cluster in one program. Source: `distributed/deploy/local.py`. There, workers are processes by default;
  * here they share the process, and each has its own threads.
  *
  * @module

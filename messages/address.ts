@@ -1,11 +1,12 @@
 /**
- * Parts of addresses as state machines need them. What may be listened on and dialled is judged in
- * `comm/address.ts`.
+ * Parts of addresses, for state machines. `comm/address.ts` checks addresses for listening and dialling.
  *
  * @module
  */
 
-/** `"10.0.0.7"` of `"tls://10.0.0.7:8786"`, `"::1"` of `"tls://[::1]:8786"`. */
+/**
+ * Returns the host of an address: `"10.0.0.7"` of `"tls://10.0.0.7:8786"`, `"::1"` of `"tls://[::1]:8786"`.
+ */
 export function hostOf(address: string): string {
   const location = withoutScheme(address);
   if (location.startsWith("[")) {
@@ -16,7 +17,7 @@ export function hostOf(address: string): string {
   return colon < 0 ? location : location.slice(0, colon);
 }
 
-/** `"10.0.0.7:8786"` of `"tls://10.0.0.7:8786"`. */
+/** Returns an address without its scheme: `"10.0.0.7:8786"` of `"tls://10.0.0.7:8786"`. */
 export function withoutScheme(address: string): string {
   const separator = address.indexOf("://");
   return separator < 0 ? address : address.slice(separator + 3);

@@ -1,6 +1,7 @@
 /**
- * The stream between a client and the scheduler, both directions. Fields and their meaning are Dask's, except
- * for the graph: Dask sends a pickled expression, and our roles send rows (see `docs/wire.md`).
+ * Messages on the stream between a client and the scheduler, in both directions. Fields and their meaning are
+ * Dask's, except for the graph: Dask sends a pickled expression, this package sends rows (see
+ * `docs/wire.md`).
  *
  * @module
  */
@@ -35,38 +36,41 @@ import {
 import { KEY_MAX, keyFromWire } from "./keys.ts";
 import { isReferenceList, isTaskArguments, type Reference, type TaskArguments } from "./run_spec.ts";
 
-/** A task in a graph: its key, its arguments, and which results go where in them. */
+/** A task in a graph: its key, its arguments, and the places of other tasks' results in them. */
 export type TaskRow = readonly [key: Key, args: TaskArguments, references: readonly Reference[]];
 
 /** Tasks of one function. */
 export interface TaskGroupRows {
-  /** The function that all of them call. */
+  /** The function that all tasks call. */
   readonly function: FunctionHash;
   /** One row per task. */
   readonly tasks: readonly TaskRow[];
 }
 
-/** Restrictions and wishes that hold for all tasks of a graph, spelled as Dask's annotations. */
+/** Options of all tasks of a graph, in the spelling of Dask's annotations. */
 export interface GraphAnnotations {
-  /** Higher runs earlier. Default 0. */
+  /** Higher runs earlier. Default: 0. */
   readonly priority?: number;
   /** Addresses, names or hosts of workers that may run the tasks. Default: any. */
   readonly workers?: readonly string[];
-  /** Turns `workers` into a wish. Default false. */
+  /** Whether `workers` is only a preference. Default: false. */
   readonly allow_other_workers?: boolean;
-  /** Times a failing task is run again. Default 0. */
+  /** Number of times that a failed task runs again. Default: 0. */
   readonly retries?: number;
 }
 
-/** Client → scheduler: new tasks. All of them are wanted by the sender. */
+/** Client → scheduler: new tasks. The sender wants all of them. */
 export interface UpdateGraph {
   /** Operation. */
   readonly op: "update-graph";
-  /** The tasks, by function; a task may refer to any task before it, or to one the scheduler knows. */
+  /**
+   * The tasks, by function. A task can refer to tasks before it in the message, and to tasks that the
+   * scheduler knows.
+   */
   readonly groups: readonly TaskGroupRows[];
-  /** Bodies that this client has not sent before, or has released since. */
+  /** Function bodies that this client has not sent yet, or has released since. */
   readonly functions: Readonly<Record<FunctionHash, Uint8Array>>;
-  /** Restrictions and wishes. */
+  /** Options of all tasks. */
   readonly annotations: GraphAnnotations;
   /** Seconds within which graphs share a generation. */
   readonly fifo_timeout: number;
@@ -80,7 +84,7 @@ export interface ClientReleasesFunctions {
   readonly functions: readonly FunctionHash[];
 }
 
-/** Client → scheduler: wants these keys, which others submitted. */
+/** Client → scheduler: the sender wants these keys, which other clients submitted. */
 export interface ClientDesiresKeys {
   /** Operation. */
   readonly op: "client-desires-keys";
@@ -88,7 +92,7 @@ export interface ClientDesiresKeys {
   readonly keys: readonly Key[];
 }
 
-/** Client → scheduler: no longer wants these keys. */
+/** Client → scheduler: the sender no longer wants these keys. */
 export interface ClientReleasesKeys {
   /** Operation. */
   readonly op: "client-releases-keys";
@@ -96,21 +100,21 @@ export interface ClientReleasesKeys {
   readonly keys: readonly Key[];
 }
 
-/** Client → scheduler: do not compute these any more. */
+/** Client → scheduler: cancels these keys. */
 export interface CancelKeys {
   /** Operation. */
   readonly op: "cancel-keys";
   /** Keys. */
   readonly keys: readonly Key[];
-  /** Also if other clients want them. */
+  /** Whether they are cancelled even if other clients want them. */
   readonly force: boolean;
-  /** Shown to those who wanted them. */
+  /** Reason that clients are told. */
   readonly reason: string;
-  /** Longer text, or nothing. */
+  /** Longer text, or null. */
   readonly msg: string | null;
 }
 
-/** Client → scheduler: tell me again what became of this key. */
+/** Client → scheduler: asks for another report about this key. */
 export interface ReportKey {
   /** Operation. */
   readonly op: "report-key";
@@ -118,7 +122,7 @@ export interface ReportKey {
   readonly key: Key;
 }
 
-/** Client → scheduler: workers were given values, which the sender wants. */
+/** Client → scheduler: the sender stored values on workers, and wants them. */
 export interface UpdateData {
   /** Operation. */
   readonly op: "update-data";
@@ -126,17 +130,17 @@ export interface UpdateData {
   readonly who_has: Readonly<Record<Key, readonly Address[]>>;
   /** Bytes of each. */
   readonly nbytes: Readonly<Record<Key, number>>;
-  /** The sender, as Dask wants it. */
+  /** The sender; Dask requires it. */
   readonly client: ClientId;
 }
 
-/** Client → scheduler: still here. */
+/** Client → scheduler: a heartbeat. */
 export interface HeartbeatClient {
   /** Operation. */
   readonly op: "heartbeat-client";
 }
 
-/** Client → scheduler: forget me and all I wanted. */
+/** Client → scheduler: the sender leaves; all keys that it wants are released. */
 export interface CloseClient {
   /** Operation. */
   readonly op: "close-client";
@@ -148,7 +152,7 @@ export interface CloseStream {
   readonly op: "close-stream";
 }
 
-/** Scheduler → client: the task's result is in some worker's memory. */
+/** Scheduler → client: the task's result is in the memory of a worker. */
 export interface KeyInMemory {
   /** Operation. */
   readonly op: "key-in-memory";
@@ -156,9 +160,9 @@ export interface KeyInMemory {
   readonly key: Key;
   /** Pickle of the result's type, or of its name. */
   readonly type?: Uint8Array | null;
-  /** Holders of the result; Python's scheduler mostly leaves it out. */
+  /** Holders of the result; Python's scheduler usually leaves it out. */
   readonly workers?: readonly Address[];
-  /** The result itself, a MessagePack frame, if it is small and just computed (see `docs/wire.md`). */
+  /** The result itself as a MessagePack frame, if it is small and was just computed (see `docs/wire.md`). */
   readonly result?: Uint8Array;
 }
 
@@ -170,11 +174,11 @@ export interface ClientTaskErred {
   readonly key: Key;
   /** The error; see `protocol/remote_error.ts`. */
   readonly exception: Serialized | Uint8Array | string | null;
-  /** Python's traceback, or nothing. */
+  /** Python's traceback, or null. */
   readonly traceback: unknown;
 }
 
-/** Scheduler → client: the result is gone; it is computed again if that is possible. */
+/** Scheduler → client: the result was lost. It is computed again if possible. */
 export interface LostData {
   /** Operation. */
   readonly op: "lost-data";
@@ -182,7 +186,7 @@ export interface LostData {
   readonly key: Key;
 }
 
-/** Scheduler → client: the erred task runs again. */
+/** Scheduler → client: the failed task runs again. */
 export interface TaskRetried {
   /** Operation. */
   readonly op: "task-retried";
@@ -190,7 +194,7 @@ export interface TaskRetried {
   readonly key: Key;
 }
 
-/** Scheduler → client: these will never be computed. */
+/** Scheduler → client: these keys will never be computed. */
 export interface CancelledKeys {
   /** Operation. */
   readonly op: "cancelled-keys";
@@ -198,11 +202,11 @@ export interface CancelledKeys {
   readonly keys: readonly Key[];
   /** Why. */
   readonly reason?: string | null;
-  /** More about why. */
+  /** Longer reason. */
   readonly msg?: string | null;
 }
 
-/** Scheduler → client: how often to say {@linkcode HeartbeatClient}. */
+/** Scheduler → client: the interval between {@linkcode HeartbeatClient}s. */
 export interface AdjustHeartbeatInterval {
   /** Operation. */
   readonly op: "adjust-heartbeat-interval";
@@ -239,7 +243,7 @@ function parseCancelKeys(message: RawMessage): CancelKeys {
   };
 }
 
-/** Parses a message about one task that has nothing but the key to be checked. */
+/** Parses a message about one task of which only the key has to be checked. */
 function aboutKey<Message>(message: RawMessage): Message {
   checkKey(message, "key");
   return message as unknown as Message;
@@ -339,7 +343,7 @@ function parseAdjustHeartbeat(message: RawMessage): AdjustHeartbeatInterval {
   return message as unknown as AdjustHeartbeatInterval;
 }
 
-/** What a client says on its stream. */
+/** Messages from a client on its stream. */
 export const CLIENT_STREAM = named({
   "update-graph": { access: SUBMIT, parse: parseUpdateGraph },
   "client-releases-functions": { access: SUBMIT, parse: parseReleaseFunctions },
@@ -347,7 +351,7 @@ export const CLIENT_STREAM = named({
   "client-releases-keys": { access: SUBMIT, parse: parseReleasesKeys },
   "cancel-keys": { access: SUBMIT, parse: parseCancelKeys },
   "update-data": { access: SUBMIT, parse: parseUpdateData },
-  // Its answer may hold a small result, or an error with arguments in it.
+  // The answer can contain a small result, or an error with arguments in it.
   "report-key": { access: SUBMIT, parse: aboutKey<ReportKey> },
   "heartbeat-client": { access: OBSERVE, parse: unchecked<HeartbeatClient> },
   "close-client": { access: OBSERVE, parse: unchecked<CloseClient> },
@@ -363,7 +367,7 @@ export const CLIENT_STREAM = named({
   ]),
 });
 
-/** What the scheduler says on a client's stream once it is registered. */
+/** Messages from the scheduler on a client's stream, after the registration. */
 export const CLIENT_REPORTS = named({
   "key-in-memory": { access: THE_SCHEDULER, parse: parseKeyInMemory },
   "task-erred": { access: THE_SCHEDULER, parse: aboutKey<ClientTaskErred> },
@@ -376,13 +380,13 @@ export const CLIENT_REPORTS = named({
   ...lacking(["error", "event", "restart"]),
 });
 
-/** Everything that a client says on its stream. */
+/** Any message from a client on its stream. */
 export type ClientStreamMessage = MessageOf<typeof CLIENT_STREAM>;
 
-/** Everything that the scheduler says on a client's stream once it is registered. */
+/** Any message from the scheduler on a client's stream, after the registration. */
 export type ClientReport = MessageOf<typeof CLIENT_REPORTS>;
 
-/** Checks a message from a client. Throws {@linkcode MessageError} if it is not one. */
+/** Parses a message from a client. Throws {@linkcode MessageError} if it is invalid. */
 export const parseClientStreamMessage: (message: RawMessage) => ClientStreamMessage = streamParser(
   CLIENT_STREAM,
   (op): never => {
@@ -391,8 +395,8 @@ export const parseClientStreamMessage: (message: RawMessage) => ClientStreamMess
 );
 
 /**
- * Checks a message from the scheduler to a client; `undefined` for an op that a client may ignore, as Dask's
- * do. Throws {@linkcode MessageError}.
+ * Parses a message from the scheduler to a client. Returns `undefined` for an unknown op, which clients
+ * ignore, as in Dask. Throws {@linkcode MessageError} if the message is invalid.
  */
 export const parseClientReport: (message: RawMessage) => ClientReport | undefined = streamParser(
   CLIENT_REPORTS,

@@ -1,9 +1,9 @@
 /**
- * Names that travel in messages, branded so that they can't be mixed up, and the checks that turn what a
- * peer sent into them.
+ * Types of names in messages, branded so that they can't be mixed up, and functions that check values from
+ * peers.
  *
- * Wire spelling (`who_has`, `"task-finished"`) is kept in everything below `messages/`: renaming would cost a
- * copy per message, and the decoded message is at the same time the stimulus of a state machine.
+ * All of `messages/` keeps the spelling of the wire (`who_has`, `"task-finished"`). Renaming fields would
+ * need a copy of each message, and a decoded message is also the stimulus of a state machine.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export type Brand<Base, Name extends string> = Base & { readonly __brand: Name }
 export type Key = Brand<string, "Key">;
 /** Contact address with scheme, such as `tls://10.0.0.7:8786`. */
 export type Address = Brand<string, "Address">;
-/** Name that a client registers with, such as `Client-4f1c…`. */
+/** Name under which a client registers, such as `Client-4f1c…`. */
 export type ClientId = Brand<string, "ClientId">;
 
 /** SHA-256 of a function body, hexadecimal. */
@@ -38,7 +38,7 @@ export type Priority = readonly number[];
 /** A message as it came from the wire: a map whose values are not checked. */
 export type RawMessage = Readonly<Record<string, unknown>>;
 
-/** A message misses a field, or a field has the wrong type. */
+/** A message lacks a field, or a field has a wrong type. */
 export class MessageError extends Error {
   /** Class name. */
   override readonly name = "MessageError";
@@ -82,7 +82,7 @@ export function checkNumber(message: RawMessage, field: string): number {
   return typeof value === "number" && Number.isFinite(value) ? value : refuse(message, field, "a number");
 }
 
-/** Bytes of a result, at most: sums of many stay exact. */
+/** Maximum bytes of a result, so that sums of many results stay exact. */
 const SIZE_MAX = 2 ** 43;
 
 /** Whether `value` can be the size of a result in bytes; -1 stands for one that is not known. */
@@ -148,14 +148,14 @@ export function checkWhoHas(
   return whoHas as Readonly<Record<string, readonly Address[]>>;
 }
 
-/** Whether `value` is a map with string keys as the decoder makes them. */
+/** Whether `value` is a map with string keys, as the decoder returns them. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Whether `value` is a text. */
+/** Whether `value` is a string. */
 export function isText(value: unknown): value is string {
   return typeof value === "string";
 }
@@ -165,14 +165,14 @@ export function isNumber(value: unknown): value is number {
   return typeof value === "number";
 }
 
-/** A check for lists of what passes `isItem`. */
+/** Returns a check for lists whose items pass `isItem`. */
 export function listOf<Item>(
   isItem: (value: unknown) => value is Item,
 ): (value: unknown) => value is Item[] {
   return (value): value is Item[] => Array.isArray(value) && value.every(isItem);
 }
 
-/** A check for maps whose values pass `isItem`. */
+/** Returns a check for maps whose values pass `isItem`. */
 export function mapOf<Item>(
   isItem: (value: unknown) => value is Item,
 ): (value: unknown) => value is Record<string, Item> {
@@ -184,8 +184,8 @@ export function mapOf<Item>(
 }
 
 /**
- * `message[field]`, or nothing if it is absent or nil. Throws {@linkcode MessageError} if it has a wrong
- * type.
+ * Returns `message[field]`; undefined if it is absent or nil. Throws {@linkcode MessageError} if its type is
+ * wrong.
  */
 export function optional<T>(
   message: RawMessage,

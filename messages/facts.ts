@@ -1,5 +1,5 @@
 /**
- * What roles tell about themselves: to peers, to tools and to people.
+ * Facts about roles, for peers, tools and people.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Address, WorkerStatus } from "./common.ts";
 import type { Grant } from "./grant.ts";
 
-/** Versions of host and packages; empty maps are fine. */
+/** Versions of the host and of packages; the maps can be empty. */
 export interface Versions {
   /** Operating system and runtime. */
   readonly host: Readonly<Record<string, string | null>>;
@@ -15,7 +15,7 @@ export interface Versions {
   readonly packages: Readonly<Record<string, string | null>>;
 }
 
-/** Facts that a worker sends with each heartbeat; the part that a scheduler relies on. */
+/** Metrics that a worker sends with each heartbeat; the part that a scheduler uses. */
 export interface WorkerMetrics {
   /** Bytes per second: overall, by peer, by type. */
   readonly bandwidth: {
@@ -51,9 +51,9 @@ export interface WorkerIdentity {
   readonly host: string;
   /** Its name. */
   readonly name: string;
-  /** Tasks at once. */
+  /** Number of tasks that it runs at once. */
   readonly nthreads: number;
-  /** Bytes, or nothing for no limit. */
+  /** Memory limit in bytes; null for no limit. */
   readonly memory_limit: number | null;
   /** Seconds since the epoch. */
   readonly last_seen: number;
@@ -61,7 +61,7 @@ export interface WorkerIdentity {
   readonly status: WorkerStatus;
   /** Abstract resources. */
   readonly resources: Readonly<Record<string, number>>;
-  /** Where it spills. */
+  /** Folder that it spills to. */
   readonly local_directory: string;
   /** Ports of HTTP services. */
   readonly services: Readonly<Record<string, number>>;
@@ -71,7 +71,7 @@ export interface WorkerIdentity {
   readonly metrics: WorkerMetrics;
 }
 
-/** Answer to `identity`, asked of a scheduler. */
+/** A scheduler's answer to `identity`. */
 export interface SchedulerIdentity {
   /** Always `"Scheduler"`. */
   readonly type: "Scheduler";
@@ -85,17 +85,17 @@ export interface SchedulerIdentity {
   readonly started: number;
   /** Number of workers. */
   readonly n_workers: number;
-  /** Tasks at once, all workers together. */
+  /** Number of tasks that all workers together run at once. */
   readonly total_threads: number;
-  /** Bytes, all workers together. */
+  /** Sum of the workers' memory limits, in bytes. */
   readonly total_memory: number;
-  /** Workers by address, at most as many as were asked for. */
+  /** Workers by address, at most the number that was requested. */
   readonly workers: Readonly<Record<string, WorkerIdentity>>;
   /** Not in Dask: certificates and refusals; absent without TLS. */
   readonly security?: SecurityFacts;
 }
 
-/** Answer to `identity`, asked of a worker. */
+/** A worker's answer to `identity`. */
 export interface WorkerSelf {
   /** Always `"Worker"`. */
   readonly type: "Worker";
@@ -103,11 +103,11 @@ export interface WorkerSelf {
   readonly id: string;
   /** Address of its scheduler. */
   readonly scheduler: Address;
-  /** Tasks at once. */
+  /** Number of tasks that it runs at once. */
   readonly nthreads: number;
-  /** Bytes, or nothing for no limit. */
+  /** Memory limit in bytes; null for no limit. */
   readonly memory_limit: number | null;
-  /** Ours: certificates and refusals; absent on a plain worker. */
+  /** Not in Dask: certificates and refusals; absent without TLS. */
   readonly security?: SecurityFacts;
 }
 
@@ -130,7 +130,7 @@ export interface SecurityFacts {
   readonly reloads: number;
 }
 
-/** A certificate in words. */
+/** Facts about a certificate. */
 export interface CertificateFacts {
   /**
    * Name in logs: `subject`; if that has no common name, a URI or DNS name, or the fingerprint.

@@ -1,5 +1,5 @@
 /**
- * What a peer may be and do.
+ * Roles and rights of peers.
  *
  * @module
  */
@@ -20,17 +20,17 @@ export interface Grant {
 
 const LEVELS: Readonly<Record<ClientAccess, number>> = { observe: 0, submit: 1, administer: 2 };
 
-/** Whether access `has` includes `needs`. */
+/** Whether the access level `has` includes `needs`. */
 export function includes(has: ClientAccess, needs: ClientAccess): boolean {
   return LEVELS[has] >= LEVELS[needs];
 }
 
-/** Whether who had `before` still may all that it did. */
+/** Whether `now` allows everything that `before` allowed. */
 export function covers(now: Grant, before: Grant): boolean {
   return now.role === before.role && (now.role !== "client" || includes(now.access, before.access));
 }
 
-/** A grant in words, such as `a client that may observe`. */
+/** Returns a grant as text, such as `a client that may observe`. */
 export function grantText({ role, access }: Grant): string {
   return role === "client" ? `a client that may ${access}` : `a ${role}`;
 }

@@ -1,20 +1,20 @@
 /**
- * Keys of tasks: raw on the wire, canonical inside. Whatever reads a key from a message reads it here.
+ * Keys of tasks: raw on the wire, canonical inside. All keys in messages are parsed here.
  *
- * Inside, a key is a string: two keys are the same if they are equal. A string on the wire is its own
- * canonical form.
+ * Inside, a key is a string, so keys can be compared with `===`. A string on the wire is its own canonical
+ * form.
  *
  * @module
  */
 
 import type { Key } from "./common.ts";
 
-/** Characters of a key, at most: stories and logs outlive the tasks that they tell of. */
+/** Maximum length of a key in characters: stories and logs keep keys after their tasks are forgotten. */
 export const KEY_MAX = 10_000;
 
 /**
- * The key that came as `value`; `undefined` if it is none. Dask has keys that are no strings: they are
- * refused.
+ * Returns the key that was sent as `value`; `undefined` if it is not a valid key. Dask also has keys that are
+ * not strings: they are refused.
  */
 export function keyFromWire(value: unknown): Key | undefined { // hot: per key
   return typeof value === "string" && value.length <= KEY_MAX ? value as Key : undefined;

@@ -23,21 +23,21 @@ import {
 } from "./common.ts";
 import type { Versions, WorkerMetrics } from "./facts.ts";
 
-/** Most threads that one worker may claim. */
+/** Maximum number of threads of a worker. */
 const NTHREADS_MAX = 65_536;
 /** Characters of the name of a cause: stories outlive what they tell of. A longer one is left out. */
 const CAUSE_MAX = 256;
 
 /**
- * Client → scheduler: turns the comm into the client's stream. The stream begins with a list of one
- * {@linkcode StreamStart}.
+ * Client → scheduler: registers the client, and turns the comm into its stream. The stream begins with a list
+ * of one {@linkcode StreamStart}.
  */
 export interface RegisterClient {
   /** Operation. */
   readonly op: "register-client";
   /** Name of the client. */
   readonly client: ClientId;
-  /** Versions that it runs on. */
+  /** Versions of its host and packages. */
   readonly versions: Versions;
   /** Always false: the answer is a stream message. */
   readonly reply: false;
@@ -47,23 +47,26 @@ export interface RegisterClient {
 export interface StreamStart {
   /** Operation. */
   readonly op: "stream-start";
-  /** Text to show. */
+  /** Text to show to the user. */
   readonly warning?: string;
   /** If not empty, the client must give up. */
   readonly error?: string;
 }
 
-/** Worker → scheduler: turns the comm into the worker's stream, after a reply that is a bare map. */
+/**
+ * Worker → scheduler: registers the worker, and turns the comm into its stream, after a reply that is a
+ * single map.
+ */
 export interface RegisterWorker {
   /** Operation. */
   readonly op: "register-worker";
-  /** Always false: the answer is {@linkcode RegisterWorkerReply}, sent by hand. */
+  /** Always false: the handler itself sends the {@linkcode RegisterWorkerReply}. */
   readonly reply: false;
   /** Address that peers dial. */
   readonly address: Address;
   /** `"init"`; `"running"` follows on the stream. */
   readonly status: WorkerStatus;
-  /** Tasks at once. */
+  /** Number of tasks that it runs at once. */
   readonly nthreads: number;
   /** Unique in the cluster. */
   readonly name: string;
@@ -71,7 +74,7 @@ export interface RegisterWorker {
   readonly now: number;
   /** Abstract resources. */
   readonly resources: Readonly<Record<string, number>>;
-  /** Bytes, or nothing for no limit. */
+  /** Memory limit in bytes; null for no limit. */
   readonly memory_limit: number | null;
   /** Folder that it spills to. */
   readonly local_directory: string;
@@ -81,21 +84,21 @@ export interface RegisterWorker {
   readonly nanny: Address | null;
   /** Process id. */
   readonly pid: number;
-  /** Versions that it runs on. */
+  /** Versions of its host and packages. */
   readonly versions: Versions;
   /** First metrics. */
   readonly metrics: WorkerMetrics;
-  /** Anything; ours says `{ runtime: "deno" }`. */
+  /** Any data; workers of this package send `{ runtime: "deno" }`. */
   readonly extra: Readonly<Record<string, unknown>>;
   /** What caused it. */
   readonly stimulus_id: string;
-  /** `Worker-<uuid>`: this instance. */
+  /** `Worker-<uuid>`: id of this instance. */
   readonly server_id: string;
 }
 
 /** Answer to {@linkcode RegisterWorker}. */
 export interface RegisterWorkerReply {
-  /** `"OK"`, or `"error"` with a message. */
+  /** `"OK"`, or `"error"` with `message`. */
   readonly status: "OK" | "error";
   /** Reason of the refusal. */
   readonly message?: string;
@@ -109,7 +112,7 @@ export interface RegisterWorkerReply {
   readonly warning?: string;
 }
 
-/** Worker → scheduler: a sign of life. */
+/** Worker → scheduler: a heartbeat. */
 export interface HeartbeatWorker {
   /** Operation. */
   readonly op: "heartbeat_worker";
@@ -117,17 +120,16 @@ export interface HeartbeatWorker {
   readonly address: Address;
   /** Seconds since the epoch. */
   readonly now: number;
-  /** State of the worker. */
+  /** Metrics of the worker. */
   readonly metrics: WorkerMetrics;
   /** Seconds that each running task has run, by key. */
   readonly executing: Readonly<Record<string, number>>;
-  /** Anything, by extension. */
+  /** Any data, by extension. */
   readonly extensions: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Answer to {@linkcode HeartbeatWorker}; `"missing"` means the scheduler does not know the worker, which must
- * end.
+ * Answer to {@linkcode HeartbeatWorker}. `"missing"`: the scheduler does not know the worker, which must end.
  */
 export interface HeartbeatWorkerReply {
   /** Whether the worker is known. */
@@ -138,7 +140,7 @@ export interface HeartbeatWorkerReply {
   readonly "heartbeat-interval"?: number;
 }
 
-/** Worker → scheduler: it leaves on purpose. */
+/** Worker → scheduler: the sender leaves on purpose. */
 export interface Unregister {
   /** Operation. */
   readonly op: "unregister";
@@ -156,13 +158,13 @@ export interface RetireWorkers {
   readonly workers?: readonly string[] | undefined;
   /** Names, instead of addresses. */
   readonly names?: readonly string[] | undefined;
-  /** Number of workers to retire, the cheapest first, where none are named. */
+  /** Number of workers to retire, the cheapest first, if no workers are named. */
   readonly n?: number | undefined;
-  /** Number of workers to keep, where none are named. */
+  /** Number of workers to keep, if no workers are named. */
   readonly target?: number | undefined;
-  /** Number of workers to keep at least, where none are named. */
+  /** Minimum number of workers to keep, if no workers are named. */
   readonly minimum?: number | undefined;
-  /** Memory of those that stay, as a multiple of what is in use, where none are named. */
+  /** Memory of the workers that stay, as a multiple of the bytes in use, if no workers are named. */
   readonly memory_ratio?: number | undefined;
   /** Whether the workers are told to shut down. Default false. */
   readonly close_workers?: boolean | undefined;
@@ -182,7 +184,7 @@ export function parseRegisterClient(message: RawMessage): RegisterClient {
   };
 }
 
-/** Whether `value` begins a client's stream. */
+/** Whether `value` is the first message of a client's stream. */
 export function isStreamStart(value: unknown): value is readonly [StreamStart] {
   const start: unknown = Array.isArray(value) ? value[0] : undefined;
   return isRecord(start) && start["op"] === "stream-start" &&
@@ -217,7 +219,7 @@ export function parseRegisterWorker(message: RawMessage): RegisterWorker {
   };
 }
 
-/** Whether `value` answers a {@linkcode RegisterWorker}. */
+/** Whether `value` is an answer to {@linkcode RegisterWorker}. */
 export function isRegisterWorkerReply(value: unknown): value is RegisterWorkerReply {
   return isRecord(value) && (value["status"] === "OK" || value["status"] === "error") &&
     isTextOrAbsent(value["message"]) && hasInterval(value);
@@ -235,7 +237,7 @@ export function parseHeartbeatWorker(message: RawMessage): HeartbeatWorker {
   };
 }
 
-/** Whether `value` answers a {@linkcode HeartbeatWorker}. */
+/** Whether `value` is an answer to {@linkcode HeartbeatWorker}. */
 export function isHeartbeatWorkerReply(value: unknown): value is HeartbeatWorkerReply {
   return isRecord(value) && (value["status"] === "OK" || value["status"] === "missing") && hasInterval(value);
 }
@@ -272,7 +274,7 @@ export function parseRetireWorkers(message: RawMessage): RetireWorkers {
   };
 }
 
-/** Checks `message.metrics`, as far as they are used. */
+/** Checks the fields of `message.metrics` that are used. */
 function parseMetrics(message: RawMessage): WorkerMetrics {
   const metrics = checkRecord(message, "metrics");
   if (!isRecord(metrics["bandwidth"])) {
@@ -292,7 +294,7 @@ function memoryLimitOf(message: RawMessage): number | null {
   return isUnlimited ? null : checkNumber(message, "memory_limit");
 }
 
-/** Empty maps stand for what is not told. */
+/** Missing versions become empty maps. */
 function versionsOf(message: RawMessage): Versions {
   const versions = recordOf(message, "versions");
   return {

@@ -1,8 +1,8 @@
 /**
- * What a table of operations says of each. There is one table per role that answers requests
- * (`scheduler_operations.ts`, `worker_operations.ts`), and one per direction of a stream
- * (`client_scheduler.ts`, `worker_scheduler.ts`). Both ends are typed and checked by these rows, and nothing
- * else lists operations.
+ * Types of the tables of operations. There is one table for each role that answers requests
+ * (`scheduler_operations.ts`, `worker_operations.ts`), and one for each direction of a stream
+ * (`client_scheduler.ts`, `worker_scheduler.ts`). Both ends take their types and checks from these tables; no
+ * other place lists operations.
  *
  * @module
  */
@@ -10,129 +10,135 @@
 import { MessageError, type RawMessage } from "./common.ts";
 import { type ClientAccess, type Grant, includes } from "./grant.ts";
 
-/** Who may use an operation, once `authorization` is configured. */
+/** Peers that may use an operation, if `authorization` is configured. */
 export interface Access {
-  /** The least that a client needs. Absent: no client may, whatever its level. */
+  /** Access level that a client needs. Absent: no client may use it. */
   readonly client?: ClientAccess;
-  /** Other roles that may. */
+  /** Other roles that may use it. */
   readonly roles?: readonly Exclude<Grant["role"], "client">[];
 }
 
-/** Clients that may look. */
+/** Clients that may observe. */
 export const OBSERVE: Access = { client: "observe" };
-/** Clients that may run tasks. */
+/** Clients that may submit tasks. */
 export const SUBMIT: Access = { client: "submit" };
-/** Clients that may do everything; also for an operation that is in no table. */
+/** Clients that may administer the cluster. Also required for operations that are in no table. */
 export const ADMINISTER: Access = { client: "administer" };
-/** Workers alone. */
+/** Only workers. */
 export const WORKERS: Access = { roles: ["worker"] };
-/** The scheduler alone. */
+/** Only the scheduler. */
 export const THE_SCHEDULER: Access = { roles: ["scheduler"] };
 /** All peers that are let in. */
 export const EVERYBODY: Access = { client: "observe", roles: ["scheduler", "worker"] };
 
-/** Whether the owner of `grant` has `access`. */
+/** Whether a peer with this grant has `access`. */
 export function mayUse({ client, roles }: Access, grant: Grant): boolean {
   if (grant.role === "client") return client !== undefined && includes(grant.access, client);
   return roles !== undefined && roles.includes(grant.role);
 }
 
 /**
- * How large an answer may be, and so how a server bounds what waits for a peer that does not read:
- * - `small`: it is written at once.
- * - `question`: it may be large, and the handler only looks. A large answer waits for its turn, and the
- *   handler looks again then.
+ * The size of an operation's answers. It decides how a server limits the answers that wait for a slow peer:
+ * - `small`: written at once.
+ * - `question`: may be large, and the handler only reads state. A large answer is dropped; the handler is
+ *   called again when it is the request's turn.
  * - `large`: the handler is called when it is the request's turn.
- * - `counted`: the handler writes the answer itself, and counts what it writes.
- * - `stream`: there is no answer. The comm becomes a stream.
+ * - `counted`: the handler writes the answer itself, and counts the bytes.
+ * - `stream`: no answer; the comm becomes a stream.
  */
 export type AnswerSize = "small" | "question" | "large" | "counted" | "stream";
 
-/** A request: how both ends read it, who may ask, and what a server does with it. */
+/**
+ * A row of a table: how both ends parse a request and its reply, which peers may send it, and how a server
+ * answers it.
+ */
 export interface Operation<Request = unknown, Reply = unknown> {
-  /** Name in wire spelling. */
+  /** Name, in the spelling of the wire. */
   readonly op: string;
-  /** Who may ask. */
+  /** Peers that may send it. */
   readonly access: Access;
-  /** How large the answer may be. */
+  /** Size of the answers. */
   readonly answer: AnswerSize;
-  /** Reads a request, at the serving end. Throws {@linkcode MessageError} if it is not one. */
+  /** Parses a request, at the server. Throws {@linkcode MessageError} if it is invalid. */
   request(message: RawMessage): Request;
-  /** Reads the reply, at the asking end. Throws {@linkcode MessageError} if it is not one. */
+  /** Parses the reply, at the caller. Throws {@linkcode MessageError} if it is invalid. */
   reply(value: unknown): Reply;
-  /** Whether the asking end confirms this reply by {@linkcode CONFIRMATION}. Absent: none. */
+  /** Whether the caller confirms this reply with {@linkcode CONFIRMATION}. Absent: never. */
   isConfirmed?(reply: Reply): boolean;
-  /** A refusal as the asker reads it, in place of an error reply. `time`: seconds since the epoch. */
+  /**
+   * Returns a refusal in the form that the caller expects, in place of an error reply. `time`: seconds since
+   * the epoch.
+   */
   refusal?(text: string, time: number): unknown;
   /**
    * Whether the answer may be a long time in coming, and is for the asker alone: the server gives up when the
    * link ends. Default false.
    */
   readonly mayWait?: boolean;
-  /** Whether the link ends with the answer. Default false. */
+  /** Whether the link ends after the answer. Default: false. */
   readonly endsLink?: boolean;
 }
 
 /** The operation that ends one direction of any stream. */
 export const STREAM_END = "close-stream";
 
-/** What the asking end writes once it has a reply that is to be confirmed. */
+/** Message with which a caller confirms a reply. */
 export const CONFIRMATION = "OK";
 
-/** An operation of Dask that this role does not have. */
+/** An operation of Dask that this package does not have yet. */
 export interface LackingOperation {
-  /** Name in wire spelling. */
+  /** Name, in the spelling of the wire. */
   readonly op: string;
-  /** Who may ask, once it is there. */
+  /** Peers that may send it, once it exists. */
   readonly access: Access;
-  /** Marks it. */
+  /** Marks such operations. */
   readonly isLacking: true;
-  /** As in {@linkcode Operation}. */
+  /** Same as in {@linkcode Operation}. */
   refusal?(text: string, time: number): unknown;
 }
 
-/** The requests that a role answers, by name. */
+/** Table of the requests that a role answers, by name. */
 export type OperationTable = Readonly<Record<string, Operation | LackingOperation>>;
 
-/** Something that is said on a stream, where nothing is answered. */
+/** A message on a stream; it gets no answer. */
 export interface StreamOperation<Message = unknown> {
-  /** Name in wire spelling. */
+  /** Name, in the spelling of the wire. */
   readonly op: string;
-  /** Who may say it. */
+  /** Peers that may send it. */
   readonly access: Access;
-  /** Reads it, at the other end. Throws {@linkcode MessageError} if it is not what it should be. */
+  /** Parses it, at the receiver. Throws {@linkcode MessageError} if it is invalid. */
   parse(message: RawMessage): Message;
 }
 
-/** What is said on one direction of a stream, by name. */
+/** Table of the messages in one direction of a stream, by name. */
 export type StreamTable = Readonly<Record<string, StreamOperation | LackingOperation>>;
 
-/** A row as it is written down. */
+/** A row of any table. */
 type Row =
   | Omit<Operation, "op">
   | Omit<StreamOperation, "op">
   | Omit<LackingOperation, "op">;
 
-/** Rows that know their own names. */
+/** Rows with their names. */
 export type Named<Rows> = { readonly [Op in keyof Rows]: Rows[Op] & { readonly op: Op } };
 
-/** Names of the operations of a table that its role has. */
+/** Names of a table's operations that the role serves. */
 export type ServedBy<Table> = {
   [Op in keyof Table]: Table[Op] extends { readonly isLacking: true } ? never : Op;
 }[keyof Table];
 
-/** What is asked by an operation. */
+/** Type of an operation's request. */
 export type RequestOf<Row> = Row extends { request(message: RawMessage): infer Request } ? Request : never;
 
-/** What is answered to an operation. */
+/** Type of an operation's reply. */
 export type ReplyOf<Row> = Row extends { reply(value: unknown): infer Reply } ? Reply : never;
 
-/** Everything that can be said on one direction of a stream. */
+/** Type of all messages in one direction of a stream. */
 export type MessageOf<Table> = {
   [Op in keyof Table]: Table[Op] extends { parse(message: RawMessage): infer Message } ? Message : never;
 }[keyof Table];
 
-/** What the asking end gives: a request without the fields that are the protocol's. */
+/** A request without the fields that the protocol adds. */
 export type FieldsOf<Request> = RawMessage extends Request ? RawMessage : Omit<Request, "op" | "reply">;
 
 /** Gives each row its name. */
@@ -141,7 +147,10 @@ export function named<const Rows extends Readonly<Record<string, Row>>>(rows: Ro
   return Object.fromEntries(entries) as Named<Rows>;
 }
 
-/** Rows of operations that a role lacks: they are for administrators, and answered as unknown ones. */
+/**
+ * Returns rows of operations that a role lacks. Only administrators may send them; the answer is the same as
+ * for unknown operations.
+ */
 export function lacking<const Op extends string>(
   ops: readonly Op[],
 ): Readonly<Record<Op, Omit<LackingOperation, "op">>> {
@@ -157,9 +166,9 @@ export function isLacking(
 }
 
 /**
- * A parser of everything on one direction of a stream.
+ * Returns a parser of all messages in one direction of a stream.
  *
- * @param onUnknown What becomes of an operation that is in no row, or lacking; it may throw.
+ * @param onUnknown Called for an operation that is unknown or lacking; it may throw.
  */
 export function streamParser<Table extends StreamTable, Unknown>(
   table: Table,
@@ -182,17 +191,17 @@ export interface Plain<Op extends string> {
   readonly op: Op;
 }
 
-/** A parser of requests without fields. */
+/** Returns a parser of requests without fields. */
 export function plain<const Op extends string>(op: Op): () => Plain<Op> {
   return () => ({ op });
 }
 
-/** A parser of messages that have no fields, or whose fields are not used. */
+/** Parses messages that have no fields, or whose fields are not used. */
 export function unchecked<Message>(message: RawMessage): Message {
   return message as unknown as Message;
 }
 
-/** A parser of replies: those that pass `isReply`, which is `wanted` in words. */
+/** Returns a parser of replies that accepts those that pass `isReply`. `wanted` describes them in errors. */
 export function expecting<Reply>(
   wanted: string,
   isReply: (value: unknown) => value is Reply,
@@ -203,12 +212,12 @@ export function expecting<Reply>(
   };
 }
 
-/** A parser of replies that say nothing. */
+/** Parses replies without content. */
 export function nothing(): null {
   return null;
 }
 
-/** A row for tools that ask a role whatever it is, and take whatever it answers. */
+/** Returns a row for tools that send an operation to any role and accept any answer. */
 export function untyped(op: string): Operation<RawMessage, unknown> {
   return { op, access: ADMINISTER, answer: "small", request: (message) => message, reply: (value) => value };
 }

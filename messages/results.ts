@@ -1,5 +1,5 @@
 /**
- * Results of tasks and values: where they are, and how they get from one role to another.
+ * Requests about results and values: where they are, and how they are transferred.
  *
  * @module
  */
@@ -23,19 +23,19 @@ import {
   type RawMessage,
 } from "./common.ts";
 
-/** Seconds that a `scatter` waits for a worker, if it does not say. */
+/** Default seconds that a `scatter` waits for a worker. */
 const SCATTER_SECONDS = 2;
 
 /**
- * Anybody → worker: asks for results. Answered by {@linkcode GetDataReply}; the asking end confirms data by
- * `"OK"`.
+ * Any peer → worker: asks for results. The answer is a {@linkcode GetDataReply}; the caller confirms data
+ * with `"OK"`.
  */
 export interface GetData {
   /** Operation. */
   readonly op: "get_data";
   /** Keys. */
   readonly keys: readonly Key[];
-  /** Address of the asking worker, if it is one. */
+  /** Address of the caller, if it is a worker. */
   readonly who: Address | null;
 }
 
@@ -44,7 +44,7 @@ export type GetDataReply =
   | { readonly status: "OK"; readonly data: Readonly<Record<string, Serialized>> }
   | { readonly status: "busy" };
 
-/** Client → scheduler: results by way of the scheduler. */
+/** Client → scheduler: asks for results through the scheduler. */
 export interface Gather {
   /** Operation. */
   readonly op: "gather";
@@ -52,12 +52,12 @@ export interface Gather {
   readonly keys: readonly Key[];
 }
 
-/** Answer to {@linkcode Gather}; the keys of an error are those that no worker gave. */
+/** Answer to {@linkcode Gather}. An error has the keys that no worker gave. */
 export type GatherReply =
   | { readonly status: "OK"; readonly data: Readonly<Record<string, Serialized>> }
   | { readonly status: "error"; readonly keys: readonly Key[] };
 
-/** Client → scheduler: give these values to workers; the client wants them. Answered by the keys. */
+/** Client → scheduler: stores these values on workers; the client wants them. The answer has the keys. */
 export interface Scatter {
   /** Operation. */
   readonly op: "scatter";
@@ -67,13 +67,13 @@ export interface Scatter {
   readonly workers: readonly string[] | null;
   /** Client that wants them. */
   readonly client: ClientId;
-  /** `true`: to all these workers. A number: to that many. */
+  /** Number of workers that get each value; `true` for all. */
   readonly broadcast: boolean | number;
   /** Seconds to wait for a worker. */
   readonly timeout: number;
 }
 
-/** Client → worker: keep these values. */
+/** Client → worker: stores these values. */
 export interface UpdateWorkerData {
   /** Operation. */
   readonly op: "update_data";
@@ -91,7 +91,7 @@ export interface UpdateWorkerDataReply {
   readonly status: "OK";
 }
 
-/** Client → scheduler: run these failed tasks again. Answered by the keys that run again. */
+/** Client → scheduler: runs these failed tasks again. The answer has the keys that run again. */
 export interface Retry {
   /** Operation. */
   readonly op: "retry";
@@ -101,7 +101,7 @@ export interface Retry {
   readonly client?: ClientId;
 }
 
-/** Anybody → scheduler: which workers hold these keys? Unknown keys have no holders. */
+/** Any peer → scheduler: asks which workers hold these keys. Unknown keys have no holders. */
 export interface WhoHas {
   /** Operation. */
   readonly op: "who_has";
@@ -109,7 +109,7 @@ export interface WhoHas {
   readonly keys: readonly Key[] | null;
 }
 
-/** Anybody → scheduler: what does each worker hold? Answered by keys, by address. */
+/** Any peer → scheduler: asks which results each worker holds. The answer has keys by address. */
 export interface HasWhat {
   /** Operation. */
   readonly op: "has_what";
@@ -117,7 +117,7 @@ export interface HasWhat {
   readonly workers: readonly Address[] | null;
 }
 
-/** Anybody → scheduler: what was each worker given to run? Answered by keys, by address. */
+/** Any peer → scheduler: asks which tasks each worker runs. The answer has keys by address. */
 export interface Processing {
   /** Operation. */
   readonly op: "processing";
@@ -131,7 +131,7 @@ export function parseGetData(message: RawMessage): GetData {
   return { op: "get_data", keys: checkKeys(message, "keys"), who: isText(who) ? who as Address : null };
 }
 
-/** Whether `value` answers a {@linkcode GetData}. The asking end checks the values. */
+/** Whether `value` is an answer to {@linkcode GetData}. The caller checks the values. */
 export function isGetDataReply(value: unknown): value is GetDataReply {
   return isRecord(value) && (value["status"] === "busy" || hasData(value));
 }
@@ -141,7 +141,7 @@ export function parseGather(message: RawMessage): Gather {
   return { op: "gather", keys: checkKeys(message, "keys") };
 }
 
-/** Whether `value` answers a {@linkcode Gather}. The asking end checks the values. */
+/** Whether `value` is an answer to {@linkcode Gather}. The caller checks the values. */
 export function isGatherReply(value: unknown): value is GatherReply {
   if (!isRecord(value)) return false;
   return value["status"] === "error" ? isKeys(value["keys"]) : hasData(value);
@@ -173,7 +173,7 @@ export function parseUpdateWorkerData(message: RawMessage): UpdateWorkerData {
   return { op: "update_data", data: valuesOf(message) };
 }
 
-/** Whether `value` answers an {@linkcode UpdateWorkerData}. */
+/** Whether `value` is an answer to {@linkcode UpdateWorkerData}. */
 export function isUpdateWorkerDataReply(value: unknown): value is UpdateWorkerDataReply {
   return isRecord(value) && value["status"] === "OK" && isSizes(value["nbytes"]);
 }
@@ -207,12 +207,12 @@ export function parseProcessing(message: RawMessage): Processing {
 /** Whether `value` is a list of keys. */
 export const isKeys: (value: unknown) => value is Key[] = listOf((key): key is Key => isText(key));
 
-/** Whether `value` says which workers hold each key. */
+/** Whether `value` maps keys to addresses of workers. */
 export const isHolders: (value: unknown) => value is Record<Key, Address[]> = mapOf(
   listOf((address): address is Address => isText(address)),
 );
 
-/** Whether `value` says which keys are at each worker. */
+/** Whether `value` maps addresses of workers to keys. */
 export const isKeysByWorker: (value: unknown) => value is Record<Address, Key[]> = mapOf(isKeys);
 
 const isSizes = mapOf(isNumber);
@@ -221,7 +221,7 @@ function hasData(reply: RawMessage): boolean {
   return reply["status"] === "OK" && isRecord(reply["data"]);
 }
 
-/** Values by key, none of them looked into. */
+/** Returns the values by key, without checks of their content. */
 function valuesOf(message: RawMessage): Readonly<Record<string, Serialized>> {
   const data = checkRecord(message, "data");
   for (const key in data) {
@@ -231,7 +231,7 @@ function valuesOf(message: RawMessage): Readonly<Record<string, Serialized>> {
   return data as Readonly<Record<string, Serialized>>;
 }
 
-/** Addresses that a request asks about; nothing for all. */
+/** Returns the addresses that a request asks about; null for all. */
 function workersOf({ workers }: RawMessage): readonly Address[] | null {
   return Array.isArray(workers) ? workers as Address[] : null;
 }

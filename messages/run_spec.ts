@@ -1,6 +1,6 @@
 /**
- * What a task is made of. The scheduler moves run specs, and looks at them only to tell which workers can run
- * them.
+ * Run specs: the definitions of tasks. The scheduler forwards them, and reads them only to find out which
+ * workers can run them.
  *
  * @module
  */
@@ -10,59 +10,59 @@ import { type FunctionHash, isRecord, type Key, MessageError } from "./common.ts
 import { keyFromWire } from "./keys.ts";
 
 /**
- * Arguments of a task, serialized by the client: the array of arguments with `null` in the place of every
- * future. One MessagePack frame (`Uint8Array`, the usual case) is written inline; anything with other
- * families or buffers of its own stays a `Serialized`.
+ * Arguments of a task, serialized by the client: the array of arguments, with `null` in place of each Future.
+ * A single MessagePack frame (`Uint8Array`, the usual case) is part of the message; values of other families,
+ * or with separate buffers, are a `Serialized`.
  */
 export type TaskArguments = Uint8Array | Serialized;
 
 /**
- * A place in the arguments that takes the result of another task: its key, then the path to the place,
- * beginning with the index of the argument. In a `Map` a step is the index of the entry.
+ * A place in the arguments for the result of another task: the task's key, then the path to the place, which
+ * begins with the index of the argument. In a `Map`, a step is the index of the entry.
  */
 export type Reference = readonly [key: Key, ...path: readonly (string | number)[]];
 
-/** A task of this package's clients: which function, its arguments, and where results of other tasks go. */
+/** A task of this package's clients: function, arguments, and the places of other tasks' results. */
 export type NativeSpec = readonly [
   functionHash: FunctionHash,
   args: TaskArguments,
   references: readonly Reference[],
 ];
 
-/** A task that only its own runtime can read, such as a pickle of Python. It is passed on as it came. */
+/** A task that only its own runtime can read, such as a Python pickle. It is forwarded unchanged. */
 export type OpaqueSpec = Serialized;
 
 /** One task. */
 export type RunSpec = NativeSpec | OpaqueSpec;
 
-/** What runs a task: workers of this package, or of Dask. */
+/** Runtime of tasks and workers: `deno` is this package, `python` is Dask. */
 export type Runtime = "deno" | "python";
 
-/** Whether a task is one of this package's clients. */
+/** Whether a task comes from a client of this package. */
 export function isNative(spec: RunSpec): spec is NativeSpec {
   return Array.isArray(spec);
 }
 
-/** What runs the task. */
+/** Returns the runtime of a task. */
 export function runtimeOf(spec: RunSpec): Runtime {
   return isNative(spec) ? "deno" : "python";
 }
 
-/** Bytes of an opaque spec, at most: a task's code and small arguments. Large values travel as results do. */
+/** Maximum bytes of an opaque spec: a task's code and small arguments. Large values are sent like results. */
 const OPAQUE_BYTES_MAX = 64 * 2 ** 20;
-/** Frames of an opaque spec, at most. */
+/** Maximum number of frames of an opaque spec. */
 const OPAQUE_FRAMES_MAX = 4096;
 
 /**
- * Whether `value` has the shape of {@linkcode TaskArguments}: what a scheduler lets through, workers must be
- * able to take.
+ * Whether `value` has the shape of {@linkcode TaskArguments}. Workers must be able to read everything that a
+ * scheduler accepts.
  */
 export function isTaskArguments(value: unknown): value is TaskArguments {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !isRecord(value);
 }
 
 /**
- * Checks the shape of a run spec that came from a peer, or the size of an opaque one. Throws
+ * Checks a peer's run spec: the shape of a native one, the size of an opaque one. Throws
  * {@linkcode MessageError}.
  */
 export function parseRunSpec(value: unknown): RunSpec {

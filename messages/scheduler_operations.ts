@@ -1,5 +1,5 @@
 /**
- * What a scheduler can be asked.
+ * Requests to a scheduler.
  *
  * @module
  */
@@ -56,25 +56,25 @@ import {
 } from "./results.ts";
 import { CLOSE, LINKS } from "./server_operations.ts";
 
-/** Anybody → scheduler: what it is, and its workers. */
+/** Any peer → scheduler: asks for its description and its workers. */
 export interface Identity extends Plain<"identity"> {
-  /** Number of workers that are listed at most; -1 for all. Default: all. */
+  /** Maximum number of listed workers; -1 for all. Default: all. */
   readonly n_workers?: number;
 }
 
-/** Anybody → scheduler: how many threads has each worker? */
+/** Any peer → scheduler: asks for the number of threads of each worker. */
 export interface Ncores extends Plain<"ncores"> {
-  /** Always nothing, for all workers. */
+  /** Always null: all workers. */
   readonly workers: null;
 }
 
-/** Ours, client → scheduler: tell me when enough workers run. */
+/** Not in Dask, client → scheduler: waits until enough workers run. */
 export interface WaitForWorkers extends Plain<"wait_for_workers"> {
   /** Number of running workers to wait for. */
   readonly n: number;
-  /** Addresses, names or hosts of the workers that count; null: all do. */
+  /** Addresses, names or hosts of the workers that count; null for all. */
   readonly workers: readonly string[] | null;
-  /** Seconds to wait; null: without end. */
+  /** Seconds to wait; null for no limit. */
   readonly timeout: number | null;
 }
 
@@ -297,7 +297,7 @@ function isAddressesOrNothing(value: unknown): value is readonly Address[] | nul
   return value === null || isAddresses(value);
 }
 
-/** Whether `value` is what a scheduler says that it is. */
+/** Whether `value` is a {@linkcode SchedulerIdentity}. */
 export function isSchedulerIdentity(value: unknown): value is SchedulerIdentity {
   return isRecord(value) && value["type"] === "Scheduler" && isRecord(value["workers"]);
 }

@@ -1,5 +1,5 @@
 /**
- * What every role that answers requests can be asked.
+ * Requests to every role that answers requests.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export const CLOSE = {
   endsLink: true,
 } as const;
 
-/** Ours: the open links of a role. */
+/** Not in Dask: asks for the open links of a role. */
 export const LINKS = {
   access: OBSERVE,
   answer: "question",

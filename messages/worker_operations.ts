@@ -1,5 +1,5 @@
 /**
- * What a worker can be asked.
+ * Requests to a worker.
  *
  * @module
  */
@@ -59,7 +59,7 @@ export const WORKER_OPERATIONS = named({
     request: plain("terminate"),
     reply: expecting("a text", isText),
   },
-  // Asked by who took this role for a scheduler, and waits for that answer.
+  // The caller took this role for a scheduler, and waits for a scheduler's answer.
   "register-client": misplaced(SCHEDULER_OPERATIONS["register-client"]),
   "register-worker": misplaced(SCHEDULER_OPERATIONS["register-worker"]),
   ...lacking([

@@ -1,6 +1,6 @@
 /**
- * The stream between a worker and the scheduler, both directions. Fields and their meaning are Dask's; what
- * our roles add is marked and written down in `docs/wire.md`.
+ * Messages on the stream between a worker and the scheduler, in both directions. Fields and their meaning are
+ * Dask's. Additions of this package are marked "Not in Dask", and described in `docs/wire.md`.
  *
  * @module
  */
@@ -36,7 +36,7 @@ import {
 } from "./operations.ts";
 import { parseRunSpec, type RunSpec } from "./run_spec.ts";
 
-/** Some keys, and what caused the message. */
+/** A message about keys, with its cause. */
 interface AboutKeys {
   /** Keys. */
   readonly keys: readonly Key[];
@@ -72,16 +72,17 @@ export interface TaskFinished {
   readonly type: Uint8Array;
   /** Name of the result's type. */
   readonly typename: string;
-  /** Free. */
+  /** Any data. */
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** Which thread ran it. */
+  /** Thread that ran it. */
   readonly thread: number | null;
-  /** When it ran. */
+  /** Timed steps. */
   readonly startstops: readonly StartStop[];
   /** What caused it. */
   readonly stimulus_id: string;
   /**
-   * Ours: the result, one MessagePack frame, if asked for by {@linkcode ComputeTask.inline_result} and small.
+   * Not in Dask: the result as one MessagePack frame, if {@linkcode ComputeTask.inline_result} asked for it
+   * and it is small.
    */
   readonly result?: Uint8Array;
 }
@@ -98,27 +99,27 @@ export interface TaskErred {
   readonly run_id: number;
   /** The error; see `protocol/remote_error.ts`. */
   readonly exception: Serialized;
-  /** Python's traceback, or nothing. */
+  /** Python's traceback, or null. */
   readonly traceback: Serialized | null;
   /** Short text. */
   readonly exception_text: string;
   /** Stack as text. */
   readonly traceback_text: string;
-  /** Which thread ran it. */
+  /** Thread that ran it. */
   readonly thread: number | null;
-  /** When it ran. */
+  /** Timed steps. */
   readonly startstops: readonly StartStop[];
   /** What caused it. */
   readonly stimulus_id: string;
 }
 
-/** Worker → scheduler: holds replicas of these now. */
+/** Worker → scheduler: the sender now holds copies of these results. */
 export interface AddKeys extends AboutKeys {
   /** Operation. */
   readonly op: "add-keys";
 }
 
-/** Worker → scheduler: no longer holds this. */
+/** Worker → scheduler: the sender no longer holds this result. */
 export interface ReleaseWorkerData {
   /** Operation. */
   readonly op: "release-worker-data";
@@ -128,7 +129,7 @@ export interface ReleaseWorkerData {
   readonly stimulus_id: string;
 }
 
-/** Worker → scheduler: could not run this; place it anew. */
+/** Worker → scheduler: the sender could not run this task; it has to be placed again. */
 export interface Reschedule {
   /** Operation. */
   readonly op: "reschedule";
@@ -138,7 +139,10 @@ export interface Reschedule {
   readonly stimulus_id: string;
 }
 
-/** Worker → scheduler: this task left the thread pool and goes on without a thread of its own. */
+/**
+ * Worker → scheduler: this task left the thread pool. It keeps running, but no longer occupies a thread of
+ * the pool.
+ */
 export interface LongRunning {
   /** Operation. */
   readonly op: "long-running";
@@ -146,19 +150,19 @@ export interface LongRunning {
   readonly key: Key;
   /** Echo of {@linkcode ComputeTask.run_id}. */
   readonly run_id: number;
-  /** Seconds that it ran in the pool, or nothing if not known. */
+  /** Seconds that it ran in the pool; null if unknown. */
   readonly compute_duration: number | null;
   /** What caused it. */
   readonly stimulus_id: string;
 }
 
-/** Worker → scheduler: no peer that it knows has these keys. */
+/** Worker → scheduler: none of the holders that the sender knows has these keys. */
 export interface RequestRefreshWhoHas extends AboutKeys {
   /** Operation. */
   readonly op: "request-refresh-who-has";
 }
 
-/** Either direction: the worker's status is, or shall be, this. */
+/** Worker → scheduler: the worker's new status. Scheduler → worker: the status that it has to take. */
 export interface WorkerStatusChange {
   /** Operation. */
   readonly op: "worker-status-change";
@@ -168,19 +172,19 @@ export interface WorkerStatusChange {
   readonly stimulus_id: string;
 }
 
-/** Worker → scheduler, every minute. */
+/** Worker → scheduler: sent every minute, to keep the link open. */
 export interface KeepAlive {
   /** Operation. */
   readonly op: "keep-alive";
 }
 
-/** Worker → scheduler: something for the log. */
+/** Worker → scheduler: an event for the log. */
 export interface LogEvent {
   /** Operation. */
   readonly op: "log-event";
   /** Topic or topics. */
   readonly topic: string | readonly string[];
-  /** Anything. */
+  /** Any data. */
   readonly msg: unknown;
 }
 
@@ -190,7 +194,7 @@ export interface ComputeTask {
   readonly op: "compute-task";
   /** Key. */
   readonly key: Key;
-  /** Grows with every assignment, so that late answers are told apart. */
+  /** Grows with each assignment, so that late answers can be recognised. */
   readonly run_id: number;
   /** Smaller runs first. */
   readonly priority: Priority;
@@ -206,21 +210,21 @@ export interface ComputeTask {
   readonly resource_restrictions: Readonly<Record<string, number>> | null;
   /** Whether the result is an actor. */
   readonly actor: boolean;
-  /** Free. */
+  /** Any data. */
   readonly annotations: Readonly<Record<string, unknown>>;
-  /** Dask's span, or nothing. */
+  /** Dask's span, or null. */
   readonly span_id: string | null;
-  /** Ours: a client waits for the result, so put it into {@linkcode TaskFinished} if it is small. */
+  /** Not in Dask: a client waits for the result, so {@linkcode TaskFinished} includes it if it is small. */
   readonly inline_result?: boolean;
 }
 
-/** Scheduler → worker: these results are not needed any more. */
+/** Scheduler → worker: these results are no longer needed. */
 export interface FreeKeys extends AboutKeys {
   /** Operation. */
   readonly op: "free-keys";
 }
 
-/** Scheduler → worker: fetch replicas of these. */
+/** Scheduler → worker: fetches copies of these results. */
 export interface AcquireReplicas {
   /** Operation. */
   readonly op: "acquire-replicas";
@@ -232,13 +236,13 @@ export interface AcquireReplicas {
   readonly stimulus_id: string;
 }
 
-/** Scheduler → worker: drop your replicas of these. */
+/** Scheduler → worker: drops the worker's copies of these results. */
 export interface RemoveReplicas extends AboutKeys {
   /** Operation. */
   readonly op: "remove-replicas";
 }
 
-/** Scheduler → worker: these are the holders now. */
+/** Scheduler → worker: the current holders of keys. */
 export interface RefreshWhoHas {
   /** Operation. */
   readonly op: "refresh-who-has";
@@ -266,7 +270,7 @@ export interface CloseWorker {
   readonly reason: string;
 }
 
-/** Ours, scheduler → worker: bodies of functions that tasks after this message name. */
+/** Not in Dask, scheduler → worker: bodies of functions that later tasks name. */
 export interface RegisterFunctions {
   /** Operation. */
   readonly op: "register-functions";
@@ -274,7 +278,10 @@ export interface RegisterFunctions {
   readonly functions: Readonly<Record<FunctionHash, Uint8Array>>;
 }
 
-/** Ours, scheduler → worker: no task will name these again without a new body. */
+/**
+ * Not in Dask, scheduler → worker: functions that later tasks will not name unless their bodies are sent
+ * again.
+ */
 export interface FreeFunctions {
   /** Operation. */
   readonly op: "free-functions";
@@ -313,13 +320,13 @@ function parseStatusChange(message: RawMessage): WorkerStatusChange {
   return message as unknown as WorkerStatusChange;
 }
 
-/** Parses a message about one task that has nothing but the key to be checked. */
+/** Parses a message about one task of which only the key has to be checked. */
 function aboutTask<Message>(message: RawMessage): Message {
   checkKey(message, "key");
   return message as unknown as Message;
 }
 
-/** Parses a message of operation `op` about some keys, which Python may send as a set. */
+/** Returns a parser of messages of operation `op` about keys, which Python may send as a set. */
 function aboutKeys<const Op extends string>(
   op: Op,
 ): (message: RawMessage) => AboutKeys & { readonly op: Op } {
@@ -397,7 +404,7 @@ function parseFreeFunctions(message: RawMessage): FreeFunctions {
   return message as unknown as FreeFunctions;
 }
 
-/** What a worker says on its stream, which only `register-worker` opens. */
+/** Messages from a worker on its stream, which only `register-worker` opens. */
 export const WORKER_STREAM = named({
   "task-finished": { access: WORKERS, parse: parseTaskFinished },
   "task-erred": { access: WORKERS, parse: parseTaskErred },
@@ -413,7 +420,7 @@ export const WORKER_STREAM = named({
   ...lacking(["steal-response"]),
 });
 
-/** What the scheduler says on a worker's stream once it is registered. */
+/** Messages from the scheduler on a worker's stream, after the registration. */
 export const WORKER_COMMANDS = named({
   "compute-task": { access: THE_SCHEDULER, parse: parseComputeTask },
   "free-keys": { access: THE_SCHEDULER, parse: aboutKeys("free-keys") },
@@ -429,13 +436,13 @@ export const WORKER_COMMANDS = named({
   ...lacking(["cancel-compute", "shuffle-fail", "steal-request"]),
 });
 
-/** Everything that a worker says on its stream. */
+/** Any message from a worker on its stream. */
 export type WorkerStreamMessage = MessageOf<typeof WORKER_STREAM>;
 
-/** Everything that the scheduler says on a worker's stream once it is registered. */
+/** Any message from the scheduler on a worker's stream, after the registration. */
 export type WorkerCommand = MessageOf<typeof WORKER_COMMANDS>;
 
-/** Checks a message from a worker. Throws {@linkcode MessageError} if it is not one. */
+/** Parses a message from a worker. Throws {@linkcode MessageError} if it is invalid. */
 export const parseWorkerStreamMessage: (message: RawMessage) => WorkerStreamMessage = streamParser(
   WORKER_STREAM,
   (op): never => {
@@ -443,7 +450,7 @@ export const parseWorkerStreamMessage: (message: RawMessage) => WorkerStreamMess
   },
 );
 
-/** Checks a message from the scheduler to a worker. Throws {@linkcode MessageError} if it is not one. */
+/** Parses a message from the scheduler to a worker. Throws {@linkcode MessageError} if it is invalid. */
 export const parseWorkerCommand: (message: RawMessage) => WorkerCommand = streamParser(
   WORKER_COMMANDS,
   (op): never => {

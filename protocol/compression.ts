@@ -1,5 +1,5 @@
 /**
- * Compression of frames: which one a link uses, whether a frame is worth it, and how it is undone.
+ * Compression of frames: negotiates it for a link, compresses frames that shrink enough, and decompresses.
  *
  * @module
  */
@@ -7,22 +7,22 @@
 import { lz4Compress, lz4Decompress } from "./lz4.ts";
 import { SerializationError } from "./serialized.ts";
 
-/** What frames are compressed with; nothing for none. */
+/** Name of a compression; null for none. */
 export type Compression = "lz4" | null;
 
-/** Frames below this are sent as they are (`distributed/protocol/compression.py`, `maybe_compress`). */
+/** Smaller frames are not compressed (`distributed/protocol/compression.py`, `maybe_compress`). */
 export const COMPRESS_MIN_BYTES = 10_000;
 const COMPRESS_MAX_BYTES = 2 ** 31 - 1;
 const SAMPLE_BYTES = 10_000;
 const SAMPLES = 5;
-/** A frame that does not shrink to this is sent as it is. */
+/** A frame that does not shrink to this ratio is sent uncompressed. */
 const RATIO_MAX = 0.7;
 
 /**
- * The setting `distributed.comm.compression` as the name to announce in the handshake. `"auto"` is `"lz4"`,
- * the first of Dask's choices, and the one there is here.
+ * Returns the compression to announce in the handshake, from the setting `distributed.comm.compression`.
+ * `"auto"` is `"lz4"`: Dask's first choice, and the only one that this package has.
  *
- * @throws {TypeError} If it names no compression, or one that there is not here.
+ * @throws {TypeError} If the setting is not the name of a compression that this package has.
  */
 export function compressionSetting(setting: unknown): Compression {
   if (setting === null || setting === undefined || setting === false) return null;
@@ -32,12 +32,15 @@ export function compressionSetting(setting: unknown): Compression {
   );
 }
 
-/** What both ends use: equal or none (`distributed/comm/core.py`, `Comm.handshake_configuration`). */
+/**
+ * Returns the compression of a link: that of both ends if it is the same, else none
+ * (`distributed/comm/core.py`, `Comm.handshake_configuration`).
+ */
 export function negotiateCompression(local: string | null, remote: string | null): Compression {
   return local === remote && local === "lz4" ? "lz4" : null;
 }
 
-/** The compressed frame, or nothing if that isn't worth it. */
+/** Returns the compressed frame; undefined if it does not shrink enough. */
 export function maybeCompress(frame: Uint8Array, compression: Compression): Uint8Array | undefined {
   if (compression === null) return undefined;
   const size = frame.byteLength;
@@ -48,7 +51,7 @@ export function maybeCompress(frame: Uint8Array, compression: Compression): Uint
   return compressed.byteLength <= RATIO_MAX * size ? compressed : undefined;
 }
 
-/** Evenly spaced parts. Dask takes random ones; nothing random is needed to see that noise is noise. */
+/** Returns evenly spaced parts of a frame, to estimate the ratio. Dask takes random parts. */
 function sampleOf(frame: Uint8Array): Uint8Array {
   if (frame.byteLength <= SAMPLES * SAMPLE_BYTES) return frame;
   const sample = new Uint8Array(SAMPLES * SAMPLE_BYTES);
@@ -61,9 +64,9 @@ function sampleOf(frame: Uint8Array): Uint8Array {
 }
 
 /**
- * Undoes the compression of one frame.
+ * Decompresses one frame.
  *
- * @throws {SerializationError} If the frame is damaged, or its compression is one that there is not here.
+ * @throws {SerializationError} If the frame is damaged, or this package does not have its compression.
  */
 export function decompress(frame: Uint8Array, compression: unknown): Uint8Array {
   if (compression === null || compression === undefined) return frame;

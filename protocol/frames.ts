@@ -1,5 +1,5 @@
 /**
- * Frames of a message as bytes of a link, both directions (`distributed/comm/tcp.py`).
+ * Encodes a message's frames as bytes for a link, and decodes them (`distributed/comm/tcp.py`).
  *
  * | offset | bytes | meaning (integers of 64 bit, little-endian) |
  * |---|---|---|
@@ -11,13 +11,13 @@
  * @module
  */
 
-/** What a peer sends is not a message within the limits. The link is of no use any more. */
+/** A peer's bytes are not a message, or exceed the limits. The link can't be used any more. */
 export class FrameError extends Error {
   /** Class name. */
   override readonly name = "FrameError";
 }
 
-/** What a peer may send in one message. */
+/** Limits on one message of a peer. */
 export interface FrameLimits {
   /** Number of frames. */
   readonly maxFrames: number;
@@ -26,30 +26,33 @@ export interface FrameLimits {
 }
 
 /**
- * Limits for peers that are known. A message may be as large as memory allows, for it is gathered as it
- * comes: the length alone costs nothing.
+ * Limits for authenticated peers. A message may be as large as memory allows: memory is allocated while data
+ * arrives, so a length alone costs nothing.
  */
 export const defaultLimits: FrameLimits = { maxFrames: 500_000, maxMessageBytes: 2 ** 40 };
 
 /**
- * Frames from this size on are neither merged with others when written, nor share memory with others when
- * read.
+ * Frames of at least this size are not merged with others when written, and don't share memory with others
+ * when read.
  */
 export const BIG_FRAME_BYTES: number = 64 * 1024;
-/** Small frames of a message are read into blocks of at most this size. */
+/** Maximum size of the blocks into which small frames of a message are read. */
 const BLOCK_BYTES = 2 ** 20;
 /**
- * What a big frame's length is taken at its word for. Peers of this package and of Dask cut frames at this
- * size; the memory is the system's zero page until bytes arrive. A longer one grows by doubling.
+ * Bytes that are allocated at once for a big frame, before its data arrives. Peers of this package and of
+ * Dask cut frames at this size; the system commits no memory until bytes arrive. Memory for a longer frame
+ * grows by doubling.
  */
 const TRUSTED_BYTES = 64 * 2 ** 20;
-/** As {@linkcode TRUSTED_BYTES}, for the shards of one frame, which are read into memory side by side. */
+/** Same as {@linkcode TRUSTED_BYTES}, for all shards of one frame, which are read into adjacent memory. */
 const TRUSTED_RUN_BYTES = 512 * 2 ** 20;
-/** Shards hold whole items, so they may be shorter by almost an item. */
+/** Shards contain whole items, so they can be shorter by almost one item. */
 const SHARD_SLACK_BYTES = 64;
 const HEAD_BYTES = 16;
 
-/** Chunks to write, in order. Small frames are merged; frames of 64 KiB and more are passed on uncopied. */
+/**
+ * Returns the chunks to write, in order. Small frames are merged; frames of 64 KiB and more are not copied.
+ */
 export function encodeFrames(frames: readonly Uint8Array[]): Uint8Array[] { // hot: per message
   const count = frames.length;
   const chunks: Uint8Array[] = [];
@@ -79,7 +82,7 @@ export function encodeFrames(frames: readonly Uint8Array[]): Uint8Array[] { // h
   return chunks;
 }
 
-/** Merges the small frames from `start` on; returns where the next big one is. */
+/** Merges the small frames from `start` on. Returns the index of the next big frame. */
 function mergeSmall(frames: readonly Uint8Array[], start: number, chunks: Uint8Array[]): number {
   let size = 0;
   let end = start;
@@ -101,8 +104,8 @@ function mergeSmall(frames: readonly Uint8Array[], start: number, chunks: Uint8A
 }
 
 /**
- * The first bulk read ends before the second big buffer, so that a Python peer can free each by itself;
- * shards of one buffer stay together (`distributed/comm/tcp.py`, `_add_frames_header`).
+ * Writes the head. The first bulk read ends before the second big buffer, so that a Python peer can free each
+ * buffer separately; shards of one buffer stay together (`distributed/comm/tcp.py`, `_add_frames_header`).
  */
 function writeHead(view: DataView, frames: readonly Uint8Array[]): void {
   let firstRead = 8 + 8 * frames.length;
@@ -128,49 +131,49 @@ function setSize(view: DataView, at: number, size: number): void {
 }
 
 /**
- * Cuts messages out of what a link brings, however it is cut. Give it a chunk with `push`, then take
- * messages with `next` until it returns `undefined`.
+ * Reads messages from a link's chunks of any size. Add a chunk with `push`, then call `next` until it returns
+ * `undefined`.
  *
- * Bytes are copied once, out of the chunk into memory of the message. A chunk is borrowed until
- * {@linkcode FrameReader.next} has said that there is no further message.
+ * Bytes are copied once, from the chunk to the message's memory. The chunk must not change until
+ * {@linkcode FrameReader.next} returns `undefined`.
  */
 export class FrameReader {
-  /** What the peer may send from the next message on. */
+  /** Limits from the next message on. */
   limits: FrameLimits;
   #chunk: Uint8Array | undefined = undefined;
   #at = 0;
-  /** Bytes of the head or of a length that is split between chunks. */
+  /** Bytes of a head, or of a length, that is split between chunks. */
   #part = new Uint8Array(HEAD_BYTES);
   #partView = new DataView(this.#part.buffer);
   #partLength = 0;
-  /** Number of frames of the message that is being read; -1 before its head was read. */
+  /** Number of frames of the current message; -1 before its head was read. */
   #count = -1;
   #lengths: number[] = [];
   #total = 0;
   #frames: Uint8Array[] = [];
-  /** The frame that is being read: its memory so far, and how much of it is filled. */
+  /** Memory of the current frame, and the number of bytes that are filled. */
   #frame: Uint8Array | undefined = undefined;
   #filled = 0;
-  /** Memory for the shards of a frame, one after the other. */
+  /** Memory for all shards of a frame. */
   #run: Uint8Array | undefined = undefined;
   #runAt = 0;
   /** Memory for small frames of this message. */
   #block: Uint8Array | undefined = undefined;
   #blockAt = 0;
-  /** Bytes of small frames that have no memory yet. */
+  /** Bytes of small frames for which no memory is allocated yet. */
   #smallBytes = 0;
 
-  /** Starts between messages. */
+  /** Starts at the beginning of a message. */
   constructor(limits: FrameLimits = defaultLimits) {
     this.limits = limits;
   }
 
-  /** Whether part of a message was read: a link that ends here was cut. */
+  /** Whether part of a message was read: if the link ends now, the message is incomplete. */
   get isInside(): boolean {
     return this.#count >= 0 || this.#partLength > 0 || this.#chunk !== undefined;
   }
 
-  /** Gives bytes of the link. What an earlier chunk still held comes first. */
+  /** Adds bytes of the link. The rest of an earlier chunk is read first. */
   push(chunk: Uint8Array): void {
     if (chunk.byteLength === 0) return;
     const rest = this.#chunk?.subarray(this.#at);
@@ -186,9 +189,9 @@ export class FrameReader {
   }
 
   /**
-   * Frames of the next message; nothing until more bytes come.
+   * Returns the frames of the next message; undefined if more bytes are needed.
    *
-   * @throws {FrameError} If the peer keeps no limits. Nothing can be read after that.
+   * @throws {FrameError} If the peer exceeds a limit. No more messages can be read then.
    */
   next(): Uint8Array[] | undefined { // hot: per message
     while (this.#chunk !== undefined) {
@@ -208,7 +211,7 @@ export class FrameReader {
     return undefined;
   }
 
-  /** The usual case: a small message that the chunk holds whole. */
+  /** Fast path: a small message that is complete in the chunk. */
   #wholeMessage(): Uint8Array[] | undefined {
     const chunk = this.#chunk as Uint8Array;
     const start = this.#at;
@@ -252,7 +255,7 @@ export class FrameReader {
     );
   }
 
-  /** Gathers `size` bytes; false until they are there. */
+  /** Collects `size` bytes. Returns false until they are complete. */
   #fillPart(size: number): boolean {
     const chunk = this.#chunk as Uint8Array;
     const take = Math.min(size - this.#partLength, chunk.byteLength - this.#at);
@@ -272,7 +275,7 @@ export class FrameReader {
     if (this.#lengths.length === this.#count) this.#addEmpty();
   }
 
-  /** Frames without bytes are complete as soon as it is their turn. */
+  /** Completes empty frames. */
   #addEmpty(): void {
     while (this.#lengths[this.#frames.length] === 0) this.#frames.push(new Uint8Array(0));
   }
@@ -294,7 +297,7 @@ export class FrameReader {
     return true;
   }
 
-  /** Memory for a frame whose first byte is there. */
+  /** Returns memory for a frame whose first byte has arrived. */
   #memory(length: number): Uint8Array {
     if (length >= BIG_FRAME_BYTES) {
       return this.#shardMemory(length) ?? allocate(Math.min(length, TRUSTED_BYTES));
@@ -309,7 +312,10 @@ export class FrameReader {
     return memory;
   }
 
-  /** Memory for a frame that is one of several shards: so that joining them again needs no copy. */
+  /**
+   * Returns memory for a frame that is one of several shards. Their memory is adjacent, so joining them needs
+   * no copy.
+   */
   #shardMemory(length: number): Uint8Array | undefined {
     if (this.#run === undefined) {
       const total = this.#runBytes();
@@ -324,7 +330,8 @@ export class FrameReader {
   }
 
   /**
-   * Bytes of the frame whose turn it is, and of those that continue it: shards are full but for the last one.
+   * Returns the bytes of the current frame and of the shards that continue it. All shards but the last one
+   * are full.
    */
   #runBytes(): number {
     let index = this.#frames.length;
@@ -357,12 +364,12 @@ export class FrameReader {
   }
 }
 
-/** Whether a frame is as long as shards are, that is 64 MiB or the last item's end before that. */
+/** Whether a frame has the length of a full shard: 64 MiB, or the end of the last item before that. */
 function isFullShard(length: number | undefined): boolean {
   return length !== undefined && length <= TRUSTED_BYTES && length > TRUSTED_BYTES - SHARD_SLACK_BYTES;
 }
 
-/** A size of 64 bit. Beyond 2^53 it is inexact, and beyond every limit all the same. */
+/** Reads a size of 64 bit. Beyond 2^53 it is inexact, but larger than every limit anyway. */
 function size64(view: DataView, at: number): number {
   return view.getUint32(at + 4, true) * 0x100000000 + view.getUint32(at, true);
 }

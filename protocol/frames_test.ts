@@ -16,7 +16,7 @@ function concat(chunks: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** Reads all messages of `wire`, given in pieces that are overwritten once the reader is done with them. */
+/** Reads all messages of `wire` in pieces. Each piece is overwritten when the reader is done with it. */
 function readPieces(wire: Uint8Array, cuts: readonly number[]): Uint8Array[][] {
   const reader = new FrameReader();
   const messages: Uint8Array[][] = [];

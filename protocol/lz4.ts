@@ -8,14 +8,14 @@ import { SerializationError } from "./serialized.ts";
 
 const MIN_MATCH = 4;
 /**
- * A match does not begin within the last 12 bytes, and the last 5 are literals (LZ4 block format, end of
- * block).
+ * A match must not begin within the last 12 bytes, and the last 5 bytes are literals (LZ4 block format, end
+ * of block).
  */
 const LAST_MATCH = 12;
 const LAST_LITERALS = 5;
 const OFFSET_MAX = 0xffff;
 const HASH_BITS = 14;
-/** No LZ4 block grows more than this: a length byte of 255 stands for at most 255 bytes. */
+/** Maximum ratio of an LZ4 block: a length byte of 255 stands for at most 255 bytes. */
 const RATIO_MAX = 255;
 
 const table = new Int32Array(1 << HASH_BITS);
@@ -37,7 +37,7 @@ export function lz4Compress(plain: Uint8Array): Uint8Array<ArrayBuffer> {
     const candidate = table[slot] as number;
     table[slot] = i;
     if (candidate < 0 || i - candidate > OFFSET_MAX || read32(plain, candidate) !== word) {
-      i += 1 + (misses++ >> 6); // faster through what does not compress
+      i += 1 + (misses++ >> 6); // larger steps through incompressible data
       continue;
     }
     misses = 0;
@@ -56,7 +56,7 @@ function read32(bytes: Uint8Array, at: number): number {
     ((bytes[at + 3] as number) << 24);
 }
 
-/** Literals of `plain` from `anchor` to `end`, then a match, or none if `length` is 0. */
+/** Writes the literals of `plain` from `anchor` to `end`, then a match; no match if `length` is 0. */
 function writeSequence(
   out: Uint8Array,
   start: number,
@@ -88,7 +88,7 @@ function writeLength(out: Uint8Array, start: number, value: number): number {
 }
 
 /**
- * Undoes {@linkcode lz4Compress}, or Python's `lz4.block.compress`.
+ * Decompresses the output of {@linkcode lz4Compress}, or of Python's `lz4.block.compress`.
  *
  * @throws {SerializationError} If `packed` is damaged.
  */

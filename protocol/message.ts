@@ -1,5 +1,5 @@
 /**
- * Messages as frames: the body in MessagePack, and beside it the payloads, which are not decoded here
+ * Encodes messages as frames: the body in MessagePack, and separate payloads, which are not decoded here
  * (`distributed/protocol/core.py`, `dumps` and `loads` with `deserialize=False`).
  *
  * @module
@@ -13,21 +13,21 @@ import { Pickled, Serialized, type SerializedHeader } from "./serialized.ts";
 
 export { MsgpackError };
 
-/** How messages to one peer are written. */
+/** Options for messages to one peer. */
 export interface EncodeOptions {
-  /** What the link negotiated. Default none. */
+  /** Compression that the link negotiated. Default: none. */
   readonly compression?: string | null;
-  /** Frames of payloads above this are cut. Default 64 MiB (`distributed.comm.shard`). */
+  /** Larger frames of payloads are cut. Default: 64 MiB (`distributed.comm.shard`). */
   readonly shardBytes?: number;
 }
 
 const bodies = new Encoder(false);
 
 /**
- * Frames of a message. Frames of payloads are not copied, so they must stay as they are until the message is
- * written.
+ * Returns the frames of a message. Frames of payloads are not copied, so they must not change until the
+ * message is written.
  *
- * @throws {MsgpackError} If something in the message has no form in MessagePack.
+ * @throws {MsgpackError} If a value in the message can't be written as MessagePack.
  */
 export function encodeMessage(message: unknown, options?: EncodeOptions): Uint8Array[] { // hot: per message
   const compression: Compression = options?.compression === "lz4" ? "lz4" : null;
@@ -48,7 +48,7 @@ export function encodeMessage(message: unknown, options?: EncodeOptions): Uint8A
   return frames;
 }
 
-/** Bytes of headers that are frozen: the ones of values that were made here. */
+/** Encoded bytes of frozen headers, which are the headers of values that were made here. */
 const encodedHeaders = new WeakMap<SerializedHeader, Uint8Array>();
 
 function encodeHeader(header: SerializedHeader, count: number): Uint8Array {
@@ -61,9 +61,9 @@ function encodeHeader(header: SerializedHeader, count: number): Uint8Array {
 }
 
 /**
- * The message that `frames` hold. Binary values and payloads in it share memory with `frames`.
+ * Decodes the message in `frames`. Binary values and payloads share memory with `frames`.
  *
- * @throws {MsgpackError} If they hold none, or one beyond `limits`.
+ * @throws {MsgpackError} If `frames` is not a message, or exceeds `limits`.
  */
 export function decodeMessage(frames: readonly Uint8Array[], limits?: DecodeLimits): unknown { // hot: per message
   const body = frames[0];

@@ -1,5 +1,5 @@
 /**
- * MessagePack in Dask's dialect, both directions.
+ * Encodes and decodes MessagePack in Dask's dialect.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The messages that a scheduler and a worker exchange most: batches of 100.
+ * Benchmarks of the most frequent messages between a scheduler and a worker, in batches of 100.
  *
  * @module
  */

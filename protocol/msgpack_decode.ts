@@ -17,29 +17,29 @@
 import { DEPTH_MAX, MsgpackError } from "./msgpack_encode.ts";
 import { EnumMember } from "./serialized.ts";
 
-/** What a value may be made of. */
+/** Limits on a decoded value. */
 export interface DecodeLimits {
-  /** Arrays and maps inside each other, at most {@linkcode DEPTH_MAX}. */
+  /** Nesting of arrays and maps, at most {@linkcode DEPTH_MAX}. */
   readonly depth: number;
-  /** Values in arrays and maps, keys of maps included. */
+  /** Number of values in arrays and maps, including keys of maps. */
   readonly values: number;
 }
 
 const NO_LIMITS: DecodeLimits = { depth: DEPTH_MAX, values: Infinity };
 
-/** Finds what stand-ins in the body of a message stand for. */
+/** Returns the payloads for placeholders in the body of a message. */
 export interface PayloadSource {
-  /** What `{"__Serialized__": index}` or `{"__Pickled__": index}` stands for. */
+  /** Returns the payload for `{"__Serialized__": index}` or `{"__Pickled__": index}`. */
   payload(index: number, pickled: boolean): unknown;
 }
 
 /**
- * Strings up to this length are kept and compared by their bytes: names of fields, hashes of functions and
- * addresses come again and again. Above it `TextDecoder` is faster; see `msgpack_bench.ts`.
+ * Strings up to this length are cached and compared by their bytes, because names of fields, hashes of
+ * functions and addresses occur often. For longer strings `TextDecoder` is faster; see `msgpack_bench.ts`.
  */
 const INTERNED_BYTES = 64;
 const INTERNED_SLOTS = 4096;
-/** Larger arrays grow as their entries come, since a length alone costs a peer nothing. */
+/** Larger arrays grow while their entries are read, because a length alone costs a peer nothing. */
 const PREALLOCATED_ENTRIES = 4096;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -58,9 +58,10 @@ export class Decoder {
   #interned: string[] = new Array<string>(INTERNED_SLOTS).fill("");
 
   /**
-   * Reads the one value that `bytes` holds.
+   * Reads the single value in `bytes`.
    *
-   * @throws {MsgpackError} If that is not MessagePack, or more than one value, or beyond the limits.
+   * @throws {MsgpackError} If `bytes` is not MessagePack, contains more than one value, or exceeds the
+   * limits.
    */
   decode(bytes: Uint8Array, payloads?: PayloadSource, limits: DecodeLimits = NO_LIMITS): unknown {
     this.#bytes = bytes;
@@ -72,7 +73,7 @@ export class Decoder {
     this.#payloads = payloads;
     const value = this.#value();
     const rest = bytes.byteLength - this.#at;
-    this.#bytes = NO_BYTES; // nothing keeps a large message alive
+    this.#bytes = NO_BYTES; // so that the decoder does not keep a large message in memory
     this.#view = NO_VIEW;
     this.#payloads = undefined;
     if (rest > 0) throw new MsgpackError(`Cannot decode: ${rest} bytes follow the value`);
@@ -194,7 +195,7 @@ export class Decoder {
     return marked ? this.#unmark(record, count) : record;
   }
 
-  /** Goes on with a `Map` at the first key that is not a string. */
+  /** Continues with a `Map` at the first key that is not a string. */
   #mapFrom(record: Record<string, unknown>, done: number, count: number, key: unknown): unknown {
     const map = new Map<unknown, unknown>();
     for (const name of Object.keys(record)) map.set(name, record[name]);
@@ -208,7 +209,8 @@ export class Decoder {
   }
 
   /**
-   * `distributed/protocol/serialize.py`, `msgpack_decode_default`, and the stand-ins of `core.py`, `loads`.
+   * Decodes marked maps (`distributed/protocol/serialize.py`, `msgpack_decode_default`), and placeholders of
+   * payloads (`core.py`, `loads`).
    */
   #unmark(record: Record<string, unknown>, count: number): unknown {
     const items = record["as-list"];
@@ -255,7 +257,7 @@ export class Decoder {
       bits |= byte;
       hash = (Math.imul(hash, 31) + byte) | 0;
     }
-    if (bits >= 0x80) return this.#text(at, count); // a byte is not a character: can't be compared
+    if (bits >= 0x80) return this.#text(at, count); // not ASCII: bytes and characters can't be compared
     const slot = (hash ^ (hash >>> 11)) & (INTERNED_SLOTS - 1);
     const known = this.#interned[slot] as string;
     if (known.length === count) {
@@ -301,7 +303,7 @@ export class Decoder {
   }
 }
 
-/** Sets a property that assignment would take for the prototype. */
+/** Sets an own property, also `__proto__`, for which an assignment would set the prototype. */
 export function define(record: object, key: string, value: unknown): void {
   Object.defineProperty(record, key, { value, writable: true, enumerable: true, configurable: true });
 }
@@ -309,7 +311,7 @@ export function define(record: object, key: string, value: unknown): void {
 const shared = new Decoder();
 
 /**
- * Reads one value that holds no payloads. Binary values in it share memory with `bytes`.
+ * Reads one value without payloads. Binary values share memory with `bytes`.
  *
  * @throws {MsgpackError} If it is not MessagePack as Dask writes it.
  */

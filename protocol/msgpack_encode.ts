@@ -6,31 +6,34 @@
 
 import { EnumMember, Float, Pickled, Serialized } from "./serialized.ts";
 
-/** Bytes are not MessagePack as Dask writes it, or a value can't be written as such. */
+/** Bytes are not MessagePack in Dask's dialect, or a value can't be written in it. */
 export class MsgpackError extends Error {
   /** Class name. */
   override readonly name = "MsgpackError";
 }
 
-/** Nesting that is read and written. Python's own packer stops at 511 (`DEFAULT_RECURSE_LIMIT`). */
+/** Maximum nesting. Python's packer stops at 511 (`DEFAULT_RECURSE_LIMIT`). */
 export const DEPTH_MAX = 511;
 
 /**
- * Thrown by a plain {@linkcode Encoder} at the first value that is not plain data; a constant, since it is no
- * failure.
+ * Thrown by a plain {@linkcode Encoder} at the first value that is not plain data. A constant, because this
+ * is not a failure and needs no stack.
  */
 export const NOT_PLAIN: Error = new Error("Not plain data");
 
-/** A payload that a message carries beside its body. */
+/** A payload that a message carries outside its body. */
 export type Payload = Serialized | Pickled;
 
-/** Gives a payload the form that it travels in; called once, before its stand-in is written. */
+/** Splits and compresses a payload; called once, before its placeholder is written. */
 export type PreparePayload = (payload: Payload) => Payload;
 
 const INITIAL_BYTES = 4096;
-/** A buffer that a large message made larger than this is not kept. */
+/** A buffer that grew beyond this size is not kept for the next message. */
 const KEPT_BYTES = 1 << 20;
-/** Below this length a loop over the characters beats `TextEncoder.encodeInto`; see `msgpack_bench.ts`. */
+/**
+ * For shorter strings a loop over the characters is faster than `TextEncoder.encodeInto`; see
+ * `msgpack_bench.ts`.
+ */
 const LOOP_LENGTH = 48;
 
 const textEncoder = new TextEncoder();
@@ -40,24 +43,30 @@ const textEncoder = new TextEncoder();
  * then {@linkcode Encoder.end}.
  */
 export class Encoder {
-  /** Plain data alone: anything that would not come back the same throws {@linkcode NOT_PLAIN}. */
+  /**
+   * Whether only plain data is written: a value that would not be decoded as the same value throws
+   * {@linkcode NOT_PLAIN}.
+   */
   readonly #plain: boolean;
   #bytes = new Uint8Array(INITIAL_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
-  /** Containers that are being written, so that a cycle is seen at its first repetition. */
+  /** Containers that are being written, to detect a cycle at its first repetition. */
   #open: object[] = [];
-  /** Payloads met, in order; their stand-ins name frames from 1 on. */
+  /** Payloads in order; their placeholders name frames from 1 on. */
   #payloads: Payload[] = [];
   #nextFrame = 1;
   #prepare: PreparePayload | undefined = undefined;
 
-  /** Makes an encoder for messages, or for plain data. */
+  /** @param plain Whether the encoder is for plain data; else it is for messages. */
   constructor(plain: boolean) {
     this.#plain = plain;
   }
 
-  /** Payloads that stand-ins were written for since {@linkcode Encoder.begin}, in order. Forgets them. */
+  /**
+   * Returns, and forgets, the payloads for which placeholders were written since {@linkcode Encoder.begin},
+   * in order.
+   */
   takePayloads(): readonly Payload[] {
     const payloads = this.#payloads;
     if (payloads.length > 0) this.#payloads = [];
@@ -74,7 +83,7 @@ export class Encoder {
     if (this.#payloads.length > 0) this.#payloads = [];
   }
 
-  /** What was written since {@linkcode Encoder.begin}; the caller owns it. */
+  /** Returns the bytes that were written since {@linkcode Encoder.begin}; the caller owns them. */
   end(): Uint8Array<ArrayBuffer> {
     const length = this.#length;
     if (this.#bytes.length <= KEPT_BYTES) return this.#bytes.slice(0, length);
@@ -86,7 +95,7 @@ export class Encoder {
   /**
    * Writes a value.
    *
-   * @throws {MsgpackError} If it has no form in MessagePack.
+   * @throws {MsgpackError} If it can't be written as MessagePack.
    */
   value(value: unknown): void { // hot: per value
     switch (typeof value) {
@@ -115,7 +124,7 @@ export class Encoder {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return this.#record(value);
     if (this.#plain) {
-      // Objects of another realm (node:vm) are as plain as ours.
+      // Objects of another realm (node:vm) are plain, too.
       if (isPlainPrototype(prototype as object)) return this.#record(value);
       throw NOT_PLAIN;
     }
@@ -149,7 +158,7 @@ export class Encoder {
     const record = value as Readonly<Record<string, unknown>>;
     const keys = Object.keys(record);
     let count = keys.length;
-    if (!this.#plain) { // fields without a value are left out
+    if (!this.#plain) { // undefined fields are left out
       for (let i = 0; i < keys.length; i++) if (record[keys[i] as string] === undefined) count--;
     }
     this.#head(count, 0x80, 0xde);
@@ -232,7 +241,7 @@ export class Encoder {
     this.#bytes[this.#length++] = byte;
   }
 
-  /** Head of an array or map: `fix` for less than 16 entries, `wide` and `wide + 1` for more. */
+  /** Writes the head of an array or map: `fix` for less than 16 entries, `wide` and `wide + 1` for more. */
   #head(count: number, fix: number, wide: number): void {
     this.#room(5);
     if (count < 16) this.#bytes[this.#length++] = fix | count;
@@ -390,21 +399,19 @@ function stringHeadBytes(count: number): number {
   return count < 32 ? 1 : count < 0x100 ? 2 : count < 0x10000 ? 3 : 5;
 }
 
-/**
- * Whether a map with this key would be taken for something else by Dask (`msgpack_decode_default`, `loads`).
- */
+/** Whether Dask would not decode a map with this key as a map (`msgpack_decode_default`, `loads`). */
 function isMarker(key: string): boolean {
   return key.charCodeAt(0) === 0x5f && key.charCodeAt(1) === 0x5f &&
     (key === "__Set__" || key === "__Enum__" || key === "__Serialized__" || key === "__Pickled__");
 }
 
-/** Whether objects with this prototype are plain: ours, or that of another realm. */
+/** Whether objects with this prototype are plain, in this realm or another. */
 export function isPlainPrototype(prototype: object | null): boolean {
   return prototype === null || prototype === Object.prototype ||
     (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf"));
 }
 
-/** Name of the class of an object, for texts. */
+/** Name of an object's class, for messages. */
 export function classNameOf(value: unknown): string {
   const constructor = (value as { readonly constructor?: { readonly name?: unknown } } | null)?.constructor;
   return typeof constructor?.name === "string" && constructor.name !== "" ? constructor.name : "Object";
@@ -413,9 +420,9 @@ export function classNameOf(value: unknown): string {
 const shared = new Encoder(false);
 
 /**
- * Writes one value that holds no payloads.
+ * Writes one value without payloads.
  *
- * @throws {MsgpackError} If it has no form in MessagePack.
+ * @throws {MsgpackError} If it can't be written as MessagePack.
  */
 export function encodeMsgpack(value: unknown): Uint8Array<ArrayBuffer> {
   shared.begin();
@@ -428,7 +435,10 @@ export function encodeMsgpack(value: unknown): Uint8Array<ArrayBuffer> {
 
 const plain = new Encoder(true);
 
-/** Writes plain data that comes back the same from {@linkcode decodeMsgpack}; nothing if it is not plain. */
+/**
+ * Writes plain data that {@linkcode decodeMsgpack} decodes as the same value. Returns undefined if it is not
+ * plain.
+ */
 export function encodePlain(value: unknown): Uint8Array<ArrayBuffer> | undefined { // hot: per task
   plain.begin();
   try {

@@ -110,7 +110,7 @@ Deno.test("decodeMsgpack and encodeMsgpack stop at 511 levels, as Python's does"
   const nested = (depth: number): Uint8Array => Uint8Array.from([...new Array<number>(depth).fill(0x91), 1]);
   assertEquals(encodeMsgpack(decodeMsgpack(nested(511))), nested(511));
   assertThrows(() => decodeMsgpack(nested(512)), MsgpackError, "deeper than 511");
-  assertEquals(decodeMsgpack(encodeMsgpack([1])), [1]); // and goes on working
+  assertEquals(decodeMsgpack(encodeMsgpack([1])), [1]); // the decoder can still be used
   let deep: unknown = 1;
   for (let i = 0; i < 512; i++) deep = [deep];
   assertThrows(() => encodeMsgpack(deep), MsgpackError, "deeper than 511");
@@ -321,7 +321,7 @@ Deno.test("encodeMsgpack writes the shortest form of every number, as Python doe
     assertEquals(encodeMsgpack(value).toHex(), hex, String(value));
     assertEquals(encodeMsgpack([value, 1]).toHex(), `92${hex}01`, String(value));
   }
-  assertEquals(decodeMsgpack(Uint8Array.fromHex("ca3fc00000")), 1.5); // Python's doubles are never that short
+  assertEquals(decodeMsgpack(Uint8Array.fromHex("ca3fc00000")), 1.5); // a 32 bit float, which Python does not write
 });
 
 Deno.test("decodeMsgpack leaves maps that only look like a set, an enumeration or a payload", () => {

@@ -1,6 +1,6 @@
 /**
- * Typed arrays as Dask sends numpy arrays of one dimension (`distributed/protocol/numpy.py`), and array-like
- * values of Python as typed arrays.
+ * Encodes typed arrays like Dask's one-dimensional numpy arrays (`distributed/protocol/numpy.py`), and
+ * decodes Python's array-like values as typed arrays.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const NDARRAY_CLASS = Uint8Array.from([
   ...[0x8c, 7, 0x6e, 0x64, 0x61, 0x72, 0x72, 0x61, 0x79, 0x94, 0x93, 0x94, 0x2e], // ndarray
 ]);
 
-/** numpy's name, and bytes of an item. */
+/** numpy's name and the bytes per item, by class. */
 const DTYPES: Readonly<Record<string, readonly [dtype: string, bytes: number]>> = {
   Int8Array: ["|i1", 1],
   Uint8Array: ["|u1", 1],
@@ -32,7 +32,7 @@ const DTYPES: Readonly<Record<string, readonly [dtype: string, bytes: number]>> 
   Float64Array: ["<f8", 8],
 };
 
-/** Header of a typed array of the class `name`; nothing if numpy has no such type. */
+/** Returns the header of a typed array of the class `name`; undefined if numpy has no such type. */
 export function ndarrayHeader(name: string, byteLength: number): SerializedHeader | undefined {
   const known = Object.hasOwn(DTYPES, name) ? DTYPES[name] : undefined;
   if (known === undefined) return undefined;
@@ -44,7 +44,7 @@ export function ndarrayHeader(name: string, byteLength: number): SerializedHeade
     writeable: [true],
   };
   return {
-    // The one class that shares its dtype with another is named for us; numpy ignores the field.
+    // The only class that shares its dtype with another one is named here; numpy ignores the field.
     "sub-header": name === "Uint8ClampedArray" ? { ...subHeader, javascript: name } : subHeader,
     "type": "numpy.ndarray",
     "type-serialized": NDARRAY_CLASS,
@@ -54,7 +54,7 @@ export function ndarrayHeader(name: string, byteLength: number): SerializedHeade
 }
 
 /**
- * Classes by numpy's names, and by the codes of `struct`, which `memoryview` and `array.array` use (64 bit
+ * Classes by numpy's names and by the codes of `struct`, which `memoryview` and `array.array` use (on 64 bit
  * Linux).
  */
 const CLASSES: Readonly<Record<string, string>> = {
@@ -69,10 +69,9 @@ const CLASSES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The typed array that a payload of the family `dask` holds. Shares memory with `bytes` if they are all of
- * their buffer.
+ * Decodes a typed array of the family `dask`. It shares memory with `bytes` if they are their whole buffer.
  *
- * @throws {SerializationError} If Python's type has no form here.
+ * @throws {SerializationError} If JavaScript has no equivalent of Python's type.
  */
 export function typedArrayOf(type: string, subHeader: unknown, bytes: Uint8Array): ArrayBufferView {
   const fields = (typeof subHeader === "object" && subHeader !== null ? subHeader : {}) as Record<

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { ndarrayHeader, typedArrayOf } from "./numpy.ts";
 import { SerializationError } from "./serialized.ts";
 
-/** Our classes with numpy's name and the bytes of an item. */
+/** JavaScript's classes with numpy's name and the bytes per item. */
 const DTYPES: readonly (readonly [name: string, dtype: string, itemBytes: number])[] = [
   ["Int8Array", "|i1", 1],
   ["Uint8Array", "|u1", 1],
@@ -18,7 +18,7 @@ const DTYPES: readonly (readonly [name: string, dtype: string, itemBytes: number
   ["Float64Array", "<f8", 8],
 ];
 
-/** Codes of Python's `struct` with our classes. */
+/** Codes of Python's `struct` with JavaScript's classes. */
 const CODES: Readonly<Record<string, string>> = {
   b: "Int8Array",
   B: "Uint8Array",

@@ -1,5 +1,5 @@
 /**
- * The form that payloads travel in: large frames cut in shards, and compressed.
+ * Splits large frames of payloads into shards and compresses them for the wire, and undoes that.
  *
  * @module
  */
@@ -7,12 +7,11 @@
 import { COMPRESS_MIN_BYTES, type Compression, decompress, maybeCompress } from "./compression.ts";
 import { SerializationError, Serialized } from "./serialized.ts";
 
-/** Frames above this are cut (`distributed.comm.shard`). */
+/** Larger frames are cut (`distributed.comm.shard`). */
 export const SHARD_BYTES: number = 64 * 2 ** 20;
 
 /**
- * Cuts `frame` into parts of at most `limit` bytes that hold whole items (`protocol/utils.py`,
- * `frame_split_size`).
+ * Cuts `frame` into parts of whole items, of at most `limit` bytes (`protocol/utils.py`, `frame_split_size`).
  */
 export function splitFrame(frame: Uint8Array, limit: number, itemBytes = 1): Uint8Array[] {
   const size = frame.byteLength;
@@ -23,7 +22,10 @@ export function splitFrame(frame: Uint8Array, limit: number, itemBytes = 1): Uin
   return parts;
 }
 
-/** Whether a payload must be changed to travel. One that came so from another role stays as it is. */
+/**
+ * Whether a payload has to be split or compressed. A payload that another role already split or compressed
+ * stays unchanged.
+ */
 export function needsSplit(payload: Serialized, compression: Compression, shardBytes: number): boolean {
   const { frames, header } = payload;
   for (let i = 0; i < frames.length; i++) {
@@ -36,7 +38,7 @@ export function needsSplit(payload: Serialized, compression: Compression, shardB
 }
 
 /**
- * Cuts and compresses the frames of a payload, and says so in its header (`protocol/serialize.py`,
+ * Splits and compresses the frames of a payload, and notes that in its header (`protocol/serialize.py`,
  * `serialize_and_split`, and `protocol/core.py`, `_inplace_compress_frames`).
  */
 export function splitPayload(payload: Serialized, compression: Compression, shardBytes: number): Serialized {
@@ -65,7 +67,7 @@ export function splitPayload(payload: Serialized, compression: Compression, shar
 }
 
 /**
- * The frames as they were before {@linkcode splitPayload} (`protocol/serialize.py`, `merge_and_deserialize`).
+ * Returns the frames from before {@linkcode splitPayload} (`protocol/serialize.py`, `merge_and_deserialize`).
  *
  * @throws {SerializationError} If they don't fit the header.
  */
@@ -104,8 +106,8 @@ function unfit(field: string): SerializationError {
 }
 
 /**
- * A payload as it was before {@linkcode splitPayload}, if that needs no copy: its shards were read side by
- * side. Else the payload itself.
+ * Undoes {@linkcode splitPayload} if that needs no copy, because the shards are adjacent in memory. Else
+ * returns the payload itself.
  */
 export function rejoined(payload: Serialized): Serialized {
   const { header, frames } = payload;
@@ -123,7 +125,7 @@ export function rejoined(payload: Serialized): Serialized {
   }
 }
 
-/** One array of all parts; no copy if there is one alone, or if they lie side by side. */
+/** Joins all parts. Makes no copy of a single part, or of parts that are adjacent in memory. */
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   const [first] = parts;
   let size = 0;
@@ -145,7 +147,8 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * The bytes with a buffer of their own: what a value's `buffer` shows is the value alone. Copies if need be.
+ * Returns the bytes in a buffer that contains nothing else, so that a value's `buffer` shows only the value.
+ * Copies if necessary.
  */
 export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer } = bytes;

@@ -15,7 +15,7 @@ import {
 import { Serialized } from "./serialized.ts";
 import { deserializeValue, serializeValue } from "./values.ts";
 
-/** A message as a peer gets it: in chunks of 1 MiB. */
+/** Returns a message as a peer receives it: in chunks of 1 MiB. */
 function received(message: unknown): unknown {
   const reader = new FrameReader();
   for (const chunk of encodeFrames(encodeMessage(message))) {

@@ -1,6 +1,6 @@
 /**
- * Python's pickles, protocol 2 to 5, without running anything: what a pickle would import stays a name, and
- * what it would call stays a description of the call.
+ * Decodes Python's pickles, protocol 2 to 5, without running code: imports become names, and calls become
+ * descriptions of the call.
  *
  * | Python | here |
  * |---|---|
@@ -27,14 +27,13 @@ export class PyTuple {
   }
 }
 
-/** Something that a module of Python has under a name. */
+/** A member of a Python module. */
 export class PyGlobal {
   /** Module, such as `builtins`. */
   readonly module: string;
   /** Name in it, such as `ValueError`. */
   readonly name: string;
 
-  /** Names something. */
   constructor(module: string, name: string) {
     this.module = module;
     this.name = name;
@@ -46,17 +45,17 @@ export class PyGlobal {
   }
 }
 
-/** What a call would return. */
+/** Description of the object that a call would return. */
 export class PyObject {
-  /** What would be called, mostly a {@linkcode PyGlobal}. */
+  /** The called object, usually a {@linkcode PyGlobal}. */
   readonly callable: unknown;
   /** Its arguments. */
   readonly args: readonly unknown[];
-  /** What `__setstate__` would be given; undefined if nothing. */
+  /** Argument of `__setstate__`; undefined if there is none. */
   state: unknown = undefined;
-  /** What would be appended or added to it. */
+  /** Items that would be appended or added. */
   readonly items: unknown[] = [];
-  /** What would be set on it as on a dict. */
+  /** Entries that would be set, as on a dict. */
   readonly entries: Map<unknown, unknown> = new Map();
 
   /** Describes a call. */
@@ -71,7 +70,7 @@ const LONG_BYTES_MAX = 4096;
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Reads a pickle and its out-of-band buffers. Binary values share memory with them.
+ * Decodes a pickle and its out-of-band buffers. Binary values share memory with them.
  *
  * @throws {SerializationError} If it is damaged, or older than protocol 2.
  */
@@ -105,7 +104,7 @@ class PickleReader {
     }
   }
 
-  /** Opcodes that push something simple, or nothing. */
+  /** Opcodes that push a simple value, or push nothing. */
   #constant(opcode: number): boolean {
     switch (opcode) {
       case 0x80: // PROTO

@@ -1,5 +1,5 @@
 /**
- * Writes pickles of protocol 4, which every Python in use reads. Enough for names, plain values and
+ * Writes pickles of protocol 4, which all supported versions of Python read: names, plain values and
  * exceptions.
  *
  * @module
@@ -12,10 +12,10 @@ const DEPTH_MAX = 100;
 const textEncoder = new TextEncoder();
 
 /**
- * A pickle of null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects and Maps (dict),
- * and of the descriptions in `pickle.ts`.
+ * Pickles null, booleans, numbers, bigints, strings, `Uint8Array`, arrays, plain objects and Maps (as dict),
+ * and the descriptions of `pickle.ts`.
  *
- * @throws {SerializationError} If there is something else in it.
+ * @throws {SerializationError} If `value` contains another type.
  */
 export function encodePickle(value: unknown): Uint8Array<ArrayBuffer> {
   const out: number[] = [0x80, 4];

@@ -98,7 +98,7 @@ Deno.test("decodePickle refuses lengths that the bytes can't hold, and integers 
 });
 
 Deno.test("plainFromPython refuses a list inside itself a thousand times over", () => {
-  // ]  (EMPTY_LIST)  then  0x85 (TUPLE1) again and again
+  // ]  (EMPTY_LIST)  then  0x85 (TUPLE1) many times
   const nested = Uint8Array.from([0x5d, ...new Array<number>(1000).fill(0x85), 0x2e]);
   assert(decodePickle(nested) instanceof PyTuple);
   assertThrows(() => plainFromPython(decodePickle(nested)), SerializationError, "deeper");
@@ -125,7 +125,7 @@ Deno.test("encodePickle refuses what it has no form for", () => {
   assertThrows(() => encodePickle(2n ** 3000n), SerializationError, "too large");
 });
 
-/** Bytes of a pickle: numbers, and texts for themselves. */
+/** Returns the bytes of a pickle from numbers and ASCII texts. */
 function pickle(...parts: readonly (number | string)[]): Uint8Array {
   return Uint8Array.from(
     parts.flatMap((part) => typeof part === "number" ? [part] : [...part].map((char) => char.charCodeAt(0))),

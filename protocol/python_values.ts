@@ -1,5 +1,5 @@
 /**
- * Values that Python pickled, as plain values of here.
+ * Converts values that Python pickled to plain JavaScript values.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import { SerializationError } from "./serialized.ts";
 const DEPTH_MAX = 500;
 
 /**
- * What a pickle describes, with tuples as arrays, and dicts as plain objects if all keys are strings.
+ * Converts a decoded pickle: tuples become arrays; dicts become plain objects if all keys are strings.
  *
- * @throws {SerializationError} If there is something else than Python's simple builtins in it; the class is
- * named.
+ * @throws {SerializationError} If it contains anything but Python's simple builtins; the message names the
+ * class.
  */
 export function plainFromPython(value: unknown): unknown {
   return convert(value, new Map(), 0);
 }
 
-/** `module.name` of the class or function behind `value`, for texts. */
+/** Returns `module.name` of the class or function of `value`, for messages. */
 export function pythonNameOf(value: unknown): string {
   if (value instanceof PyGlobal) return value.path;
   if (value instanceof PyObject) return pythonNameOf(value.callable);
@@ -81,7 +81,7 @@ function convertDict(value: Map<unknown, unknown>, done: Map<object, unknown>, d
   return record;
 }
 
-/** Builtins that older protocols write as calls. */
+/** Converts builtins that older protocols write as calls. */
 function convertCall(object: PyObject, done: Map<object, unknown>, depth: number): unknown {
   const [first] = object.args;
   switch (pythonNameOf(object)) {

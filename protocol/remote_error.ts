@@ -1,10 +1,10 @@
 /**
- * Errors that travel: those of tasks, and those that an RPC is answered with.
+ * Encodes and decodes errors: of tasks, and of RPC replies.
  *
- * An error is a payload of bytes, and these are a pickle of an exception, as Dask wants it
- * (`distributed/core.py`, `error_message`, `clean_exception`). Ours is one of Python's builtins with an
- * attribute `javascript` that holds what the error was: Python raises the builtin, and
- * {@linkcode decodeError} reads the attribute. Nothing that a pickle names is ever run.
+ * An error is sent as a payload with a pickled exception, as Dask expects (`distributed/core.py`,
+ * `error_message`, `clean_exception`). This package writes one of Python's builtin exceptions, with the
+ * JavaScript error in its attribute `javascript`. Python raises the builtin; {@linkcode decodeError} reads
+ * the attribute. Decoding never runs anything that a pickle names.
  *
  * @module
  */
@@ -22,11 +22,11 @@ export interface RemoteErrorInfo {
   readonly name: string;
   /** Message. */
   readonly message: string;
-  /** Stack as text, if there is one. */
+  /** Stack as text. */
   readonly stack?: string;
   /** The error that caused it. */
   readonly cause?: RemoteErrorInfo;
-  /** Whether it is an exception of Python's. */
+  /** Whether it is a Python exception. */
   readonly python?: boolean;
 }
 
@@ -35,7 +35,7 @@ const MESSAGE_MAX = 10_000;
 const STACK_MAX = 20_000;
 const CAUSES_MAX = 8;
 
-/** Python's class for ours; everything else is a `RuntimeError`. */
+/** Python's class for each JavaScript class; others become `RuntimeError`. */
 const PYTHON_CLASS: Readonly<Record<string, string>> = {
   PermissionError: "PermissionError",
   RangeError: "ValueError",
@@ -44,7 +44,7 @@ const PYTHON_CLASS: Readonly<Record<string, string>> = {
   TypeError: "TypeError",
 };
 
-/** What can be said of anything that was thrown. */
+/** Returns facts about any thrown value. */
 export function errorInfo(error: unknown): RemoteErrorInfo {
   return describe(error, 0);
 }
@@ -65,7 +65,7 @@ function describe(error: unknown, depth: number): RemoteErrorInfo {
   };
 }
 
-/** A field of something that was thrown, which may be anything, such as an object whose getters throw. */
+/** Reads a field of a thrown value, which can be any object, even one whose getters throw. */
 function read(error: object, field: string): unknown {
   try {
     return Reflect.get(error, field);
@@ -89,7 +89,7 @@ function cut(text: string, max: number): string {
     : `${whole.slice(0, max).toWellFormed()}… (${whole.length - max} characters more)`;
 }
 
-/** The payload that tells of `error`: `exception` of a failed task, and of an error reply. */
+/** Encodes `error` for the field `exception` of a failed task or of an error reply. */
 export function encodeError(error: unknown): Serialized {
   const info = errorInfo(error);
   const className = Object.hasOwn(PYTHON_CLASS, info.name) ? PYTHON_CLASS[info.name] : undefined;
@@ -100,8 +100,8 @@ export function encodeError(error: unknown): Serialized {
 }
 
 /**
- * What a payload made by {@linkcode encodeError}, or by Python, tells. Never throws: what can't be read is
- * described.
+ * Decodes a payload from {@linkcode encodeError} or from Python. Never throws: a payload that can't be
+ * decoded is described.
  */
 export function decodeError(payload: unknown): RemoteErrorInfo {
   try {
@@ -140,7 +140,7 @@ function fromPython(value: unknown, depth: number): RemoteErrorInfo {
   return fromException(value, depth);
 }
 
-/** The attribute that {@linkcode encodeError} writes. */
+/** Decodes the attribute that {@linkcode encodeError} writes. */
 function fromAttribute(fields: ReadonlyMap<unknown, unknown>, depth: number): RemoteErrorInfo {
   const stack = fields.get("stack");
   const cause = fields.get("cause");
@@ -152,7 +152,7 @@ function fromAttribute(fields: ReadonlyMap<unknown, unknown>, depth: number): Re
   };
 }
 
-/** An exception as `pickle` writes it, or `tblib.pickling_support`, which Dask installs. */
+/** Decodes an exception that was written by `pickle`, or by `tblib.pickling_support`, which Dask installs. */
 function fromException(exception: PyObject, depth: number): RemoteErrorInfo {
   const [first, second, third] = exception.args;
   switch (pythonNameOf(exception)) {
@@ -173,7 +173,7 @@ function pythonError(name: string, args: readonly unknown[], cause: unknown, dep
   return { name, message, python: true, cause: fromPython(cause, depth + 1) };
 }
 
-/** Class of an exception; one that was made in a notebook is pickled as a call that makes the class. */
+/** Returns the class of an exception. A class from a notebook is pickled as a call that creates the class. */
 function classNameOf(value: unknown): string {
   if (value instanceof PyGlobal) return value.name;
   if (value instanceof PyObject) {
@@ -183,7 +183,7 @@ function classNameOf(value: unknown): string {
   return "Exception";
 }
 
-/** What Python's `str(exception)` gives. */
+/** Returns the same text as Python's `str(exception)`. */
 function messageOf(name: string, args: readonly unknown[]): string {
   if (name === "KilledWorker") {
     return `Attempted to run task ${repr(args[0])} several times, but all workers died while running it`;
@@ -214,19 +214,19 @@ function repr(value: unknown, depth = 0): string {
   return `(${texts.join(", ")}${texts.length === 1 ? "," : ""})`;
 }
 
-/** One line that tells of anything that was thrown: `RangeError: Invalid array length`. */
+/** Describes any thrown value in one line: `RangeError: Invalid array length`. */
 export function errorMessage(error: unknown): string {
   const { name, message } = errorInfo(error);
   return message === "" ? name : `${name}: ${message}`;
 }
 
-/** Short text as in the field `exception_text`: `RangeError("Invalid array length")`. */
+/** Returns the text of the field `exception_text`: `RangeError("Invalid array length")`. */
 export function exceptionText(error: unknown): string {
   const { name, message } = errorInfo(error);
   return `${name}(${JSON.stringify(message)})`;
 }
 
-/** Stacks of an error and of its causes, as in the field `traceback_text`. */
+/** Returns the text of the field `traceback_text`: the stacks of an error and of its causes. */
 export function tracebackText(error: unknown): string {
   const texts: string[] = [];
   for (let info: RemoteErrorInfo | undefined = errorInfo(error); info !== undefined; info = info.cause) {
@@ -236,8 +236,8 @@ export function tracebackText(error: unknown): string {
 }
 
 /**
- * The answer to an RPC that failed (`distributed/core.py`, `error_message`). `"uncaught-error"` makes the
- * caller raise; with `"error"` it looks at the reply itself.
+ * Returns the reply to a failed RPC (`distributed/core.py`, `error_message`). With `"uncaught-error"` the
+ * caller throws; with `"error"` it gets the reply.
  */
 export function errorReply(
   error: unknown,

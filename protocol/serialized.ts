@@ -1,5 +1,5 @@
 /**
- * Payloads that travel in messages without being decoded.
+ * Payloads that are sent in messages without being decoded.
  *
  * @module
  */
@@ -33,19 +33,21 @@ export class SerializationError extends Error {
   }
 }
 
-/** The header of a payload: who can decode it, and how (`distributed/protocol/serialize.py`, `serialize`). */
+/**
+ * The header of a payload: its family, and how to decode it (`distributed/protocol/serialize.py`,
+ * `serialize`).
+ */
 export type SerializedHeader = Readonly<Record<string, unknown>>;
 
 /**
- * A value as frames, and the header that tells how to read them (Dask's `Serialized`). A message carries it
- * beside its body, and a role that needs not look inside passes it on as it came.
+ * A serialized value: frames, and a header that says how to decode them (Dask's `Serialized`). A message
+ * carries it outside its body. A role that does not need the value forwards it unchanged.
  *
- * Frames are as they travel: what another role cut in shards or compressed stays so, and its header says so,
- * until the value is decoded (`joinFrames` of `protocol/payload.ts`). A payload must not be changed once it
- * is made.
+ * Frames that another role split or compressed stay that way until the value is decoded (`joinFrames` of
+ * `protocol/payload.ts`); the header says how. A payload is immutable.
  */
 export class Serialized {
-  /** Family (`serializer`), type, and what else the family needs. */
+  /** Family (`serializer`), type, and other fields of the family. */
   readonly header: SerializedHeader;
   /** Data, in order. */
   readonly frames: readonly Uint8Array[];
@@ -63,8 +65,8 @@ export class Serialized {
 }
 
 /**
- * A pickled object inside a message (Dask's `ToPickle`, and whatever else its MessagePack cannot say). Passed
- * on as it came; `protocol/pickle.ts` can look at it without running anything.
+ * A pickled object in a message (Dask's `ToPickle`, and other values that MessagePack can't express). It is
+ * forwarded unchanged; `protocol/pickle.ts` can decode it without running code.
  */
 export class Pickled {
   /** `pickled-obj` is the pickle itself. */
@@ -80,8 +82,8 @@ export class Pickled {
 }
 
 /**
- * A float that stays one on the wire even if it is whole: Python tells `1.0` from `1`. Decoding makes plain
- * numbers of both.
+ * A number that is written as a float even if it is an integer, because Python distinguishes `1.0` from `1`.
+ * Both are decoded as plain numbers.
  */
 export class Float {
   /** The number. */
@@ -93,7 +95,7 @@ export class Float {
   }
 }
 
-/** A member of one of Python's enumerations, named and not looked up. */
+/** The name of a member of a Python enumeration. */
 export class EnumMember {
   /** Python module, such as `distributed.core`. */
   readonly module: string;
@@ -102,7 +104,6 @@ export class EnumMember {
   /** Member, such as `running`. */
   readonly name: string;
 
-  /** Names a member. */
   constructor(module: string, className: string, name: string) {
     this.module = module;
     this.className = className;

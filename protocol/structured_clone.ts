@@ -1,9 +1,9 @@
 /**
- * Values of every type that structured clone takes, as bytes: the family `javascript`. Made for exactness:
- * identity, cycles, holes, `undefined`, `-0` and bigints come back as they were. Methods and classes don't:
- * an instance of a class is refused, rather than turned into something else.
+ * Encodes all values that structured clone supports: the family `javascript`. Decoding restores them exactly,
+ * including identity, cycles, holes, `undefined`, `-0` and bigints. Methods and instances of classes are
+ * refused.
  *
- * A value is a list of nodes, one per object, that name each other by their index, so that nothing recurses.
+ * A value is a list of nodes, one per object, that refer to each other by index, so there is no recursion.
  * Body: `[slot of the root, [node, …]]` in MessagePack. A slot is a primitive, or an array:
  *
  * | slot | stands for |
@@ -35,20 +35,20 @@ export const Kind = {
   Sparse: 10,
 } as const;
 
-/** Buffers below this are part of the body. */
+/** Smaller buffers are part of the body. */
 const INLINE_BYTES = 1024;
-/** Alignment that every kind of view is content with. */
+/** Alignment that is sufficient for all kinds of views. */
 const ALIGNMENT = 8;
-/** An array with more holes than this, and than entries, is written as a list of entries. */
+/** An array with more holes than this, and with more holes than entries, is written as a list of entries. */
 const HOLES_MAX = 64;
-/** What is kept of an error. */
+/** Fields of an error that are encoded. */
 export const ERROR_FIELDS: readonly string[] = ["message", "stack", "cause", "errors"];
 
-/** A value as bytes. */
+/** An encoded value. */
 export interface ClonedValue {
   /** The nodes. */
   readonly body: Uint8Array;
-  /** Large buffers, uncopied. */
+  /** Large buffers, not copied. */
   readonly buffers: readonly Uint8Array[];
 }
 
@@ -56,9 +56,9 @@ type Slot = unknown;
 type Node = unknown[];
 
 /**
- * Writes `value`; `path` is what errors call it.
+ * Encodes `value`; `path` names it in errors.
  *
- * @throws {SerializationError} If there is something in it that structured clone does not take.
+ * @throws {SerializationError} If it contains a value that structured clone does not support.
  */
 export function encodeClone(value: unknown, path: string): ClonedValue {
   const writer = new CloneWriter(path);
@@ -77,11 +77,11 @@ class CloneWriter {
   readonly #ids = new Map<object, number>();
   readonly #objects: object[] = [];
   readonly #nodes: Node[] = [];
-  /** Where each object was met first: the object that holds it, and how. */
+  /** First place of each object: its parent, and the step from there. */
   readonly #parents: number[] = [];
   readonly #steps: string[] = [];
   readonly #buffers = new Map<number, UsedBuffer>();
-  /** Buffers that only views were met of. */
+  /** Buffers that occur only through views. */
   readonly #partial = new Set<number>();
 
   constructor(root: string) {
@@ -235,7 +235,7 @@ class CloneWriter {
   #view(view: ArrayBufferView, node: Node, id: number): void {
     const { buffer, byteOffset, byteLength } = view;
     if (tagOf(buffer) !== "ArrayBuffer") throw this.#refusedAt("shared memory can't be sent", id);
-    // Of a buffer that is not itself part of the value only what views show is sent.
+    // If a buffer itself is not part of the value, only the bytes that views show are sent.
     let bufferId = this.#ids.get(buffer);
     if (bufferId === undefined) {
       bufferId = this.#idOf(buffer, id, ".buffer");
@@ -283,7 +283,7 @@ function isIndex(key: string): boolean {
   return index >= 0 && index < 0xffffffff && String(Math.trunc(index)) === key;
 }
 
-/** Brand of a builtin, also of another realm; `Symbol.toStringTag` of a class can't fake it. */
+/** Returns the class of a builtin, also of another realm. `Symbol.toStringTag` of a class can't fake it. */
 function tagOf(object: object): string {
   const tag = Object.prototype.toString.call(object).slice(8, -1);
   if (tag === "Map" || tag === "Set" || tag === "ArrayBuffer" || tag === "BigInt") {
@@ -305,7 +305,7 @@ function isOfAnotherRealm(object: object, tag: keyof typeof BUILTIN): boolean {
   }
 }
 
-/** Name of the builtin class of a view, such as `Float64Array`. */
+/** Returns the name of a view's builtin class, such as `Float64Array`. */
 export function viewName(view: ArrayBufferView): string {
   return view instanceof DataView ? "DataView" : String(Reflect.get(view, Symbol.toStringTag));
 }

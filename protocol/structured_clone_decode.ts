@@ -1,5 +1,6 @@
 /**
- * Reads what `structured_clone.ts` writes. Makes builtin objects only, and runs nothing that the bytes name.
+ * Decodes the output of `structured_clone.ts`. It creates only builtin objects, and runs nothing that the
+ * bytes name.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { ownBytes } from "./payload.ts";
 import { SerializationError } from "./serialized.ts";
 import { ERROR_FIELDS, Kind } from "./structured_clone.ts";
 
-/** Arrays without entries may be this long: a length costs the sender nothing. */
+/** Maximum length of a sparse array. */
 const LENGTH_MAX = 2 ** 32 - 1;
 
 type ErrorClass = new (message?: string) => Error;
@@ -42,13 +43,13 @@ const VIEW_NAMES: readonly string[] = [
   "DataView",
 ];
 
-/** The builtin class of views called `name`, if there is one here. */
+/** Returns the builtin class of views with this name, if there is one. */
 export function viewClass(name: string): ViewClass | undefined {
   return VIEW_NAMES.includes(name) ? Reflect.get(globalThis, name) as ViewClass | undefined : undefined;
 }
 
 /**
- * The value that `body` and `buffers` hold. It shares memory with buffers that are all of theirs.
+ * Decodes a value. It shares memory with a buffer that is the whole of its `ArrayBuffer`.
  *
  * @throws {SerializationError} If they are damaged.
  */
@@ -65,7 +66,7 @@ class CloneReader {
   readonly #nodes: readonly unknown[];
   readonly #buffers: readonly Uint8Array[];
   readonly #objects: unknown[] = [];
-  /** First byte that was sent of each buffer. */
+  /** Offset of the first byte that was sent, for each buffer. */
   readonly #starts: number[] = [];
 
   constructor(nodes: readonly unknown[], buffers: readonly Uint8Array[]) {
@@ -90,7 +91,7 @@ class CloneReader {
     return listOf(this.#nodes[id]);
   }
 
-  /** The object of a node, still empty. */
+  /** Creates the object of a node, still empty. */
   #make(node: readonly unknown[], id: number): unknown {
     switch (node[0]) {
       case Kind.Array:
@@ -221,7 +222,7 @@ function makeError(name: string): Error {
   return error;
 }
 
-/** Sets a property as builtin errors have theirs: not listed. */
+/** Sets a property that is not enumerable, as on builtin errors. */
 function hide(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
 }

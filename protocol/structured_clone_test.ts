@@ -14,7 +14,7 @@ function refusal(value: unknown): string {
   return assertThrows(() => encodeClone(value, "value"), SerializationError).message;
 }
 
-/** A value of a single node, or of several, the first of which is the root. */
+/** Encodes nodes; the first one is the root. */
 function body(...nodes: unknown[]): Uint8Array {
   return encodeMsgpack([[0], nodes]);
 }

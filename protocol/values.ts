@@ -1,5 +1,5 @@
 /**
- * Values as payloads, and back: the families of `docs/wire.md`.
+ * Serializes values as payloads, and deserializes them: the families of `docs/wire.md`.
  *
  * @module
  */
@@ -33,18 +33,18 @@ const BYTES_HEADER: SerializedHeader = Object.freeze({
   "num-sub-frames": 1,
 });
 
-/** A payload that Python reads as `bytes`. Not copied. */
+/** Returns a payload that Python reads as `bytes`. Makes no copy. */
 export function bytesPayload(bytes: Uint8Array): Serialized {
   return new Serialized(BYTES_HEADER, [bytes]);
 }
 
 /**
- * A value as a payload. Memory of typed arrays and buffers is not copied, so it must stay as it is until the
- * payload was sent. Plain data is copied; arrays lose properties that are no entries, and an object that
- * occurs twice in it comes back as two.
+ * Serializes a value. Memory of typed arrays and buffers is not copied, so it must not change until the
+ * payload was sent. Plain data is copied: arrays lose properties that are not elements, and an object that
+ * occurs twice is decoded as two objects.
  *
- * @param path What errors call the value.
- * @throws {SerializationError} If something in it is no data, with the path to it.
+ * @param path Name of the value in errors.
+ * @throws {SerializationError} If a part of it can't be serialized; the error has its path.
  */
 export function serializeValue(value: unknown, path = "value"): Serialized {
   const frame = encodePlain(value);
@@ -74,17 +74,17 @@ function clonePayload(value: unknown, path: string): Serialized {
 }
 
 /**
- * The value of a payload. It may share memory with the frames: read a payload once, or leave what came of it
- * unchanged.
+ * Deserializes a payload. The value can share memory with the frames, so deserialize a payload only once, or
+ * don't change the value.
  *
- * @throws {SerializationError} If it can't be read here.
+ * @throws {SerializationError} If JavaScript can't represent it.
  * @throws {MsgpackError} If it is damaged.
  */
 export function deserializeValue(payload: Serialized): unknown {
   return fromFrames(payload.header, joinFrames(payload), 0);
 }
 
-/** The value of the only frame of a payload of the family `msgpack`. */
+/** Deserializes the only frame of a payload of the family `msgpack`. */
 export function deserializeFrame(frame: Uint8Array): unknown { // hot: per task
   return decodeMsgpack(frame);
 }
@@ -128,8 +128,8 @@ function daskValue(header: SerializedHeader, frames: readonly Uint8Array[]): unk
 }
 
 /**
- * `distributed/protocol/serialize.py`, `deserialize`: a list, tuple, set or dict whose items have headers of
- * their own.
+ * Deserializes a list, tuple, set or dict whose items have headers of their own
+ * (`distributed/protocol/serialize.py`, `deserialize`).
  */
 function collectionOf(header: SerializedHeader, frames: readonly Uint8Array[], depth: number): unknown {
   const headers = header["sub-headers"];
@@ -164,11 +164,11 @@ function missing(): never {
 }
 
 /**
- * Arguments of a task, as run specs carry them: one MessagePack frame if they are plain data, a payload
- * otherwise.
+ * Serializes the arguments of a task for its run spec: one MessagePack frame if they are plain data, else a
+ * payload.
  *
- * @param name What errors call the array of arguments.
- * @throws {SerializationError} If something in them is no data, with the path to it, such as
+ * @param name Name of the array of arguments in errors.
+ * @throws {SerializationError} If a part of them can't be serialized; the error has its path, such as
  * `args[1].rows[3]`.
  */
 export function serializeArguments(args: readonly unknown[], name = "args"): Uint8Array | Serialized {
@@ -176,9 +176,9 @@ export function serializeArguments(args: readonly unknown[], name = "args"): Uin
 }
 
 /**
- * Undoes {@linkcode serializeArguments}.
+ * Deserializes the output of {@linkcode serializeArguments}.
  *
- * @throws {SerializationError} If it is no array of arguments.
+ * @throws {SerializationError} If it is not an array of arguments.
  */
 export function deserializeArguments(args: Uint8Array | Serialized): unknown[] {
   const value = args instanceof Uint8Array ? decodeMsgpack(args) : deserializeValue(args);
@@ -188,7 +188,10 @@ export function deserializeArguments(args: Uint8Array | Serialized): unknown[] {
   );
 }
 
-/** Name of the type of a value, for people: `number`, `Array`, `Float64Array`, the class of an instance. */
+/**
+ * Returns the name of a value's type, for people: `number`, `Array`, `Float64Array`, the class of an
+ * instance.
+ */
 export function typenameOf(value: unknown): string {
   if (value === null) return "null";
   return typeof value === "object" ? classNameOf(value) : typeof value;

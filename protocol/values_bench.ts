@@ -1,5 +1,5 @@
 /**
- * Values of tasks: small arguments, which every task has, and large results.
+ * Benchmarks of values: small arguments, which every task has, and large results.
  *
  * @module
  */

@@ -16,7 +16,7 @@ import {
 
 const seed = 20260803;
 
-/** Through a payload, a message and back. */
+/** Encodes a value as a payload in a message, and decodes it. */
 function roundTrip(value: unknown): unknown {
   const message = decodeMessage(encodeMessage({ data: serializeValue(value) })) as {
     readonly data: Serialized;
@@ -275,7 +275,7 @@ Deno.test("deserializeValue reads payloads that were cut and compressed on their
       const { x } = decodeMessage(frames) as { readonly x: Serialized };
       assertEquals(deserializeValue(x), value);
       assert(compression === null || x.nbytes < 20_000, `${x.nbytes}`);
-      assertEquals(encodeMessage({ x }, { compression, shardBytes }), frames); // passed on as it came
+      assertEquals(encodeMessage({ x }, { compression, shardBytes }), frames); // forwarded unchanged
     }
   }
 });

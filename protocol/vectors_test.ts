@@ -19,7 +19,7 @@ import { decodeError } from "./remote_error.ts";
 import { Pickled, SerializationError, Serialized } from "./serialized.ts";
 import { bytesPayload, deserializeValue } from "./values.ts";
 
-/** Messages of one file, wherever it keeps them. */
+/** Messages of one file, in any of its fields. */
 interface MessageVector {
   readonly name: string;
   readonly vector: Vector;
@@ -94,7 +94,7 @@ Deno.test("encodeMessage writes the very bytes that Dask writes", () => {
   let exact = 0;
   for (const { name, vector, frames } of messages) {
     if (vector["exact"] !== true && !name.startsWith("handshake/")) continue;
-    if (name === "encoding/ser-bytearray") continue; // a class that there is not here
+    if (name === "encoding/ser-bytearray") continue; // a class that JavaScript does not have
     const options = (vector["options"] ?? {}) as Vector;
     const shardBytes = Number(options["frame_split_size"] ?? SHARD_BYTES);
     const message = fromTagged(vector["message"], {
@@ -108,7 +108,7 @@ Deno.test("encodeMessage writes the very bytes that Dask writes", () => {
   assertEquals(exact, 38);
 });
 
-/** What `Serialize` makes of the values in exact vectors. */
+/** Payloads that `Serialize` makes of the values in exact vectors. */
 function payloadOf(value: unknown, asMsgpack: boolean): Serialized {
   if (Array.isArray(value)) {
     const items = value.map((item) => payloadOf(item, asMsgpack));
@@ -151,7 +151,7 @@ Deno.test("decodeMessage gives what Dask's scheduler sees, payloads undecoded", 
   assert(compared >= 80, `${compared}`);
 });
 
-/** Vectors whose values only Python has: reading them is refused, and the reason names them. */
+/** Vectors with values that only Python has: decoding fails, and the error names them. */
 const PYTHON_ONLY = [
   "encoding/ser-custom",
   "encoding/ser-pickle4",
@@ -355,7 +355,7 @@ Deno.test("decodeMessage and FrameReader read raw messages as Dask's server does
       const frames = reader.next();
       if (id === "huge-prefix") assertEquals(frames, undefined);
       else if (id.startsWith("split-inside") || id === "prefix-at-boundary") {
-        decodeMessage(frames ?? []); // the hint is not looked at
+        decodeMessage(frames ?? []); // the hint is ignored
       } else assertThrows(() => decodeMessage(frames ?? []), MsgpackError, "Cannot decode", id);
     }
   }

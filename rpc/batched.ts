@@ -1,9 +1,9 @@
 /**
- * A stream of messages, many per write. Source: `distributed/batched.py`. Dask waits some milliseconds
- * between writes; here a batch leaves at the end of the turn, and what comes while it is written is the next
- * one.
+ * A stream of messages, with many messages per write. Source: `distributed/batched.py`. Dask waits some
+ * milliseconds between writes. Here a batch is sent at the end of the turn of the event loop, and messages
+ * that arrive while it is written form the next batch.
  *
- * While a peer is slow, messages wait as the bytes that they become, so that what waits can be counted.
+ * While a peer is slow, messages wait in encoded form, so that their bytes can be counted.
  *
  * @module
  */
@@ -18,37 +18,43 @@ import { messageOf } from "../internal/errors.ts";
 
 const logger = getLogger("distributed.comm");
 
-/**
- * Number of waiting messages, and of waiting bytes, from which on a peer counts as one that does not read.
- */
+/** Maximum number of waiting messages, and of waiting bytes. A peer with more does not read. */
 const QUEUED_MAX = 1 << 24;
 const QUEUED_BYTES_MAX = 2 ** 30;
-/** Messages that wait as they are while a batch is written; as many make a batch that waits as bytes. */
+/**
+ * Number of messages that wait unencoded while a batch is written; this many are encoded as the next batch.
+ */
 const BATCH_MESSAGES = 256;
 /**
- * Messages in one message of the comm: what peers may send at once is bounded (`message-values`), and large
- * turns are not.
+ * Maximum number of messages in one batch: receivers limit the size of a message (`message-values`), and a
+ * turn can produce any number.
  */
 const MOST_TOGETHER = 2000;
 
-/** Bounds and notices of a {@linkcode BatchedSend}. */
+/** Options of a {@linkcode BatchedSend}. */
 export interface BatchedSendOptions {
   /**
-   * Messages that may wait as they are, as on links within a process; with one more the comm is aborted.
-   * Elsewhere they soon wait as bytes. Default 2^24.
+   * Maximum number of messages that wait unencoded; with one more the comm is aborted. Only links within a
+   * process keep many messages unencoded. Default: 2^24.
    */
   readonly maxQueued?: number | undefined;
-  /** Bytes that may wait behind the batch that is being sent; with more the comm is aborted. Default 2^30. */
+  /**
+   * Maximum bytes that wait behind the batch that is being sent; with more the comm is aborted. Default:
+   * 2^30.
+   */
   readonly maxQueuedBytes?: number | undefined;
-  /** Counts what waits in place of `maxQueuedBytes`, and drops this stream if that is too much. */
+  /**
+   * Counts the waiting bytes of several streams, and drops this stream if they are too many. Replaces
+   * `maxQueuedBytes`.
+   */
   readonly backlogs?: Backlogs | undefined;
   /** The comm was aborted because a batch could not be sent. Called once. Must not throw. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
-/** The writing half of a stream of `Message`s. It owns its comm's writes; reading is up to others. */
+/** The writing half of a stream of `Message`s. Only this class writes to the comm; it does not read. */
 export class BatchedSend<Message = unknown> implements AsyncDisposable {
-  /** Where the messages go. */
+  /** The comm that messages are sent to. */
   readonly comm: Comm;
   readonly #maxQueued: number;
   readonly #maxQueuedBytes: number;
@@ -57,11 +63,11 @@ export class BatchedSend<Message = unknown> implements AsyncDisposable {
   readonly #onError: ((error: unknown) => void) | undefined;
   #queue: Message[] = [];
   #scheduled = false;
-  /** Bytes of the batches that are being written, in order. */
+  /** Bytes of each batch that is being written, in order. */
   #writing: number[] = [];
-  /** Bytes of all of them but the first. */
+  /** Sum of them without the first. */
   #behind = 0;
-  /** Resolved when nothing is written or waits. */
+  /** Resolved when no message waits or is written. */
   #idle: PromiseWithResolvers<void> | undefined = undefined;
   #failure: unknown = undefined;
   #failed = false;
@@ -78,36 +84,36 @@ export class BatchedSend<Message = unknown> implements AsyncDisposable {
     this.#onError = options.onError;
   }
 
-  /** Whether nothing can be sent any more. */
+  /** Whether the stream has ended, so that nothing can be sent. */
   get closed(): boolean {
     return this.#failed || this.#closing !== undefined || this.comm.closed;
   }
 
-  /** Messages that wait and are no bytes yet. */
+  /** Number of messages that wait unencoded. */
   get queuedMessages(): number {
     return this.#queue.length;
   }
 
-  /** Whether so much waits for the peer to read on that what can be left out should be. */
+  /** Whether the backlog is so large that optional data should be left out. */
   get isBehind(): boolean { // hot: per batch
     return this.#backlogs?.isMuch(this.#behind) ?? false;
   }
 
-  /** Bytes that the transport has not taken. */
+  /** Bytes that the transport has not accepted yet. */
   get queuedBytes(): number {
     return this.comm.queuedBytes ?? 0;
   }
 
-  /** Batches that were written, or are. */
+  /** Number of batches that were written or are being written. */
   get batches(): number {
     return this.#batches;
   }
 
   /**
-   * Sends `message` with this turn's batch. It may not be changed afterwards.
+   * Sends `message` with this turn's batch. The caller must not change it afterwards.
    *
-   * @throws {CommClosed} If the stream has ended, or too much waits. What was sent shortly before may be
-   * lost, too.
+   * @throws {CommClosed} If the stream has ended, or the backlog is too large. Messages that were sent
+   * shortly before can be lost, too.
    */
   send(message: Message): void { // hot: per message
     if (this.closed) throw this.#closedError();
@@ -120,7 +126,7 @@ export class BatchedSend<Message = unknown> implements AsyncDisposable {
     queueMicrotask(this.#flush);
   }
 
-  /** Whether a batch may be made although another one is being written. */
+  /** Whether another batch can be encoded while one is being written. */
   get #mayWriteOn(): boolean {
     return this.#queue.length >= BATCH_MESSAGES && this.comm.queuedBytes !== undefined;
   }
@@ -186,7 +192,7 @@ export class BatchedSend<Message = unknown> implements AsyncDisposable {
     });
   }
 
-  /** Ends the stream at once because of its peer, and says so in the log. */
+  /** Ends the stream at once because its peer does not read, and logs that. */
   drop(reason: string): CommClosed {
     const { peerAddress } = this.comm;
     const error = new CommClosed(peerAddress, `Stream to "${peerAddress}" dropped: ${reason}`);
@@ -196,10 +202,10 @@ export class BatchedSend<Message = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Writes what waits, then closes the comm. Idempotent. Does not reject: what could not be written went to
+   * Writes waiting messages, then closes the comm. Idempotent. Does not reject: a failed write is reported to
    * `onError`.
    *
-   * @param signal Aborts the comm instead of waiting on, since a peer that does not read can delay the end
+   * @param signal Aborts the comm instead of waiting longer; a peer that does not read could delay the end
    * for ever.
    */
   close(signal?: AbortSignal): Promise<void> {
@@ -227,7 +233,7 @@ export class BatchedSend<Message = unknown> implements AsyncDisposable {
     await this.comm.close();
   }
 
-  /** Ends the stream at once; what waits is lost. Idempotent. */
+  /** Ends the stream at once; waiting messages are lost. Idempotent. */
   abort(): void {
     if (!this.#failed) {
       const { peerAddress } = this.comm;
@@ -236,7 +242,7 @@ export class BatchedSend<Message = unknown> implements AsyncDisposable {
     this.comm.abort();
   }
 
-  /** As {@linkcode close}. */
+  /** Same as {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -13,14 +13,15 @@ import type { Comm } from "../comm/comm.ts";
 import { RpcError } from "./errors.ts";
 
 /**
- * Asks and waits for the answer. A comm carries one request at a time. A request that makes the comm a stream
- * is answered by the stream's first message.
+ * Sends a request, and waits for the reply. A comm carries one request at a time. If the request turns the
+ * comm into a stream, the reply is the stream's first message.
  *
- * @param operation The row of the operation, in the table of the role that is asked.
- * @param signal Gives up: the comm is aborted, since its next message would be the answer to an old question.
- * @returns The reply. `status: "error"` is an ordinary reply that the caller has to look at.
- * @throws {RpcError} If the other end says that the handler failed.
- * @throws {MessageError} If what it answers is no reply to this operation.
+ * @param operation The operation's row in the table of the called role.
+ * @param signal Cancels the request. The comm is aborted, because its next message would be the reply to the
+ * cancelled request.
+ * @returns The reply. `status: "error"` is an ordinary reply that the caller has to check.
+ * @throws {RpcError} If the handler at the other end failed.
+ * @throws {MessageError} If the answer is not a valid reply to this operation.
  * @throws {CommClosed} If the link ended.
  */
 export async function call<Request, Reply>(
@@ -32,7 +33,7 @@ export async function call<Request, Reply>(
   return await callWith(comm, operation, request, signal, () => comm.read());
 }
 
-/** As {@linkcode call}, for a reader that waits already; for `pool.ts`. */
+/** Same as {@linkcode call}, with a read that has already begun; for `pool.ts`. */
 export async function callWith<Request, Reply>(
   comm: Comm,
   operation: Operation<Request, Reply>,
@@ -48,7 +49,7 @@ export async function callWith<Request, Reply>(
   } catch (error) {
     if (!signal.aborted) throw error;
     comm.abort();
-    await exchange.catch(() => {}); // it fails because of the abort
+    await exchange.catch(() => {}); // rejects because of the abort
     throw signal.reason;
   }
 }
@@ -82,7 +83,7 @@ function remoteError(comm: Comm, op: string, reply: RawMessage): RpcError {
   return new RpcError(comm.peerAddress, op, remoteErrorOf(reply));
 }
 
-/** What an error reply says about the error; falls back on its text if the error itself can't be read. */
+/** Returns the error of an error reply; uses its text if the error itself can't be decoded. */
 export function remoteErrorOf(reply: RawMessage): RemoteErrorInfo {
   const text = reply["exception_text"];
   try {

@@ -1,6 +1,6 @@
 /**
- * Results from the workers that hold them. Source: `gather_from_workers` in `distributed/utils_comm.py`, and
- * `get_data_from_worker` in `distributed/worker.py`.
+ * Collects results from the workers that hold them. Source: `gather_from_workers` in
+ * `distributed/utils_comm.py`, and `get_data_from_worker` in `distributed/worker.py`.
  *
  * @module
  */
@@ -10,26 +10,29 @@ import type { Address, Key } from "../messages/common.ts";
 import type { GetDataReply } from "../messages/results.ts";
 import { Serialized } from "../protocol/serialized.ts";
 
-/** Milliseconds before a worker that gives to many others is asked again, at first and at most. */
+/** Milliseconds until a busy worker is asked again: the first and the longest wait. */
 const BUSY_MS = 150;
 const BUSY_MAX_MS = 2000;
 
-/** What a worker gave, by key. */
+/** Results of a worker, by key. */
 export type Results = Readonly<Record<string, unknown>>;
 
-/** What a gathering needs of its caller. */
+/** What {@linkcode gatherFromWorkers} needs from its caller. */
 export interface GatherSource {
   /**
-   * Workers that hold each key now, the best first; none for a key that is unknown. Called before each round.
+   * Returns the workers that hold each key now, the best first; an empty list for an unknown key. Called
+   * before each round.
    */
   holders(keys: readonly Key[]): ReadonlyMap<Key, readonly Address[]>;
-  /** Asks a worker; nothing if it can't be reached. What it throws ends the gathering. */
+  /**
+   * Asks a worker for results; resolves to undefined if it can't be reached. If it throws, gathering ends.
+   */
   ask(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<Results | undefined>;
-  /** A worker was asked for keys that it should have, and has not. */
+  /** Called when a worker lacks keys that it should hold. */
   onLacking?(worker: Address, keys: readonly Key[]): void;
 }
 
-/** What came of a gathering. */
+/** Result of {@linkcode gatherFromWorkers}. */
 export interface Gathered {
   /** Results by key. */
   readonly data: ReadonlyMap<Key, Serialized>;
@@ -38,8 +41,8 @@ export interface Gathered {
 }
 
 /**
- * Collects `keys` from their holders: one request per worker for all of its keys, then the next holder of a
- * key that a worker did not give. No worker that failed is asked twice.
+ * Collects `keys` from their holders, with one request per worker for all of its keys. If a worker does not
+ * give a key, the key's next holder is asked. A worker that failed is not asked again.
  */
 export async function gatherFromWorkers(
   keys: readonly Key[],
@@ -65,7 +68,9 @@ export async function gatherFromWorkers(
   return { data, missing };
 }
 
-/** What a worker gives. One that is busy is asked again, later each time, until `signal` is aborted. */
+/**
+ * Returns a worker's results. A busy worker is asked again after growing waits, until `signal` is aborted.
+ */
 export async function untilFree(
   ask: () => Promise<GetDataReply>,
   { clock, ids }: Pick<Platform, "clock" | "ids">,
@@ -78,7 +83,10 @@ export async function untilFree(
   }
 }
 
-/** Keys by the worker that is asked for them; keys that have no holder left are added to `missing`. */
+/**
+ * Assigns keys to the workers that are asked for them. Keys without a remaining holder are added to
+ * `missing`.
+ */
 function assign(
   holders: ReadonlyMap<Key, readonly Address[]>,
   failed: ReadonlySet<Address>,
@@ -98,7 +106,7 @@ function assign(
   return byWorker;
 }
 
-/** Asks all workers at once. If one request throws, the others are given up, and waited for. */
+/** Asks all workers at once. If one request throws, the others are cancelled, and awaited. */
 async function allOrNone<T>(
   byWorker: ReadonlyMap<Address, readonly Key[]>,
   signal: AbortSignal | undefined,
@@ -116,7 +124,7 @@ async function allOrNone<T>(
   }
 }
 
-/** Moves what came to `data`; returns the keys that did not. */
+/** Moves received results to `data`. Returns the keys that are missing. */
 function take(got: Results, asked: readonly Key[], data: Map<Key, Serialized>): Key[] {
   return asked.filter((key) => {
     const value = Object.hasOwn(got, key) ? got[key] : undefined;

@@ -1,5 +1,5 @@
 /**
- * Goodbyes of roles that end. A peer that does not answer must not keep a role from ending.
+ * Last messages of roles that end. A peer that does not answer must not delay a role's end.
  *
  * @module
  */
@@ -11,27 +11,27 @@ import { messageOf, TimeoutError } from "../internal/errors.ts";
 
 const logger = getLogger("distributed.core");
 
-/** Milliseconds that a goodbye may take. */
+/** Maximum milliseconds for a goodbye. */
 const GOODBYE_MS = 2000;
 
 /**
- * Runs `say`, whose signal is aborted when it has taken too long. Never rejects: that a goodbye failed is
- * told in the log only, as the peer notices the end of the link anyway.
+ * Runs `say`; its signal is aborted after a time-out. Never rejects: a failed goodbye is only logged, because
+ * the peer notices the end of the link anyway.
  *
- * @param whom Name of the peer, for the log.
+ * @param peer Name of the peer, for the log.
  */
 export async function sayGoodbye(
-  whom: string,
+  peer: string,
   clock: Clock,
   say: (signal: AbortSignal) => Promise<unknown>,
 ): Promise<void> {
   const noAnswer = () => new TimeoutError("No answer to a goodbye");
   using deadline = new Deadline({ timeout: GOODBYE_MS }, noAnswer, clock);
   const { signal } = deadline;
-  if (signal === undefined) return; // a time-out makes one
+  if (signal === undefined) return; // created together with the time-out
   try {
     await say(signal);
   } catch (error) {
-    logger.debug(`Goodbye to ${whom} failed: ${messageOf(error)}`);
+    logger.debug(`Goodbye to ${peer} failed: ${messageOf(error)}`);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Who may use which operation, asked for every request.
+ * Checks for each request whether the peer may use the operation.
  *
  * @module
  */
@@ -14,22 +14,22 @@ import { PeerLog } from "../comm/peer_log.ts";
 const peers = PeerLog.warnings(getLogger("distributed.comm"));
 
 /**
- * Says why the peer of `comm` may not use `op`, which is for peers with `access`; nothing if it may. Refusals
- * are logged and counted.
+ * Returns why the peer of `comm` may not use `op`, which needs `access`; undefined if it may. Refusals are
+ * logged and counted.
  */
 export type AccessGuard = (op: string, access: Access, comm: Comm) => string | undefined;
 
-/** How to guard a server. */
+/** Options of {@linkcode accessGuard}. */
 export interface AccessGuardOptions {
-  /** The role that is asked, for the message. */
+  /** The role of the server, for the message. */
   readonly role: "scheduler" | "worker";
   /** Counts refusals. */
   readonly context: TlsContext | undefined;
 }
 
 /**
- * A guard by certificates. Without `authorization` everybody may do everything, as in Dask; a link inside the
- * process (`inproc://`) has no certificate, and needs none.
+ * Returns a guard that checks the peer's certificate. Without `authorization` all peers may do everything, as
+ * in Dask. A link within the process (`inproc://`) needs no certificate.
  */
 export function accessGuard({ role, context }: AccessGuardOptions): AccessGuard {
   return (op, access, comm) => {

@@ -1,6 +1,6 @@
 /**
- * Handlers of requests, typed by the rows of a table of operations: one that is left out, or answers
- * something else, does not compile.
+ * Handlers of requests, typed by a table of operations: a missing handler or a wrong answer is a compile
+ * error.
  *
  * @module
  */
@@ -16,10 +16,10 @@ import {
   type ServedBy,
 } from "../messages/operations.ts";
 
-/** What a handler returns that has written its answer itself. */
+/** Returned by a handler that has written the answer itself. */
 export const DONT_REPLY: unique symbol = Symbol("dont_reply");
 
-/** What the handler of a row returns. */
+/** Type that the handler of a row returns. */
 type AnswerOf<Row> = Row extends { readonly answer: "stream" } ? Promise<void>
   : Row extends { readonly answer: "counted" } ? MaybeLater<ReplyOf<Row> | typeof DONT_REPLY>
   : MaybeLater<ReplyOf<Row>>;
@@ -27,21 +27,21 @@ type AnswerOf<Row> = Row extends { readonly answer: "stream" } ? Promise<void>
 type MaybeLater<T> = T | Promise<T>;
 
 /**
- * Answers one operation: gets the request as its row reads it. What it throws becomes an error reply.
+ * Answers one operation. It gets the parsed request. An error that it throws becomes an error reply.
  *
- * The handler of a stream serves the comm until it ends; the server closes the comm then. What it throws
- * becomes a refusal if the comm is still open.
+ * The handler of a stream serves the comm until the stream ends; then the server closes the comm. An error
+ * that it throws becomes a refusal, if the comm is still open.
  */
 export type Handler<Row> = (request: RequestOf<Row>, comm: Comm, signal: AbortSignal) => AnswerOf<Row>;
 
-/** A handler for each operation that the role of a table has. */
+/** A handler for each operation of a table that the role serves. */
 export type Handlers<Table> = { readonly [Op in ServedBy<Table>]: Handler<Table[Op]> };
 
 /** A row with its handler. */
 export interface ServedOperation {
   /** The row. */
   readonly operation: Operation;
-  /** Answers it. */
+  /** Handles a request. */
   handle(request: unknown, comm: Comm, signal: AbortSignal): unknown;
 }
 
@@ -49,11 +49,14 @@ export interface ServedOperation {
 export interface UnservedOperation {
   /** The row. */
   readonly operation: LackingOperation;
-  /** There is none. */
+  /** No handler. */
   readonly handle?: undefined;
 }
 
-/** Rows with their handlers, for a server. It takes several, so that parts of a role can bring their own. */
+/**
+ * Joins the rows of a table with their handlers, for a server. A server takes several such lists, so that
+ * parts of a role can have their own.
+ */
 export function serve<Table extends OperationTable>(
   table: Table,
   handlers: Handlers<Table>,

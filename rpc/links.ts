@@ -7,7 +7,7 @@
 import type { LinkFacts } from "../messages/facts.ts";
 import type { Comm } from "../comm/comm.ts";
 
-/** Facts of comms that were accepted and dialled. */
+/** Returns facts about accepted and dialled comms. */
 export function linksOf(accepted: Iterable<Comm>, dialled: Iterable<Comm>): LinkFacts[] {
   const facts = (comm: Comm, isDialled: boolean): LinkFacts => ({
     peer: comm.peerAddress,

@@ -1,8 +1,8 @@
 /**
- * Open links to many peers, for requests. Source: `ConnectionPool` in `distributed/core.py`.
+ * Pool of open links to peers, for requests. Source: `ConnectionPool` in `distributed/core.py`.
  *
- * A comm carries one request at a time; concurrent requests to one peer use several. An idle comm has a read
- * pending, so that a peer that goes away is noticed at once and not by the next request.
+ * A comm carries one request at a time; concurrent requests to one peer use several comms. An idle comm has a
+ * pending read, so that the end of its peer is noticed at once, before the next request.
  *
  * @module
  */
@@ -20,13 +20,16 @@ import { callWith } from "./call.ts";
 /** Dask's limit for clients and workers. */
 const LINKS_MAX = 512;
 
-/** How a pool dials, and how much. */
+/** Options of a {@linkcode ConnectionPool}. */
 export interface ConnectionPoolOptions extends Omit<ConnectOptions, "signal"> {
-  /** Links at once; above it idle ones are closed, and requests wait. Default 512. */
+  /** Maximum number of links. When it is reached, idle links are closed, and requests wait. Default: 512. */
   readonly limit?: number | undefined;
-  /** Address whose peer must be a scheduler by `authorization`; all others must be what `expect` says. */
+  /**
+   * Address of the scheduler: its certificate must allow that role. All other peers must have the role
+   * `expect`.
+   */
   readonly scheduler?: Address | undefined;
-  /** Where the links, and the time that dials take, come from. Default: this machine. */
+  /** Network and clock. Default: the real ones. */
   readonly platform?: Platform | undefined;
 }
 
@@ -40,28 +43,28 @@ export class ConnectionPool implements AsyncDisposable {
   readonly #limit: number;
   readonly #links = new Set<Link>();
   readonly #idle = new Map<Address, Link[]>();
-  /** Links that are being made. */
+  /** Dials that are under way. */
   readonly #dials = new Set<Promise<void>>();
-  /** Ends the dials to each peer. */
+  /** Aborts the dials to each peer. */
   readonly #dialling = new Map<Address, Set<AbortController>>();
-  /** Resolved when a link may have become free. */
+  /** Resolved when a link may be free. */
   #change: PromiseWithResolvers<void> | undefined = undefined;
   readonly #ended = new AbortController();
   #closing: Promise<void> | undefined = undefined;
 
-  /** An empty pool. */
+  /** Creates an empty pool. */
   constructor(options: ConnectionPoolOptions = {}) {
     this.#options = options;
     this.#platform = options.platform ?? systemPlatform;
     this.#limit = options.limit ?? LINKS_MAX;
   }
 
-  /** Links that are open or being made. */
+  /** Number of links that are open or being dialled. */
   get open(): number {
     return this.#links.size + this.#dials.size;
   }
 
-  /** Links that carry a request, or are being made for one. */
+  /** Number of links that carry a request, or are being dialled for one. */
   get active(): number {
     let idle = 0;
     for (const links of this.#idle.values()) idle += links.length;
@@ -74,15 +77,14 @@ export class ConnectionPool implements AsyncDisposable {
   }
 
   /**
-   * Asks `address`, over an idle link if there is one, else over a new one.
+   * Sends a request to `address`, over an idle link if there is one, else over a new link.
    *
-   * @param operation The row of the operation, in the table of the role that is asked.
-   * @param dial How to make a link; by default as the pool dials.
+   * @param operation The operation's row in the table of the called role.
+   * @param dial Limits of a dial. Default: the limits of the pool.
    * @throws {RpcError} If the handler there failed.
-   * @throws {MessageError} If what it answers is no reply to this operation.
-   * @throws {CommClosed} If the link broke, or the pool is closed. Whether the request was handled is not
-   * known.
-   * @throws {CommAuthError | CommTimeoutError} If there is no link.
+   * @throws {MessageError} If the answer is not a valid reply to this operation.
+   * @throws {CommClosed} If the link broke, or the pool is closed. The request may have been handled.
+   * @throws {CommAuthError | CommTimeoutError} If no link can be opened.
    */
   async call<Request, Reply>(
     address: Address,
@@ -97,14 +99,14 @@ export class ConnectionPool implements AsyncDisposable {
       this.#release(link);
       return reply;
     } catch (error) {
-      // An error reply leaves the link as it was; anything else leaves it in the middle of something.
+      // After an error reply the link can be used again; after any other error its state is unknown.
       if (isErrorReply(error)) this.#release(link);
       else this.#drop(link);
       throw error;
     }
   }
 
-  /** Drops all links to `address`, also those that are being made; requests on them reject. */
+  /** Drops all links to `address`, and cancels dials; their requests reject. */
   remove(address: Address): void {
     const reason = new CommClosed(address, `Links to "${address}" were dropped: it is gone`);
     for (const controller of this.#dialling.get(address) ?? []) controller.abort(reason);
@@ -165,7 +167,7 @@ export class ConnectionPool implements AsyncDisposable {
     }
   }
 
-  /** A signal that {@linkcode remove} aborts. */
+  /** Returns a signal that {@linkcode remove} aborts. */
   #beginDial(address: Address): Disposable & { readonly signal: AbortSignal } {
     const controller = new AbortController();
     const dials = this.#dialling.get(address);
@@ -239,7 +241,7 @@ export class ConnectionPool implements AsyncDisposable {
     await Promise.all(this.#dials);
   }
 
-  /** As {@linkcode close}. */
+  /** Same as {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -247,7 +249,7 @@ export class ConnectionPool implements AsyncDisposable {
 
 class Link {
   readonly comm: Comm;
-  /** What the peer sends next: the reply to the request that comes next. */
+  /** The pending read: the reply to the next request. */
   next: Promise<unknown>;
   isIdle = false;
   readonly #onGone: (link: Link) => void;
@@ -264,7 +266,7 @@ class Link {
 
   #read(): Promise<unknown> {
     const next = this.comm.read();
-    // Anything that happens on an idle link ends it, also a message without a request.
+    // Any event on an idle link ends it, even a message, because no request was sent.
     const settled = () => {
       if (this.isIdle && this.next === next) this.#onGone(this);
     };

@@ -1,5 +1,5 @@
 /**
- * Values to the workers that are to hold them. Source: `scatter_to_workers` in `distributed/utils_comm.py`.
+ * Stores values on workers. Source: `scatter_to_workers` in `distributed/utils_comm.py`.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import type { Serialized } from "../protocol/serialized.ts";
 /** Values by key. */
 export type Values = Readonly<Record<string, Serialized>>;
 
-/** Number of workers that get a value: all, or the number that is asked for, at least one. */
+/** Returns the number of workers that get each value: all, or the requested number, at least one. */
 export function copiesOf(broadcast: boolean | number, workers: number): number {
   if (broadcast === true) return workers;
   return Math.min(Math.max(Math.floor(Number(broadcast)) || 1, 1), workers);
 }
 
 /**
- * Gives each value to `copies` of `workers`. The first key begins with the worker at `turn`, the next key
- * with the next worker. In the place of a worker that did not take a value the next one is tried.
+ * Stores each value on `copies` of `workers`. The first key begins with the worker at `turn`, the next key
+ * with the next worker. If a worker does not take a value, the next one is tried.
  *
- * @param give Gives values to a worker; whether it took them. What it throws ends the scattering.
+ * @param give Sends values to a worker; resolves to whether it took them. If it throws, scattering ends.
  * @returns The workers that took each value.
  */
 export async function scatterToWorkers(
@@ -31,7 +31,7 @@ export async function scatterToWorkers(
   give: (worker: Address, values: Values) => Promise<boolean>,
 ): Promise<Map<Key, Address[]>> {
   const whoHas = new Map(Object.keys(values).map((key): [Key, Address[]] => [key as Key, []]));
-  /** How many workers have been tried for each key. */
+  /** Number of workers that were tried for each key. */
   const tried = new Map<Key, number>();
   for (;;) {
     const byWorker = new Map<Address, Key[]>();

@@ -1,9 +1,9 @@
 /**
- * Answers requests: reads maps with an `op` from comms and calls handlers. Source: `Server` in
- * `distributed/core.py`, whose reactions to odd input it has (`tests/vectors/rpc-behaviour.json`).
+ * Answers requests: reads maps with an `op` from comms, and calls handlers. Source: `Server` in
+ * `distributed/core.py`. It reacts to invalid input as Dask does (`tests/vectors/rpc-behaviour.json`).
  *
- * What it answers, and by what rules, is in the rows that it is given. The handler of a stream takes its comm
- * over for good, mostly by a {@linkcode BatchedSend} and by {@linkcode handleStream}.
+ * The rows that it gets define the operations and their rules. The handler of a stream keeps the comm until
+ * the end, usually with a {@linkcode BatchedSend} and {@linkcode handleStream}.
  *
  * @module
  */
@@ -29,34 +29,34 @@ import { type Platform, systemPlatform } from "../comm/platform.ts";
 import { PeerLog } from "../comm/peer_log.ts";
 import { StallWatch } from "./fairness/stalled.ts";
 
-/** Answers with fewer bytes are not counted: what many of them hold is bounded by the number of links. */
+/** Smaller answers are not counted: the number of links limits their total size. */
 const LARGE_BYTES = 2 ** 20;
 
-/** What an operation is answered by; nothing for one that is in no table. */
+/** The row of an operation, with its handler; undefined for an unknown operation. */
 type Served = ServedOperation | UnservedOperation | undefined;
 
-/** What a {@linkcode Server} does, and how much. */
+/** Options of a {@linkcode Server}. */
 export interface ServerOptions {
   /** Name of the role, for the log and for errors, such as `"Scheduler"`. */
   readonly name: string;
-  /** What it answers, made by {@linkcode serve}. */
+  /** Operations with their handlers, from {@linkcode serve}. */
   readonly operations: readonly (ServedOperation | UnservedOperation)[];
-  /** Operations that are refused although there is a handler (`distributed.scheduler.blocked-handlers`). */
+  /** Operations that are refused although they have a handler (`distributed.scheduler.blocked-handlers`). */
   readonly blockedHandlers?: readonly string[] | undefined;
-  /** Who may use which operation. Default: everybody. */
+  /** Checks which peers may use an operation. Default: all peers may. */
   readonly access?: AccessGuard | undefined;
   /**
-   * Number of comms at once, from all hosts and from one: more are dropped. Number of large answers on their
-   * way to one peer, and milliseconds that a peer may take nothing.
+   * Maximum number of comms in total and per host, of large answers at once to one peer, and of milliseconds
+   * for which a peer may read nothing.
    */
   readonly limits?:
     | Pick<LinkLimits, "links" | "linksPerHost" | "answersPerPeer" | "stallTimeout">
     | undefined;
-  /** Time and links. Default: this machine's. */
+  /** Clock and network. Default: the real ones. */
   readonly platform?: Platform | undefined;
 }
 
-/** Serves comms. It owns them, and everything that runs for them. */
+/** Serves comms. It owns the comms, and all work for them. */
 export class Server implements AsyncDisposable {
   readonly #name: string;
   readonly #operations: ReadonlyMap<unknown, ServedOperation | UnservedOperation>;
@@ -77,7 +77,7 @@ export class Server implements AsyncDisposable {
   readonly #ahead = new WeakMap<Comm, Promise<unknown>>();
   #closing: Promise<void> | undefined = undefined;
 
-  /** Makes a server that does not listen yet. */
+  /** Creates a server that does not listen yet. */
   constructor(options: ServerOptions) {
     this.#name = options.name;
     this.#platform = options.platform ?? systemPlatform;
@@ -103,15 +103,12 @@ export class Server implements AsyncDisposable {
     });
   }
 
-  /** Comms that are served now. */
+  /** Returns the open comms. */
   comms(): ReadonlySet<Comm> {
     return this.#comms;
   }
 
-  /**
-   * Listens, and serves the comms that come. The listener is closed with the server, or earlier by the
-   * caller.
-   */
+  /** Listens, and serves accepted comms. The listener is closed with the server, or earlier by the caller. */
   async listen(address: string, options: Omit<ListenOptions, "onComm"> = {}): Promise<Listener> {
     this.#tasks.signal.throwIfAborted();
     const onComm = (comm: Comm) => this.serve(comm);
@@ -124,7 +121,7 @@ export class Server implements AsyncDisposable {
     return listener;
   }
 
-  /** Takes over a comm and answers its requests until it ends. */
+  /** Takes over a comm, and answers its requests until it ends. */
   serve(comm: Comm): void {
     const host = hostGroup(addressHost(comm.peerAddress));
     const ofHost = this.#commsOfHost.get(host) ?? 0;
@@ -160,14 +157,14 @@ export class Server implements AsyncDisposable {
     }
   }
 
-  /** Reads and answers one request; false when the comm is to be closed. */
+  /** Reads and answers one request. Returns false if the comm has to be closed. */
   async #handleOne(comm: Comm): Promise<boolean> {
     let request: unknown;
     try {
       request = await this.#read(comm);
     } catch (error) {
       if (error instanceof CommClosed) return false;
-      // It was framed well, and means nothing: the next one may be better.
+      // The frame was complete but its content is invalid; the next message can still be read.
       await comm.write(errorReply(error));
       return true;
     }
@@ -188,7 +185,7 @@ export class Server implements AsyncDisposable {
     const served = this.#operations.get(op);
     const size = served?.handle && served.operation.answer;
     using _turn = size === "large" ? await this.#lanes.enter(peerOf(comm), this.#tasks.signal) : undefined;
-    if (comm.closed) return false; // while it waited
+    if (comm.closed) return false; // closed while the request waited
     const result = await this.#dispatch(served, request, comm);
     if (comm.closed) return false;
     if (wantsReply && result !== DONT_REPLY) {
@@ -215,7 +212,7 @@ export class Server implements AsyncDisposable {
     return AbortSignal.any([this.#tasks.signal, gone.signal]);
   }
 
-  /** Waits for the request's turn, holding no answer meanwhile, then handles it again. */
+  /** Waits for the request's turn without keeping the answer, then calls the handler again. */
   async #answerLater(served: Served, request: RawMessage, comm: Comm): Promise<void> {
     using _turn = await this.#lanes.enter(peerOf(comm), this.#tasks.signal);
     if (!comm.closed) await this.#reply(comm, await this.#dispatch(served, request, comm));
@@ -265,8 +262,9 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * A peer that registers gets no reply: it waits for the first message of its stream. So a failure is told
-   * in the form of that message. Returns nothing for any other request.
+   * Reports a failed registration. A peer that registers gets no error reply, because it waits for the first
+   * message of its stream; so the failure has the form of that message. Returns undefined for any other
+   * request.
    */
   async #registrationFailed(
     served: Served,
@@ -279,8 +277,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Writes the refusal in the form that the peer waits for, then closes the link. Returns nothing if there is
-   * no such form, so that the peer is to get an error reply.
+   * Writes the refusal in the form that the peer expects, then closes the link. Returns undefined if there is
+   * no such form; then the peer gets an error reply.
    */
   async #hangUp(served: Served, comm: Comm, text: string): Promise<typeof DONT_REPLY | undefined> {
     if (served?.operation.refusal === undefined) return undefined;
@@ -289,7 +287,7 @@ export class Server implements AsyncDisposable {
     return DONT_REPLY;
   }
 
-  /** Dask answers nil, which its peers know; ours are told. */
+  /** Dask answers nil, which its peers understand; peers of this package get an error. */
   #unknown(what: string, comm: Comm): unknown {
     this.#peers.about(
       comm.peerAddress,
@@ -309,8 +307,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Stops listening, aborts all comms, and waits until nothing runs for them. Idempotent. A handler that ends
-   * its own server must not await this.
+   * Stops listening, aborts all comms, and waits until all work for them has ended. Idempotent. A handler
+   * that closes its own server must not await this.
    */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
@@ -323,7 +321,7 @@ export class Server implements AsyncDisposable {
     await this.#tasks.close();
   }
 
-  /** As {@linkcode close}. */
+  /** Same as {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -336,17 +334,19 @@ function isLarge(answer: unknown): boolean {
       bytes += byteLength;
     }
   } catch {
-    return false; // an error reply is not
+    return false; // error replies are not confirmed
   }
   return bytes >= LARGE_BYTES;
 }
 
-/** Names a peer for the lanes: by host and certificate, as many peers may share either. */
+/**
+ * Returns the name of a peer for the lanes: host and certificate, because many peers can share one of them.
+ */
 function peerOf(comm: Comm): string {
   return `${hostGroup(addressHost(comm.peerAddress))} ${comm.tls?.peer.fingerprint256 ?? ""}`;
 }
 
-/** Dask's text. */
+/** Error in Dask's words. */
 function blockedText(op: string, name: string): string {
   return `The '${op}' handler has been explicitly disallowed in ${name}, possibly due to security concerns.`;
 }

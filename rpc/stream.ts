@@ -11,19 +11,19 @@ import type { Comm } from "../comm/comm.ts";
 
 /** How a stream ended. */
 export interface StreamEnd {
-  /** Whether the peer said `close-stream`. */
+  /** Whether the peer sent `close-stream`. */
   readonly orderly: boolean;
-  /** Why else: the link ended, mostly as `CommClosed`, or a message could not be decoded. */
+  /** Any other reason: the link ended (usually `CommClosed`), or a message could not be decoded. */
   readonly error: unknown;
 }
 
 /**
  * Reads until the stream ends, then closes the comm. `onMessages` gets the messages of one batch, in order,
- * and does not wait for anything.
+ * and is not awaited.
  *
- * @throws What `onMessages` throws, after the comm was aborted: a message that can't be handled ends a
- * stream.
- * @throws {MessageError} If a message is not a map with an `op`; the comm was aborted, too.
+ * @throws The error that `onMessages` throws, after the comm was aborted: a message that can't be handled
+ * ends the stream.
+ * @throws {MessageError} If a message is not a map with an `op`; the comm is aborted, too.
  */
 export async function handleStream(
   comm: Comm,
@@ -55,7 +55,7 @@ export async function handleStream(
   }
 }
 
-/** Index of the message that ends the batch: `"OK"` its rest, `close-stream` the stream. */
+/** Returns the index of the message that ends the batch: `"OK"` ends the batch, `close-stream` the stream. */
 function endOf(messages: readonly unknown[]): number { // hot: per message
   for (let i = 0; i < messages.length; i++) {
     const message = messages[i];

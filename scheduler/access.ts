@@ -1,5 +1,5 @@
 /**
- * Refusals of peers that may not do what they ask, in the form that they expect.
+ * Checks of what peers may do. A refusal has the form that the peer expects.
  *
  * @module
  */
@@ -19,10 +19,10 @@ import { mayUse } from "../messages/operations.ts";
 const peers = PeerLog.warnings(getLogger("distributed.scheduler"));
 
 /**
- * Why a worker at `address` can't be a member: it would have to be dialled in plain text, which is forbidden,
- * or can't be dialled, or is another role's.
+ * Returns why a worker at `address` is refused: the address can't be dialled, belongs to another role, or
+ * needs plain text, which is forbidden.
  *
- * @param comm Where it registers.
+ * @param comm The link on which it registers.
  * @param own The scheduler's address.
  */
 export function contactRefusal(
@@ -49,12 +49,13 @@ export function contactRefusal(
 }
 
 /**
- * Checks that a worker by `authorization` that asks about a worker is that worker: it shows a certificate of
- * the same name as the one that registered. Workers that share a certificate can't be told from each other.
+ * Checks that a peer with the role of a worker speaks only for itself: its certificate must have the same
+ * name as the certificate with which that worker registered. Workers that share a certificate can't be told
+ * apart.
  *
- * @param address Of the worker that is spoken of.
- * @param registered Where that worker registered; nothing if it is not known.
- * @throws {Error} A `PermissionError`, if it is not.
+ * @param address Address of the worker that the request names.
+ * @param registered The link on which that worker registered; undefined if it is unknown.
+ * @throws {Error} A `PermissionError`, if the names differ.
  */
 export function checkSpeaksFor(
   comm: Comm,
@@ -65,8 +66,8 @@ export function checkSpeaksFor(
 ): void {
   const [asks, is] = [comm.tls?.peer, registered?.tls?.peer];
   if (asks?.grant?.role !== "worker" || is === undefined) return;
-  // By name alone: a worker may be renewed under a new CA, and its first link shows the certificate of its
-  // beginning.
+  // Compares names only: a renewed certificate may come from a new CA, and the first link still shows the old
+  // one.
   if (asks.name === is.name || (asks.subject !== "" && asks.subject === is.subject)) return;
   count();
   const reason =
@@ -76,10 +77,10 @@ export function checkSpeaksFor(
 }
 
 /**
- * The messages of a client that it may send; all without `authorization`. A task that it may not run is
- * cancelled, with the reason.
+ * Returns the messages that the client may send; without `authorization` all of them. A task that it may not
+ * run is cancelled, with the reason.
  *
- * @param count Called for each that it may not.
+ * @param count Called for each refused message.
  */
 export function permitted(
   messages: ClientStreamMessage[],
@@ -101,7 +102,7 @@ export function permitted(
   });
 }
 
-/** Keys that the sender now waits for. */
+/** Returns the keys that the sender waits for after this message. */
 function keysOf(message: ClientStreamMessage): Key[] {
   if (message.op === "client-desires-keys") return [...message.keys];
   if (message.op === "update-data") return Object.keys(message.who_has) as Key[];

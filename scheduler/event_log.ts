@@ -1,5 +1,5 @@
 /**
- * What happens to a scheduler, as lines of its log. The words are those of `distributed/scheduler.py`.
+ * Writes the events of a scheduler to its log, in the words of `distributed/scheduler.py`.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import type { WorkerLoss } from "./state/effects.ts";
 
 const logger = getLogger("distributed.scheduler");
 
-/** Keys that a log line names. */
+/** Maximum number of keys in a log line. */
 const KEYS_LOGGED = 10;
 
-/** Writes what happened. */
+/** Writes an event to the log. */
 export function logEvent(event: SchedulerEvent): void {
   switch (event.event) {
     case "client-added":
@@ -78,7 +78,7 @@ function logLoss(address: Address, loss: WorkerLoss, stimulusId: string): void {
   }
 }
 
-/** The first few keys, and how many there are. */
+/** Returns the first keys and the number of all keys, as text. */
 function listed(keys: readonly Key[]): string {
   const shown = keys.slice(0, KEYS_LOGGED).join(", ");
   return keys.length <= KEYS_LOGGED ? `{${shown}}` : `{${shown}, … ${keys.length} in all}`;

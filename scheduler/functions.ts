@@ -9,10 +9,10 @@ import type { ClientStreamMessage } from "../messages/client_scheduler.ts";
 import { MessageError } from "../messages/common.ts";
 
 /**
- * Checks that bodies have the hashes that they go by: the scheduler keeps a body for all clients, and one
- * under the hash of another's function would run as theirs.
+ * Checks that the hash of each body is correct. All clients share the bodies, so a body under a wrong hash
+ * would run in place of another client's function.
  *
- * @throws {MessageError} If one has not.
+ * @throws {MessageError} If a hash is wrong.
  */
 export function checkFunctions(messages: readonly ClientStreamMessage[]): void {
   for (const message of messages) { // hot: per message

@@ -1,5 +1,5 @@
 /**
- * Results by way of the scheduler, for clients that can't reach the workers (`Scheduler.gather`).
+ * Collects results for clients that can't reach the workers (`Scheduler.gather`).
  *
  * @module
  */
@@ -19,18 +19,21 @@ import { SecurityError } from "../security/material/errors.ts";
 const logger = getLogger("distributed.scheduler");
 const unknown = new PeerLog((text) => logger.error(text));
 
-/** Why a worker can't be asked, so that another holder is; an address in plain text may be forbidden. */
+/**
+ * Errors after which another holder is asked. `SecurityError`: the address needs plain text, which is
+ * forbidden.
+ */
 const UNREACHABLE = [CommClosed, CommAuthError, TimeoutError, SecurityError];
-/** Keys that a log line names. */
+/** Maximum number of keys in a log line. */
 const KEYS_LOGGED = 10;
 
-/** What a {@linkcode Gatherer} needs of its scheduler. */
+/** What a {@linkcode Gatherer} needs from its scheduler. */
 export interface GatherHost {
-  /** Reaches workers. */
+  /** Connections to workers. */
   readonly pool: Pick<ConnectionPool, "call">;
-  /** Addresses of the workers that hold each key now; none for an unknown key. */
+  /** Returns the addresses of the workers that hold each key now; an empty list for an unknown key. */
   holders(keys: readonly Key[]): ReadonlyMap<Key, readonly Address[]>;
-  /** A worker was asked for keys that it should have, and has not. */
+  /** Called when a worker lacks keys that it should hold. */
   onLacking(worker: Address, keys: readonly Key[]): void;
 }
 
@@ -38,23 +41,22 @@ export interface GatherHost {
 export class Gatherer {
   readonly #host: GatherHost;
   readonly #platform: Pick<Platform, "clock" | "ids">;
-  /** Workers that could not be reached: said once. */
+  /** Unreachable workers that were logged, so that each is logged once. */
   readonly #unreachable = new Set<Address>();
 
-  /** Makes one that has asked nothing. */
   constructor(host: GatherHost, platform: Pick<Platform, "clock" | "ids"> = systemPlatform) {
     this.#host = host;
     this.#platform = platform;
   }
 
-  /** A worker is gone. */
+  /** Forgets a worker that left. */
   forget(worker: Address): void {
     this.#unreachable.delete(worker);
   }
 
   /**
-   * Collects `keys` from their holders, other holders if one can't be reached. Busy ones are asked until they
-   * answer, or until `signal` is aborted.
+   * Collects `keys` from their holders. If a holder can't be reached, the next one is asked. A busy holder is
+   * asked again until it answers or `signal` is aborted.
    */
   async gather(keys: readonly Key[], signal: AbortSignal): Promise<GatherReply> {
     let wasReached = true;
@@ -69,7 +71,7 @@ export class Gatherer {
     }, signal);
     if (missing.length === 0) return { status: "OK", data: Object.fromEntries(data) };
     const shown = missing.slice(0, KEYS_LOGGED).join(", ") + (missing.length > KEYS_LOGGED ? ", …" : "");
-    // Clients ask on: why a worker can't be reached was said.
+    // Clients repeat the request; the reason was logged the first time.
     if (wasReached) unknown.write("clients", `Couldn't gather keys: ${shown}`);
     else logger.debug(`Couldn't gather keys: ${shown}`);
     return { status: "error", keys: missing };

@@ -1,5 +1,5 @@
 /**
- * What a scheduler answers to `identity`, spelled as Dask spells it.
+ * A scheduler's answer to `identity`, in Dask's spelling.
  *
  * @module
  */
@@ -17,11 +17,11 @@ export interface SchedulerFacts {
   readonly address: Address;
   /** Seconds since the epoch. */
   readonly started: number;
-  /** Certificates and refusals; nothing without TLS. */
+  /** Certificates and refusals; undefined without TLS. */
   readonly security: SecurityFacts | undefined;
 }
 
-/** `nWorkers`: number of workers that are listed at most; -1 for all. */
+/** Returns the answer to `identity`. `nWorkers`: maximum number of workers in it; -1 for all. */
 export function schedulerIdentity(
   state: SchedulerState,
   facts: SchedulerFacts,
@@ -45,7 +45,7 @@ export function schedulerIdentity(
   };
 }
 
-/** One worker. */
+/** Returns the facts of one worker. */
 export function workerIdentity(worker: WorkerFacts): WorkerIdentity {
   const { metrics } = worker;
   return {

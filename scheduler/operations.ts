@@ -1,5 +1,5 @@
 /**
- * What a scheduler answers to clients, workers and tools.
+ * Handlers of requests from clients, workers and tools.
  *
  * @module
  */
@@ -29,43 +29,46 @@ import type { WorkerFacts } from "./state/worker_state.ts";
 /** What to wait for. */
 export type WorkersWanted = Omit<WaitForWorkers, "op" | "ask">;
 
-/** What the operations need of their scheduler. */
+/** What the handlers need from their scheduler. */
 export interface OperationHost {
-  /** What it knows; to be read only. */
+  /** The state machine; handlers only read it. */
   readonly state: SchedulerState;
   /** Collects results from workers. */
   gather(keys: readonly Key[], signal: AbortSignal): Promise<GatherReply>;
-  /** Gives values to workers, and notes that a client wants them. Returns their keys. */
+  /** Stores values on workers, and notes that a client wants them. Returns their keys. */
   scatter(request: Scatter, signal: AbortSignal): Promise<Key[]>;
-  /** A client tells of values that workers were given. */
+  /** Registers values that a client stored on workers. */
   updateData(message: UpdateData): void;
   /** Runs failed tasks again. Returns the keys that run again. */
   retry(keys: readonly Key[]): readonly Key[];
-  /** A worker tells how it is. */
+  /** Handles a worker's heartbeat. */
   heartbeat(heartbeat: Omit<Heartbeat, "op" | "ask">): HeartbeatWorkerReply;
-  /** A worker leaves. */
+  /** Removes a worker that leaves. */
   removeWorker(removal: Omit<RemoveWorker, "op">): void;
-  /** Empties workers and removes them. Returns how those were that could be emptied. */
+  /**
+   * Moves the results of workers to other workers, then removes the workers. Returns facts about the workers
+   * that could be emptied.
+   */
   retire(options: RetireOptions, signal: AbortSignal): Promise<Record<Address, WorkerFacts>>;
-  /** Waits until enough workers run. Returns their addresses, or null when the time is up. */
+  /** Waits until enough workers run. Returns their addresses, or null after the time-out. */
   waitForWorkers(request: WorkersWanted, signal: AbortSignal): Promise<readonly Address[] | null>;
-  /** Itself and at most `nWorkers` workers; -1 for all. */
+  /** Describes the scheduler and at most `nWorkers` workers; -1 for all. */
   identity(nWorkers: number): SchedulerIdentity;
   /** Open links. */
   links(): LinkFacts[];
   /** Checks that the peer of `comm` may speak for the worker at `address`. Throws if not. */
   checkSpeaksFor(comm: Comm, op: string, address: Address): void;
-  /** Makes `comm` a client's stream, and serves it to its end. */
+  /** Turns `comm` into a client's stream, and serves it until it ends. */
   serveClient(request: RegisterClient, comm: Comm): Promise<void>;
-  /** Makes `comm` a worker's stream, and serves it to its end. */
+  /** Turns `comm` into a worker's stream, and serves it until it ends. */
   serveWorker(request: RegisterWorker, comm: Comm): Promise<void>;
   /** Seconds since the epoch. */
   time(): number;
-  /** Ends the scheduler once the answer is on its way. */
+  /** Closes the scheduler after the answer was sent. */
   closeSoon(): void;
 }
 
-/** Handlers by operation. */
+/** Returns the handlers by operation. */
 export function schedulerOperations(host: OperationHost): Handlers<typeof SCHEDULER_OPERATIONS> {
   const { state } = host;
   return {
@@ -112,7 +115,7 @@ function heartbeatWorker(
   return host.heartbeat({ worker: address, metrics, executing });
 }
 
-/** A worker says goodbye; its stream ends right after. */
+/** Handles a worker's goodbye; its stream ends right after. */
 function unregister(host: OperationHost, { address, stimulus_id }: Unregister, comm: Comm): null {
   host.checkSpeaksFor(comm, "unregister", address);
   host.removeWorker({
@@ -123,7 +126,7 @@ function unregister(host: OperationHost, { address, stimulus_id }: Unregister, c
   return null;
 }
 
-/** A worker may retire itself, an administrator any. */
+/** A worker may retire only itself; an administrator may retire all workers. */
 async function retireWorkers(
   host: OperationHost,
   request: RetireWorkers,
@@ -140,7 +143,7 @@ async function retireWorkers(
   return identities(await host.retire(options, signal));
 }
 
-/** Workers as `identity` tells of them. */
+/** Returns the workers as `identity` lists them. */
 export function identities(
   workers: Readonly<Record<Address, WorkerFacts>>,
 ): Record<Address, WorkerIdentity> {

@@ -1,5 +1,5 @@
 /**
- * What can be said about a scheduler, and what configuration says where nothing is said.
+ * Options of a scheduler, and their defaults from the configuration.
  *
  * @module
  */
@@ -79,24 +79,24 @@ export interface SchedulerOptions {
   config?: Config;
 }
 
-/** {@linkcode SchedulerOptions} with everything filled in. */
+/** {@linkcode SchedulerOptions} with all defaults filled in. */
 export interface SchedulerSettings {
   /** Scheme of the address. */
   readonly protocol: "tcp" | "tls" | "inproc";
-  /** Whether the scheme is a default that was not named anywhere. */
+  /** Whether the scheme is the built-in default. */
   readonly isProtocolAssumed: boolean;
-  /** Operations that are refused. */
+  /** Names of operations that are refused. */
   readonly blockedHandlers: readonly string[];
-  /** What peers may cost. */
+  /** Limits on peers. */
   readonly limits: FullLinkLimits;
-  /** What the state machine is made with. */
+  /** Options of the state machine. */
   readonly state: SchedulerStateOptions;
 }
 
 const SCHEDULER = "distributed.scheduler";
 
 /**
- * Fills in what `config` says.
+ * Fills in defaults from `config`.
  *
  * @throws {ConfigError} If a setting can't be used.
  */
@@ -123,7 +123,7 @@ export function schedulerSettings(options: SchedulerOptions, config: Config): Sc
   };
 }
 
-/** Seconds of milliseconds; nothing is for ever. */
+/** Converts milliseconds to seconds; null and undefined mean no limit. */
 function seconds(milliseconds: number | null | undefined): number {
   return milliseconds === null || milliseconds === undefined ? Infinity : milliseconds / 1000;
 }

@@ -1,5 +1,5 @@
 /**
- * The links that a scheduler has to its workers and clients: one record each.
+ * A scheduler's links to its workers and clients, one record for each.
  *
  * @module
  */
@@ -12,11 +12,11 @@ import type { StreamStart } from "../messages/membership.ts";
 import type { WorkerCommand } from "../messages/worker_scheduler.ts";
 import type { BatchedSend } from "../rpc/batched.ts";
 
-/** A peer and its stream of `Message`s. */
+/** A peer, and the stream of `Message`s to it. */
 export interface Peer<Message> {
-  /** Where it registered. */
+  /** The link on which it registered. */
   readonly comm: Comm;
-  /** Takes messages to it. */
+  /** Sends messages to it. */
   readonly stream: BatchedSend<Message>;
 }
 
@@ -27,7 +27,8 @@ export type WorkerPeer = Peer<WorkerCommand>;
 export type ClientPeer = Peer<ClientReport | StreamStart>;
 
 /**
- * Peers by name. A peer whose place another took is in it no more, though its stream may go on for a while.
+ * The registered peers. A peer that was replaced by another is not in it, although its stream may last for a
+ * while.
  */
 export class Peers {
   /** Workers by address. */
@@ -35,18 +36,21 @@ export class Peers {
   /** Clients by name. */
   readonly clients: Map<ClientId, ClientPeer> = new Map();
 
-  /** Sends messages to a worker, if it is here. */
+  /** Sends messages to a worker; ignored if it is not registered. */
   tellWorker(address: Address, commands: readonly WorkerCommand[]): void {
     sendAll(this.workers.get(address)?.stream, commands);
   }
 
-  /** Sends messages to a client, if it is here. One that does not keep up can ask for results later. */
+  /**
+   * Sends messages to a client; ignored if it is not registered. A client that reads slowly gets no results
+   * in reports; it can fetch them later.
+   */
   tellClient(client: ClientId, reports: readonly ClientReport[]): void {
     const stream = this.clients.get(client)?.stream;
     sendAll(stream, stream?.isBehind === true ? reports.map(withoutResult) : reports);
   }
 
-  /** Says goodbye to all. Resolves when they have read it, or `signal` is aborted. */
+  /** Says goodbye to all peers. Resolves when they have read it, or when `signal` is aborted. */
   async sayGoodbye(signal: AbortSignal | undefined): Promise<void> {
     for (const address of this.workers.keys()) {
       this.tellWorker(address, [{ op: "close", reason: "scheduler-close" }]);
@@ -62,7 +66,7 @@ function sendAll<Message>(stream: BatchedSend<Message> | undefined, messages: re
   try {
     for (const message of messages) stream.send(message); // hot: per message
   } catch (error) {
-    if (!(error instanceof CommClosed)) throw error; // too much waited: the stream was dropped, and said so
+    if (!(error instanceof CommClosed)) throw error; // too much waited: it was dropped and logged
   }
 }
 

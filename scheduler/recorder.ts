@@ -1,5 +1,5 @@
 /**
- * Writes what happens to a scheduler to a file, for `deno task replay`.
+ * Records all stimuli of a scheduler in a file, for `deno task replay`.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import type { SchedulerStimulus } from "./state/stimulus.ts";
 
 const logger = getLogger("distributed.scheduler");
 
-/** Stimuli between two digests of the whole state. */
+/** Number of stimuli between two digests of the whole state. */
 export const DIGEST_EVERY = 100;
 
-/** What a recorder asks of the machine. */
+/** The part of the machine that a recorder needs. */
 export interface Recorded {
-  /** A copy of everything. */
+  /** Returns a copy of the whole state. */
   snapshot(): SchedulerSnapshot;
 }
 
@@ -32,21 +32,21 @@ function withoutBigInts(_name: string, value: unknown): unknown {
   return typeof value === "bigint" ? `${value}n` : value;
 }
 
-/** Turns what happens into lines. */
+/** Encodes stimuli as lines of text. */
 export class Recorder {
   readonly #write: (line: string) => void;
   #count = 0;
   #nextDigest = DIGEST_EVERY;
   #isOver = false;
 
-  /** @param write Takes each line, without a line break. */
+  /** @param write Called with each line, without a line break. */
   constructor(options: RecordedOptions, write: (line: string) => void) {
     this.#write = write;
     this.#put({ journal: JOURNAL_VERSION, options });
   }
 
   /**
-   * Notes stimuli that are about to be handled, so that those that break something are in the file as well.
+   * Records stimuli before they are handled, so that a stimulus that breaks an invariant is in the file, too.
    * Recording ends, with an error in the log, if they can't be written down, such as a message that would be
    * longer than a text can be.
    */
@@ -75,7 +75,8 @@ export class Recorder {
 }
 
 /**
- * A file of lines that only this account can read: functions, arguments and results of all clients are in it.
+ * A file of lines. Only this user account can read it, because it contains functions, arguments and results
+ * of all clients.
  */
 export class JournalFile implements Disposable {
   readonly #path: string;
@@ -88,21 +89,21 @@ export class JournalFile implements Disposable {
   }
 
   /**
-   * Refuses what could not be written, before anything is started.
+   * Checks that the file can be written, before the scheduler starts.
    *
-   * @throws {Deno.errors.NotCapable} If the program may not write there; nothing is asked for.
+   * @throws {Deno.errors.NotCapable} If the program may not write there. It does not prompt for permission.
    */
   static check(path: string): void {
     if (Deno.permissions.querySync({ name: "write", path }).state === "granted") return;
     throw new Deno.errors.NotCapable(`Cannot record to "${path}": add --allow-write=${path}`);
   }
 
-  /** Opens it, and empties it if it is there. */
+  /** Opens the file, and empties it if it exists. */
   static async open(path: string): Promise<JournalFile> {
     JournalFile.check(path);
     try {
       const file = await Deno.open(path, { write: true, create: true, mode: 0o600 });
-      // A file that was there keeps its mode: it is closed to others before anything is in it.
+      // An existing file keeps its mode, so other accounts lose access before anything is written.
       if (Deno.build.os !== "windows") await Deno.chmod(path, 0o600);
       await file.truncate();
       return new JournalFile(path, file);
@@ -111,7 +112,9 @@ export class JournalFile implements Disposable {
     }
   }
 
-  /** Appends a line. If that fails, as on a full disk, recording ends, and the scheduler goes on. */
+  /**
+   * Appends a line. If that fails, for example on a full disk, recording ends and the scheduler continues.
+   */
   write(line: string): void {
     const file = this.#file;
     if (file === null) return;
@@ -125,7 +128,7 @@ export class JournalFile implements Disposable {
     }
   }
 
-  /** Closes it; what comes later is not written. */
+  /** Closes the file; later lines are ignored. */
   [Symbol.dispose](): void {
     this.#file?.close();
     this.#file = null;

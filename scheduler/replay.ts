@@ -11,7 +11,7 @@ import type { SchedulerStateOptions } from "./state/machine.ts";
 import { standardState } from "./standard_state.ts";
 import type { SchedulerState } from "./state/scheduler_state.ts";
 
-/** What a replay went through. */
+/** Counts of a replay. */
 export interface ReplayReport {
   /** Number of stimuli. */
   readonly stimuli: number;
@@ -21,18 +21,18 @@ export interface ReplayReport {
   readonly transitions: number;
 }
 
-/** A recorded run that does not replay: where, and why. */
+/** A recorded run that can't be replayed: the place and the reason. */
 export class ReplayError extends Error {
   /** Class name. */
   override readonly name = "ReplayError";
-  /** Number of the stimulus, from 1; those that were handled together count as the last of them. */
+  /** Number of the stimulus, from 1. Of stimuli that were handled together, the number of the last one. */
   readonly stimulus: number;
   /** Number of the line, from 1. */
   readonly line: number;
-  /** Number of stimuli after which everything still fitted together. */
+  /** Number of stimuli after which all invariants still held. */
   readonly soundUntil: number;
 
-  /** Names the place. */
+  /** Puts the place into the message. */
   constructor(stimulus: number, line: number, soundUntil: number, cause: unknown) {
     const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
     super(`Stimulus ${stimulus} (line ${line}): ${what}`, { cause });
@@ -46,13 +46,14 @@ type Lines = AsyncIterable<string> | Iterable<string>;
 type MakeState = (options: SchedulerStateOptions) => SchedulerState;
 
 /**
- * Replays a journal. The machine checks the tasks that a stimulus touched after it, and everything after
- * every hundredth: that takes time in proportion to all tasks. If something is wrong then, the journal is
- * replayed once more, with everything checked after each of the last stimuli.
+ * Replays a journal. After each stimulus the machine checks the tasks that it touched; after each hundredth
+ * it checks the whole state, which takes time in proportion to the number of tasks. If that fails, the
+ * journal is replayed again, and the whole state is checked after each of the last stimuli.
  *
- * @param lines Iterated over twice if something is wrong.
- * @param makeState Makes the machine. Default: as a scheduler does.
- * @throws {ReplayError} If a line can't be read, an invariant broke, or the state is another than it was.
+ * @param lines The journal. Iterated over twice if a check fails.
+ * @param makeState Creates the machine. Default: the machine of a scheduler.
+ * @throws {ReplayError} If a line can't be read, an invariant broke, or the state differs from the recorded
+ * one.
  */
 export async function replay(lines: Lines, makeState: MakeState = recordedState): Promise<ReplayReport> {
   try {
@@ -67,7 +68,7 @@ function recordedState(options: SchedulerStateOptions): SchedulerState {
   return standardState({ ...options, encodeError });
 }
 
-/** @param closelyFrom Number of stimuli from which on everything is checked after each. */
+/** @param closelyFrom Number of the stimulus from which on the whole state is checked after each stimulus. */
 async function pass(lines: Lines, makeState: MakeState, closelyFrom: number): Promise<ReplayReport> {
   const run = new Run(makeState, closelyFrom);
   for await (const text of lines) run.at(() => run.take(text));
@@ -89,7 +90,7 @@ class Run {
     this.#closelyFrom = closelyFrom;
   }
 
-  /** Does something; an error is told with its place. */
+  /** Calls `act`; an error gets the current place. */
   at<Result>(act: () => Result): Result {
     try {
       return act();

@@ -1,5 +1,5 @@
 /**
- * Values by way of the scheduler, for clients that can't reach the workers (`Scheduler.scatter`).
+ * Stores values on workers for clients that can't reach them (`Scheduler.scatter`).
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { WORKER_OPERATIONS } from "../messages/worker_operations.ts";
 import type { ConnectionPool } from "../rpc/pool.ts";
 import { copiesOf, scatterToWorkers, type Values } from "../rpc/scatter_to_workers.ts";
 
-/** Values that are on workers now. */
+/** Values that were stored on workers. */
 export interface Scattered {
-  /** Who wants them. */
+  /** The client that wants them. */
   readonly client: ClientId;
   /** Holders by key. */
   readonly whoHas: Record<Key, Address[]>;
@@ -21,8 +21,8 @@ export interface Scattered {
 }
 
 /**
- * Gives the values of a request to `workers`, in turn beginning with `turn`, or to several of them. Fails if
- * one can't be reached. Gives up when `signal` is aborted.
+ * Stores the values of a request on `workers`, beginning with the worker at `turn`, each value on one or
+ * several. Fails if a worker can't be reached. Gives up when `signal` is aborted.
  *
  * @param workers At least one.
  */

@@ -1,5 +1,5 @@
 /**
- * The scheduler as programs see it; what runs is its shell (`shell.ts`).
+ * The public `Scheduler`; the implementation is its shell (`shell.ts`).
  *
  * @module
  */
@@ -91,7 +91,7 @@ export class Scheduler implements AsyncDisposable {
     return this.#shell.reloadSecurity(security);
   }
 
-  /** Tells clients and workers that it ends, then closes. Idempotent. */
+  /** Tells clients and workers that the scheduler ends, then closes. Idempotent. */
   close(): Promise<void> {
     return this.#shell.close();
   }

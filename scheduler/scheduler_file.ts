@@ -1,6 +1,6 @@
 /**
- * The file in which a scheduler says where it is (`Scheduler.start`, `--scheduler-file`): its identity as
- * JSON.
+ * The file to which a scheduler writes its address and identity as JSON (`Scheduler.start`,
+ * `--scheduler-file`).
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { SchedulerIdentity } from "../messages/facts.ts";
 
 const logger = getLogger("distributed.scheduler");
 
-/** A file that was written. Disposing of it removes it, unless another scheduler has replaced it. */
+/** A written file. Disposing of it removes it, unless another scheduler has replaced it. */
 export class SchedulerFile implements Disposable {
   readonly #path: string;
   readonly #id: string;
@@ -22,22 +22,22 @@ export class SchedulerFile implements Disposable {
   }
 
   /**
-   * Refuses what could not be written, before anything is started.
+   * Checks that the file can be written, before the scheduler starts.
    *
-   * @throws {Deno.errors.NotCapable} If the program may not write there; nothing is asked for.
+   * @throws {Deno.errors.NotCapable} If the program may not write there. It does not prompt for permission.
    */
   static check(path: string): void {
     if (Deno.permissions.querySync({ name: "write", path }).state === "granted") return;
     throw new Deno.errors.NotCapable(`Cannot write scheduler file "${path}": add --allow-write=${path}`);
   }
 
-  /** Writes it, readable by this user account alone. */
+  /** Writes the file, readable for this user account only. */
   static async write(path: string, identity: SchedulerIdentity): Promise<SchedulerFile> {
     SchedulerFile.check(path);
     const bytes = new TextEncoder().encode(`${JSON.stringify(identity, undefined, 2)}\n`);
     try {
       using file = await Deno.open(path, { write: true, create: true, mode: 0o600 });
-      // A file that was there keeps its mode: it is closed to others before anything is in it.
+      // An existing file keeps its mode, so other accounts lose access before anything is written.
       if (Deno.build.os !== "windows") await Deno.chmod(path, 0o600);
       await file.truncate();
       for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await file.write(rest));

@@ -1,6 +1,7 @@
 /**
- * The scheduler's shell: a listener, the streams of clients and workers, and one timer. What it knows and
- * decides is in `scheduler/state/`; here stimuli go in, and what comes out is sent, answered and logged.
+ * The scheduler's shell: a listener, the streams of clients and workers, and one timer. All state and
+ * decisions are in `scheduler/state/`. The shell passes stimuli to the state machine, and sends, answers and
+ * logs the effects.
  *
  * @module
  */
@@ -71,30 +72,30 @@ const UNKNOWN_ADDRESS =
   "The address above is for this machine only: its other addresses are not known without " +
   "--allow-sys=networkInterfaces. Add that, or name one by --host, if workers or clients run elsewhere";
 
-/** Port that schedulers listen on if nothing else is said. */
+/** Default port of schedulers. */
 const DEFAULT_PORT = 8786;
 /** Milliseconds that goodbyes to peers may take. */
 const GOODBYE_MS = 2000;
-/** Most seconds that a request may wait for workers. */
+/** Maximum seconds for which a request waits for workers. */
 const WAIT_MAX = 3600;
 
-/** What a shell is made with besides its options. */
+/** Dependencies of a shell, replaced in tests and simulations. */
 export interface SchedulerParts {
   /** Time, ids and links. Default: the real ones. */
   readonly platform?: Platform;
-  /** Makes the machine. */
+  /** Creates the machine. */
   readonly makeState?: (options: SchedulerStateOptions) => SchedulerState;
-  /** Takes the lines of a recording of all stimuli. */
+  /** Called with each line of a recording of all stimuli. */
   readonly onRecord?: (line: string) => void;
 }
 
-/** Stimuli that are answered, without the number of the answer. */
+/** A stimulus that is answered, without the number of the answer. */
 type Question<Op extends Answer["op"]> = Omit<
   Extract<SchedulerStimulus, { readonly op: Op; readonly ask: number }>,
   "ask"
 >;
 
-/** Who waits for an answer. */
+/** A caller that waits for an answer. */
 type Waiting = PromiseWithResolvers<Answer>;
 
 /** A running scheduler. */
@@ -157,7 +158,7 @@ export class SchedulerShell {
     });
   }
 
-  /** As `Scheduler.start`, on a platform that is given. */
+  /** Same as `Scheduler.start`, with these dependencies. */
   static async start(options: SchedulerOptions, parts: SchedulerParts = {}): Promise<SchedulerShell> {
     const { security, host = "", port = DEFAULT_PORT, config = currentConfig(), schedulerFile } = options;
     announceConfig(config, "scheduler");
@@ -223,7 +224,7 @@ export class SchedulerShell {
     return this.#listener?.contactAddress ?? "" as Address;
   }
 
-  /** What `identity` answers: itself and `nWorkers` workers at most; -1 for all. */
+  /** Answer to `identity`: the scheduler and at most `nWorkers` workers; -1 for all. */
   identity(nWorkers = -1): SchedulerIdentity {
     return schedulerIdentity(this.#state, {
       id: this.id,
@@ -250,7 +251,7 @@ export class SchedulerShell {
     return this.#credentials.reload(security);
   }
 
-  /** Tells clients and workers that it ends, then closes. Idempotent. */
+  /** Tells clients and workers that the scheduler ends, then closes. Idempotent. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
@@ -275,12 +276,12 @@ export class SchedulerShell {
     this.#finish.resolve();
   }
 
-  /** Ends it after the answer that is being made. */
+  /** Closes the scheduler after the current answer was sent. */
   #closeSoon(): void {
     this.#platform.clock.timer(0, () => void this.close().catch(() => {}));
   }
 
-  /** A bug: going on would give wrong results. */
+  /** Handles a bug: closes the scheduler, because continuing could give wrong results. */
   #fail(error: unknown): void {
     logger.error(
       `Scheduler failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}`,
@@ -289,13 +290,13 @@ export class SchedulerShell {
     void this.close().catch(() => {});
   }
 
-  /** Hands stimuli to the machine, and does what it wants done. */
+  /** Passes stimuli to the machine, and carries out the effects. */
   #handle(stimuli: readonly SchedulerStimulus[]): void {
     const effects = this.#decide(stimuli);
     if (effects !== undefined) this.#perform(effects);
   }
 
-  /** Hands stimuli to the machine. Nothing if the scheduler closes. */
+  /** Passes stimuli to the machine. Returns undefined if the scheduler is closing. */
   #decide(stimuli: readonly SchedulerStimulus[]): Effects | undefined {
     if (this.#closing !== undefined) return undefined;
     const now = this.#platform.clock.time();
@@ -344,7 +345,7 @@ export class SchedulerShell {
     });
   }
 
-  /** Asks the machine what it answers at once. */
+  /** Asks a question that the machine answers at once. */
   #ask<Op extends Answer["op"]>(question: Question<Op>): AnswerTo<Op> {
     const ask = this.#asks++;
     const effects = this.#decide([{ ...question, ask } as unknown as SchedulerStimulus]);
@@ -354,9 +355,7 @@ export class SchedulerShell {
     return answer;
   }
 
-  /**
-   * Asks the machine what it may answer later. When `signal` is aborted, the answer is waited for no longer.
-   */
+  /** Asks a question that the machine may answer later. Stops waiting when `signal` is aborted. */
   async #askLater<Op extends Answer["op"]>(
     question: Question<Op>,
     signal?: AbortSignal,
@@ -432,7 +431,7 @@ export class SchedulerShell {
       this.#perform(effects); // of what was due at the same time
       return await this.#refuseWorker(address, comm, refusal);
     }
-    // The reply is a message of its own and must be the first: the stream begins behind it.
+    // The reply is a single message and must be sent first; the stream begins after it.
     const reply = comm.write(
       {
         status: "OK",
@@ -453,7 +452,7 @@ export class SchedulerShell {
       });
       tellUnreadable(end, comm, `worker ${address}`);
     } finally {
-      // Another worker may have its address by now.
+      // Another worker may have registered with the same address by now.
       if (this.#peers.workers.get(address) === peer) {
         this.#removeWorker({
           worker: address,
@@ -513,7 +512,7 @@ function closingError(): DistributedError {
   return new DistributedError("SCHEDULER_CLOSING", "Cannot answer: the scheduler closes");
 }
 
-/** Says why a stream ended, if it was for what its peer sent. */
+/** Logs why a stream ended, if a message of the peer was the reason. */
 function tellUnreadable({ error }: StreamEnd, comm: Comm, who: string): void {
   const cause = error instanceof CommClosed ? error.cause : error;
   if (!(cause instanceof FrameError || cause instanceof MsgpackError)) return;

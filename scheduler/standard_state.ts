@@ -1,5 +1,5 @@
 /**
- * The state machine that schedulers have.
+ * The state machine of schedulers.
  *
  * @module
  */

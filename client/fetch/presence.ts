@@ -1,21 +1,21 @@
 /**
- * Calls to a worker that end when the worker is given up: a machine that hangs or is cut off ends no link,
- * and only the scheduler finds out.
+ * Requests to a worker that end when the scheduler has given the worker up. A machine that hangs or is
+ * disconnected does not end its links; only the scheduler notices it.
  *
  * @module
  */
 
 import type { Clock } from "../../internal/clock.ts";
 
-/** Milliseconds between looks. */
+/** Milliseconds between checks. */
 const LOOK_MS = 2000;
 
 /**
- * Settles as `call` does, whose signal is aborted with what `look` answers as soon as that is an error.
+ * Settles like `call`. When `look` returns an error, the signal of `call` is aborted with it.
  *
- * @param call Asks a worker.
- * @param look Asks the scheduler, now and then: why waiting on makes no sense, or nothing.
- * @param signal Gives up.
+ * @param call Sends a request to a worker.
+ * @param look Asks the scheduler, from time to time. Returns why waiting is useless, or undefined.
+ * @param signal Cancels the call.
  * @param clock Time.
  */
 export async function whilePresent<T>(
@@ -49,6 +49,6 @@ async function watch(
     }
     over.abort(reason);
   } catch (error) {
-    over.abort(error); // no effect if the call is over
+    over.abort(error); // no effect if the call has ended
   }
 }

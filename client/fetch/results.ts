@@ -1,6 +1,6 @@
 /**
- * Brings results from the workers that hold them: one request per worker for all of its keys, and the
- * scheduler in between where a worker can't be reached.
+ * Fetches results from the workers that hold them, with one request per worker for all of its keys. If a
+ * worker can't be reached, the scheduler fetches its results.
  *
  * @module
  */
@@ -23,25 +23,28 @@ import type { KeyState } from "../state/key_state.ts";
 
 const logger = getLogger("distributed.client");
 
-/** To reach a worker. The scheduler can give its results, too, and knows others that hold them. */
+/**
+ * Limits for dialling a worker. They are low, because the scheduler can fetch the results instead, and knows
+ * other holders.
+ */
 const DIAL: DialLimits = { timeout: 2000, tries: 1 };
-/** Milliseconds that a worker which could not be reached is not tried. */
+/** Milliseconds for which an unreachable worker is not tried again. */
 const UNREACHABLE_MS = 60_000;
-/** Keys that are looked up to see whether a worker still holds what it was asked for. */
+/** Maximum number of keys in a check whether a worker still holds results. */
 const LOOKED_UP_MAX = 100;
 
-/** Results that were brought here, still as frames. */
+/** Fetched results, still serialized. */
 export type Fetched = Map<KeyState, Serialized>;
 
-/** Fetches results as frames. */
+/** Fetches results in serialized form. */
 export class ResultFetcher {
   #pool: Pick<ConnectionPool, "call">;
   #platform: Pick<Platform, "clock" | "ids">;
   #scheduler: Address;
   #sharesMemory: boolean;
-  /** Workers that could not be reached, and until when they are not tried. */
+  /** Unreachable workers, with the time until which they are not tried again. */
   #unreachable = new Map<Address, number>();
-  /** Why workers did not answer last time. */
+  /** Why workers did not answer the last time, by address. */
   #failures = new Map<Address, string>();
 
   constructor(
@@ -55,7 +58,7 @@ export class ResultFetcher {
     this.#sharesMemory = sharesMemory(scheduler);
   }
 
-  /** Brings the results of finished tasks into `fetched`; returns those that nobody gave. */
+  /** Adds the results of finished tasks to `fetched`. Returns the tasks whose results no holder gave. */
   async fetch(
     states: readonly KeyState[],
     fetched: Fetched,
@@ -67,7 +70,7 @@ export class ResultFetcher {
       if (state.result !== undefined || wanted.has(state.key)) continue; // hot: came along
       if (fetched.has(state)) continue;
       wanted.set(state.key, state);
-      // One is enough: the scheduler knows the others, and whether they can be reached.
+      // One holder is enough: the scheduler knows the others, and whether they can be reached.
       const worker = state.workers.find((address) => !this.#isUnreachable(address));
       if (worker !== undefined) holders.set(state.key, [worker]);
     }
@@ -82,7 +85,7 @@ export class ResultFetcher {
     return missing;
   }
 
-  /** Why a worker did not answer last time. */
+  /** Why a worker did not answer the last time. */
   failureOf(worker: Address): string | undefined {
     return this.#failures.get(worker);
   }
@@ -116,8 +119,7 @@ export class ResultFetcher {
       } else if (!(error instanceof CommClosed)) {
         throw error;
       }
-      // Certificates don't get better by themselves: until somebody does something, all results take the
-      // detour.
+      // A refused certificate stays refused until it is replaced, so all results take the detour until then.
       const isNews = looksRefused(error) && this.#failures.get(worker) !== error.message;
       this.#failures.set(worker, error.message);
       logger[isNews ? "warning" : "debug"](
@@ -131,7 +133,7 @@ export class ResultFetcher {
     return this.#pool.call(worker, WORKER_OPERATIONS.get_data, { keys, who: null }, signal, DIAL);
   }
 
-  /** Why a worker need not be waited for, if so. */
+  /** Returns why waiting for a worker is useless; undefined if it is not. */
   async #look(worker: Address, keys: readonly Key[], signal: AbortSignal): Promise<Error | undefined> {
     const some = keys.slice(0, LOOKED_UP_MAX);
     const holders = await this.#pool.call(
@@ -144,7 +146,7 @@ export class ResultFetcher {
     return new CommClosed(worker, `"${worker}" no longer holds "${some[0]}"`);
   }
 
-  /** Takes at least one key out of `wanted`; returns those that nobody gave. */
+  /** Takes at least one key out of `wanted`. Returns the tasks whose results no holder gave. */
   async #fromScheduler(
     wanted: Map<Key, KeyState>,
     fetched: Fetched,
@@ -174,12 +176,12 @@ export class ResultFetcher {
   }
 }
 
-/** Whether all results are here. */
+/** Whether all results were fetched. */
 export function areHere(states: readonly KeyState[], fetched: Fetched): boolean {
   return states.every((state) => state.result !== undefined || fetched.has(state));
 }
 
-/** Values of finished tasks whose results are here. Each is a new one, also of a task that is there twice. */
+/** Deserializes the fetched results of tasks. A task that occurs twice gets two separate values. */
 export function valuesOf(states: readonly KeyState[], fetched: Fetched): unknown[] {
   const lastUse = new Map<KeyState, number>();
   for (let i = 0; i < states.length; i++) lastUse.set(states[i] as KeyState, i);

@@ -7,7 +7,7 @@
 import { CommClosed } from "../../comm/errors.ts";
 import type { KeyState } from "../state/key_state.ts";
 
-/** Rounds in a row with the same holders before a wait fails. */
+/** Number of consecutive rounds with the same holders after which a wait fails. */
 const ROUNDS_MAX = 10;
 /** Milliseconds before the third round; later ones wait longer. */
 const PAUSE_MS = 100;
@@ -19,10 +19,10 @@ export class Rounds {
   #count = 0;
 
   /**
-   * Notes that the result of `state` was missing; returns the milliseconds before the next round.
+   * Notes that the result of `state` was missing. Returns the milliseconds until the next round.
    *
-   * @param failureOf Why a worker did not answer.
-   * @throws {CommClosed} If it is of no use any more; names the worker and the reason.
+   * @param failureOf Returns why a worker did not answer.
+   * @throws {CommClosed} If more rounds are useless; the message names the worker and the reason.
    */
   failed(state: KeyState, failureOf: (worker: KeyState["workers"][number]) => string | undefined): number {
     const holders = `${state.key} ${state.workers.join(" ")}`;

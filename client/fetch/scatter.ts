@@ -1,6 +1,6 @@
 /**
- * Puts values on workers (`Client.scatter` in distributed/client.py): straight, and by way of the scheduler
- * where no worker can be reached.
+ * Stores values on workers (`Client.scatter` in distributed/client.py): directly, or through the scheduler if
+ * no worker can be reached.
  *
  * @module
  */
@@ -24,11 +24,14 @@ import { keyOf, randomToken, valueToken } from "../submit/token.ts";
 
 const logger = getLogger("distributed.client");
 
-/** How often a value is given to other workers because those that had it left meanwhile. */
+/** Number of attempts to store a value when the workers that took it leave. */
 const TRIES = 3;
-/** Milliseconds to reach a worker; the scheduler can do it, too. */
+/** Milliseconds to reach a worker; after that the scheduler does it. */
 const CONNECT_MS = 2000;
-/** Milliseconds that a worker may take for a value, and more for each MB: one that hangs is passed over. */
+/**
+ * Milliseconds that a worker may take to store a value, plus more for each MB. A worker that takes longer is
+ * skipped.
+ */
 const TAKE_MS = 10_000;
 const TAKE_MS_PER_MB = 1000;
 
@@ -42,41 +45,41 @@ export interface ScatterOptions extends WaitOptions {
   hash?: boolean;
 }
 
-/** What a {@linkcode Scatterer} needs of its client. */
+/** What a {@linkcode Scatterer} needs from its client. */
 export interface ScatterHost {
-  /** Name that the scheduler knows the client by. */
+  /** The name under which the client is registered with the scheduler. */
   readonly id: ClientId;
   /** Scheduler that is told which worker was given which value. */
   readonly schedulerAddress: Address;
-  /** Time, and where random keys come from. */
+  /** Clock, and source of random keys. */
   readonly platform: Pick<Platform, "clock" | "ids">;
-  /** Reaches workers and the scheduler. */
+  /** Connections to workers and the scheduler. */
   readonly pool: Pick<ConnectionPool, "call">;
-  /** @throws {SchedulerClosed} If nothing can be sent any more. */
+  /** @throws {SchedulerClosed} If the session has ended. */
   checkOpen(): void;
-  /** A limit for a wait for `what`. */
+  /** Creates the deadline of a wait; `what` names it in errors. */
   deadline(options: DeadlineOptions | undefined, what: string): Deadline;
-  /** The Future that `state` was wanted for. */
+  /** Returns a Future of `state`. */
   future<T>(state: KeyState): Future<T>;
-  /** Wants a key that may be on the cluster already, for one Future. */
+  /** Registers a Future of a key that may already be on the cluster. */
   desire(key: Key): KeyState;
-  /** Wants a key that is put on the cluster by a request, for one Future. */
+  /** Registers a Future of a key that a request puts on the cluster. */
   expect(key: Key): KeyState;
-  /** Wants a value that `workers` were given, for one Future, and tells the scheduler of it. */
+  /** Registers a Future of a value that was stored on `workers`, and tells the scheduler. */
   announce(key: Key, workers: readonly Address[], nbytes: number): KeyState;
-  /** Waits until `count` workers run, of `names` if given; returns their addresses. */
+  /** Waits until `count` workers run, counting only `names` if given. Returns their addresses. */
   runningWorkers(
     count: number,
     names: readonly string[] | null,
     options: DeadlineOptions | undefined,
   ): Promise<readonly Address[]>;
-  /** Resolves when all have ended. */
+  /** Resolves when all tasks have ended. */
   waitFor(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<void>;
   /** The error of a task that failed or was cancelled. */
   errorOf(state: KeyState): Error;
 }
 
-/** Gives values to workers in turn. */
+/** Stores values on workers in turn. */
 export class Scatterer {
   #host: ScatterHost;
   #turn = 0;
@@ -89,7 +92,7 @@ export class Scatterer {
   async scatter(value: unknown, options: ScatterOptions): Promise<Future<unknown>> {
     checkBroadcast(options.broadcast);
     this.#host.checkOpen();
-    const sent = isolated(serializeValue(value)); // the program may change its own while this waits
+    const sent = isolated(serializeValue(value)); // a copy, because the program may change its memory meanwhile
     const token = options.hash ?? true ? valueToken(sent) : randomToken(this.#host.platform.ids);
     const key = keyOf(typenameOf(value), token);
     using deadline = this.#host.deadline(options, `workers to take "${key}"`);
@@ -108,7 +111,7 @@ export class Scatterer {
     }
   }
 
-  /** The Future of a value that is on the cluster already. */
+  /** Returns the Future of a value that is already on the cluster, if it is. */
   async #find(key: Key, signal: AbortSignal | undefined): Promise<Future<unknown> | undefined> {
     const future = this.#host.future(this.#host.desire(key));
     await this.#ended(future, signal);
@@ -117,7 +120,7 @@ export class Scatterer {
     return undefined;
   }
 
-  /** Waits for the scheduler's word. */
+  /** Waits for the scheduler's report. */
   async #ended(future: Future<unknown>, signal: AbortSignal | undefined): Promise<void> {
     try {
       await this.#host.waitFor([stateOf(future)], { signal });
@@ -127,7 +130,7 @@ export class Scatterer {
     }
   }
 
-  /** Gives the payload to workers, and tells the scheduler. */
+  /** Stores the payload on workers, and tells the scheduler. */
   async #give(
     key: Key,
     payload: Serialized,

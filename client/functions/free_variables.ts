@@ -1,11 +1,10 @@
 /**
- * Finds the names that a function uses and does not declare: scope analysis over a syntax tree of ESTree
- * nodes.
+ * Finds the names that a function uses without declaring them, by scope analysis of an ESTree syntax tree.
  *
  * @module
  */
 
-/** A node as acorn makes it, read with checks. */
+/** A node from acorn; its fields are checked when they are read. */
 export interface SyntaxNode {
   /** Type in ESTree's spelling. */
   readonly type: string;
@@ -13,25 +12,25 @@ export interface SyntaxNode {
   readonly start: number;
   /** Offset after the last. */
   readonly end: number;
-  /** Where it is. */
+  /** Position. */
   readonly loc?: { readonly start: { readonly line: number } };
-  /** Everything else depends on the type. */
+  /** Other fields depend on the type. */
   readonly [field: string]: unknown;
 }
 
 /** A place in a function's source. */
 export interface SourcePlace {
-  /** What is there. */
+  /** Name at this place. */
   readonly name: string;
-  /** Line, the function's first is 1. */
+  /** Line within the function, from 1. */
   readonly line: number;
 }
 
-/** What keeps a function from running elsewhere. */
+/** Names on which a function depends outside itself. */
 export interface Dependencies {
   /** Names that the function does not declare, each once, at its first use. Globals are among them. */
   readonly free: readonly SourcePlace[];
-  /** `this`, `super`, `import.meta` and relative imports, which mean nothing elsewhere. */
+  /** `this`, `super`, `import.meta` and relative imports, which can't work on a worker. */
   readonly bound: readonly SourcePlace[];
 }
 
@@ -42,7 +41,7 @@ export function findDependencies(fn: SyntaxNode): Dependencies {
   return { free: [...analysis.free.values()], bound: analysis.bound };
 }
 
-/** A child that is a node, or nothing. */
+/** Returns `value` if it is a node, else undefined. */
 export function asNode(value: unknown): SyntaxNode | undefined {
   return typeof value === "object" && value !== null && typeof (value as { type?: unknown }).type === "string"
     ? value as SyntaxNode
@@ -56,7 +55,7 @@ function nodesOf(value: unknown): SyntaxNode[] {
 class Scope {
   readonly names = new Set<string>();
   readonly parent: Scope | undefined;
-  /** Whether `this` is that of something inside the analysed function. */
+  /** Whether `this` belongs to something inside the analysed function. */
   readonly hasThis: boolean;
 
   constructor(parent: Scope | undefined, hasThis: boolean = parent?.hasThis ?? false) {
@@ -79,7 +78,7 @@ class Analysis {
   readonly free = new Map<string, SourcePlace>();
   readonly bound: SourcePlace[] = [];
 
-  /** `gives` tells whether the function, if it is no arrow function, has a `this` that means something. */
+  /** Analyses a function. `gives`: whether a function that is not an arrow function has a useful `this`. */
   function(node: SyntaxNode, outer: Scope | undefined, gives: boolean): void {
     const isArrow = node.type === "ArrowFunctionExpression";
     let around = outer;
@@ -97,7 +96,7 @@ class Analysis {
     else if (body !== undefined) this.visit(body, scope);
   }
 
-  /** Every node that is no function of its own. */
+  /** Visits a node that is not a function. */
   visit(node: SyntaxNode, scope: Scope): void {
     if (FUNCTIONS.has(node.type)) return this.function(node, scope, true);
     switch (node.type) {
@@ -171,7 +170,7 @@ class Analysis {
     this.#children(node, scope);
   }
 
-  /** A node with a part that is a name, unless it is computed. */
+  /** Visits a node one part of which is a plain name unless it is computed. */
   #named(node: SyntaxNode, value: string, name: string, inside: Scope | undefined, scope: Scope): void {
     if (node["computed"] === true) this.#child(node[name], scope);
     this.#child(node[value], inside ?? scope);
@@ -225,7 +224,7 @@ function lineOf(node: SyntaxNode): number {
   return node.loc?.start.line ?? 0;
 }
 
-/** Names that statements of a block declare in that block. */
+/** Adds the names that the statements of a block declare in that block. */
 function declareStatements(statements: readonly SyntaxNode[], scope: Scope): void {
   for (const statement of statements) {
     if (statement.type === "FunctionDeclaration" || statement.type === "ClassDeclaration") {
@@ -238,7 +237,7 @@ function declareStatements(statements: readonly SyntaxNode[], scope: Scope): voi
   }
 }
 
-/** Names that `var` declares anywhere below, but not in functions and static blocks of classes. */
+/** Adds the names that `var` declares in a subtree, except in functions and in static blocks of classes. */
 function hoistVars(node: SyntaxNode, scope: Scope): void {
   if (FUNCTIONS.has(node.type) || node.type === "StaticBlock") return;
   if (node.type === "VariableDeclaration" && node["kind"] === "var") {
@@ -251,7 +250,7 @@ function hoistVars(node: SyntaxNode, scope: Scope): void {
   }
 }
 
-/** Names that a binding pattern declares. */
+/** Adds the names that a binding pattern declares. */
 function declarePattern(pattern: SyntaxNode | undefined, scope: Scope): void {
   switch (pattern?.type) {
     case "Identifier":

@@ -1,5 +1,5 @@
 /**
- * Makes function bodies of functions: their source, checked to stand by itself, and its hash.
+ * Makes function bodies: the source of a function, checked to be self-contained, and its hash.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export class FunctionSourceError extends TypeError {
   }
 }
 
-/** A body with the name that keys begin with. */
+/** A body with the name with which keys begin. */
 export interface NamedFunctionBody extends FunctionBody {
   /** The function's name; Dask's `lambda` if it has none. */
   readonly name: string;
@@ -57,11 +57,11 @@ const NAMELESS = "lambda";
 const bodies = new WeakMap<(...args: never[]) => unknown, NamedFunctionBody>();
 
 /**
- * The body of `fn`: arrow functions, functions and methods, asynchronous or not. It is parsed and hashed
+ * Returns the body of an arrow function, function or method, asynchronous or not. It is parsed and hashed
  * once.
  *
- * @throws {FunctionSourceError} If `fn` uses a variable of its surroundings, or is of a kind that has no
- * meaning elsewhere.
+ * @throws {FunctionSourceError} If `fn` uses a variable of its surroundings, or is of a kind that can't be
+ * sent.
  */
 export function functionBody(fn: (...args: never[]) => unknown): NamedFunctionBody { // hot: per submit
   const known = bodies.get(fn);
@@ -75,7 +75,7 @@ export function functionBody(fn: (...args: never[]) => unknown): NamedFunctionBo
   return made;
 }
 
-/** Makes `made` the body of `fn`, in the place of its source. */
+/** Registers `made` as the body of `fn`, in place of its source. */
 export function registerBody(fn: (...args: never[]) => unknown, made: NamedFunctionBody): void {
   bodies.set(fn, made);
 }
@@ -84,7 +84,7 @@ function nameOf(fn: { readonly name: unknown }): string {
   return typeof fn.name === "string" && fn.name !== "" ? fn.name : NAMELESS;
 }
 
-/** Source of an expression that evaluates to the function, in any module. */
+/** Returns the source of an expression that evaluates to the function in any module. */
 function standaloneSource(name: string, source: string): string {
   if (/\{\s*\[native code\]\s*\}$/.test(source)) throw refuseNative(name);
   const { node, offset } = parseFunction(name, source);
@@ -101,14 +101,14 @@ function standaloneSource(name: string, source: string): string {
   const unknown = free.filter((use) => !THREAD_GLOBALS.has(use.name));
   if (unknown.length > 0) throw refuseFree(name, unknown);
   if (node.type === "ArrowFunctionExpression" || offset === 1) return source;
-  // A method: its text from the parameters on is that of a function expression. Without a name, as methods
-  // don't see theirs.
+  // A method: from the parameters on, its text is that of a function expression. It gets no name, because a
+  // method can't refer to its own name.
   return `${node["async"] === true ? "async " : ""}function${source.slice(node.start - offset)}`;
 }
 
 interface ParsedFunction {
   readonly node: SyntaxNode;
-  /** Characters before the source in the text that was parsed. */
+  /** Number of characters before the source in the parsed text. */
   readonly offset: number;
 }
 
@@ -141,7 +141,7 @@ function parseFunction(name: string, source: string): ParsedFunction {
   return { node, offset: 2 };
 }
 
-/** The property that `source` makes if it is put into an object. */
+/** Returns the property that `source` defines inside an object literal. */
 function methodOf(source: string): SyntaxNode | undefined {
   try {
     const object = expressionOf(`({${source}\n})`);

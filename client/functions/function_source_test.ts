@@ -10,7 +10,7 @@ function refusal(fn: AnyFunction): FunctionSourceError {
   return assertThrows(() => functionBody(fn), FunctionSourceError);
 }
 
-/** A function of a text, as a program in plain JavaScript would have it. */
+/** Returns a function from source text, as in a plain JavaScript program. */
 function of(source: string): AnyFunction {
   return (0, eval)(`(${source}\n)`) as AnyFunction;
 }

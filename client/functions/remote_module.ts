@@ -1,5 +1,5 @@
 /**
- * Functions of modules that workers import by themselves, instead of being sent the source.
+ * Functions of modules that workers import, so that no source is sent.
  *
  * @module
  */
@@ -41,7 +41,7 @@ export function remoteModule<M extends object>(url: string | URL): RemoteModule<
   const functions = new Map<string, (...args: never[]) => unknown>();
   return new Proxy(Object.create(null) as RemoteModule<M>, {
     get: (_, name) => {
-      if (typeof name !== "string" || name === "then") return undefined; // no promise
+      if (typeof name !== "string" || name === "then") return undefined; // the module object must not look like a promise
       let fn = functions.get(name);
       if (fn === undefined) functions.set(name, fn = remoteFunction(address, name));
       return fn;
@@ -68,7 +68,7 @@ function absoluteUrl(url: string | URL): string {
   return text;
 }
 
-/** Stands for an export; what is sent is where it is. */
+/** Returns a stand-in for an export; its URL and name are sent. */
 function remoteFunction(url: string, name: string): (...args: never[]) => unknown {
   const shown = name === "default" ? nameOf(url) : name;
   const fn = () => {
@@ -83,7 +83,7 @@ function remoteFunction(url: string, name: string): (...args: never[]) => unknow
   return fn;
 }
 
-/** The file's name without its ending. */
+/** Returns the file's name without its extension. */
 function nameOf(url: string): string {
   return /([\w-]{1,64})(\.\w+)?\/?$/.exec(url.split(/[?#]/)[0] ?? "")?.[1] ?? "default";
 }

@@ -1,8 +1,8 @@
 /**
- * Names that a function finds in an executor thread: what JavaScript, the Web and Deno define there.
+ * Global names in an executor thread: those that JavaScript, the Web and Deno define there.
  *
- * Left out on purpose: names that a thread has for its own sake (`postMessage`, `close`, `require`) or that
- * are more likely a variable somebody forgot to pass (`name`, `location`).
+ * Some are left out on purpose: names that the thread itself uses (`postMessage`, `close`, `require`), and
+ * names that are more likely a variable that was not passed (`name`, `location`).
  *
  * @module
  */

@@ -83,7 +83,7 @@ export function asCompleted<T>(
   return {
     next: () => steps.next(),
     return(): Promise<IteratorResult<Future<T>>> {
-      ends[Symbol.dispose](); // a generator that was not begun would not
+      ends[Symbol.dispose](); // a generator that never started would not
       return steps.return(undefined);
     },
     [Symbol.asyncIterator]() {
@@ -113,9 +113,9 @@ async function* yieldEnded<T>(
   return undefined;
 }
 
-/** Futures that ended, in the order they did. */
+/** Futures that ended, in the order of their ends. */
 class Ends<T> implements Disposable {
-  /** How many have ended so far. */
+  /** Number of Futures that have ended. */
   count = 0;
   #queue: Future<T>[] = [];
   #taken = 0;
@@ -138,14 +138,14 @@ class Ends<T> implements Disposable {
     }
   }
 
-  /** The next one that ended, if there is one. */
+  /** Returns the next one that ended, if there is one. */
   take(): Future<T> | undefined {
     const future = this.#queue[this.#taken];
     if (future !== undefined) this.#taken++;
     return future;
   }
 
-  /** Waits until one more has ended. */
+  /** Waits until another one has ended. */
   async next(signal: AbortSignal | undefined): Promise<void> {
     this.#change ??= Promise.withResolvers();
     await orAborted(this.#change.promise, signal);
@@ -166,7 +166,7 @@ class Ends<T> implements Disposable {
   }
 }
 
-/** Time of the client that the Futures came from. */
+/** Returns the clock of the client that the Futures came from. */
 function clockOf(futures: readonly Future<unknown>[]): Clock {
   const [first] = futures;
   return first === undefined ? systemClock : ownerOf(first).platform.clock;

@@ -148,14 +148,14 @@ export function taskError(key: Key, info: RemoteErrorInfo): Error {
   return dressed(error, info);
 }
 
-/** A cause: an error of its class if that is a builtin. */
+/** Returns a cause as an error of its class, if that is a builtin. */
 function plainError(info: RemoteErrorInfo): Error {
   const builtin = Object.hasOwn(BUILTIN, info.name) ? BUILTIN[info.name] : undefined;
   const options = info.cause === undefined ? undefined : { cause: plainError(info.cause) };
   return dressed(new (builtin ?? Error)(info.message, options), info);
 }
 
-/** Gives `error` the remote name and stack. */
+/** Sets the remote name and stack. */
 function dressed(error: Error, info: RemoteErrorInfo): Error {
   const hidden = { configurable: true, writable: true };
   Object.defineProperty(error, "name", { ...hidden, value: info.name });
@@ -168,7 +168,7 @@ type TaskErrorClass = new (key: Key, remoteName: string, message: string, option
 
 const classes = new Map<ErrorClass, TaskErrorClass>();
 
-/** The subclass of a builtin error that is also a {@linkcode TaskError}. */
+/** Returns the subclass of a builtin error that also counts as a {@linkcode TaskError}. */
 function taskErrorClass(builtin: ErrorClass): TaskErrorClass {
   let made = classes.get(builtin);
   if (made === undefined) {

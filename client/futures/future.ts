@@ -28,31 +28,31 @@ export interface CancelOptions {
   reason?: string;
 }
 
-/** What a Future needs of its client. */
+/** What a Future needs from its client. */
 export interface FutureOwner {
-  /** Time that waits are measured by. */
+  /** Clock for waits. */
   readonly platform: Pick<Platform, "clock">;
   /** Scheduler that knows the tasks. */
   readonly schedulerAddress: Address;
-  /** Resolves when the task ended; rejects if the wait is given up. */
+  /** Resolves when the tasks have ended; rejects if the wait is cancelled or times out. */
   waitFor(states: readonly KeyState[], options: WaitOptions | undefined): Promise<void>;
-  /** Values of tasks, in order, when all have ended. */
+  /** Returns the values of tasks, in order, when all have ended. */
   fetch(states: readonly KeyState[], options: DeadlineOptions | undefined): Promise<unknown[]>;
-  /** Gives the tasks up. */
+  /** Cancels the tasks. */
   cancel(states: readonly KeyState[], options: CancelOptions | undefined): void;
-  /** Runs those that failed again. */
+  /** Runs failed tasks again. */
   retry(states: readonly KeyState[], options: WaitOptions | undefined): Promise<void>;
   /** The error of a task that failed or was cancelled. */
   errorOf(state: KeyState): Error;
-  /** A Future is gone. */
+  /** Drops a Future. */
   drop(state: KeyState): void;
-  /** Calls `watcher` once, when the task ends; it has not ended yet. */
+  /** Calls `watcher` once, when the task ends. The task must not have ended yet. */
   watch(state: KeyState, watcher: () => void): void;
-  /** Takes back a watcher. */
+  /** Removes a watcher. */
   unwatch(state: KeyState, watcher: () => void): void;
 }
 
-/** Makes Futures; kept from users, who get theirs from a client. */
+/** Creates a Future. Not public: users get Futures from a client. */
 export let makeFuture: <T>(owner: FutureOwner, state: KeyState) => Future<T>;
 
 /** The shared state behind a Future. */
@@ -61,7 +61,7 @@ export let stateOf: (future: Future<unknown>) => KeyState;
 /** The client that a Future came from. */
 export let ownerOf: (future: Future<unknown>) => FutureOwner;
 
-/** Whether this handle was given back. */
+/** Whether a Future was released. */
 export let isReleased: (future: Future<unknown>) => boolean;
 
 interface Held {
@@ -69,7 +69,7 @@ interface Held {
   readonly state: KeyState;
 }
 
-/** Futures that were forgotten without being released. */
+/** Releases Futures that were garbage collected. */
 const forgotten = new FinalizationRegistry<Held>(({ owner, state }) => owner.drop(state));
 
 /**

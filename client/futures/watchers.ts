@@ -1,23 +1,25 @@
 /**
- * Who waits for the ends of tasks.
+ * Callbacks that wait for the ends of tasks.
  *
  * @module
  */
 
 import type { KeyState } from "../state/key_state.ts";
 
-/** Callbacks by what they wait for. */
+/** Callbacks by task. */
 export class Watchers {
   readonly #byState = new Map<KeyState, (() => void)[]>();
 
-  /** Calls `watcher` once, when `state` ends; it has not ended yet. Must not throw. */
+  /**
+   * Calls `watcher` once, when `state` ends. The task must not have ended yet, and `watcher` must not throw.
+   */
   add(state: KeyState, watcher: () => void): void {
     const others = this.#byState.get(state);
     if (others === undefined) this.#byState.set(state, [watcher]);
     else others.push(watcher);
   }
 
-  /** Takes back a watcher. */
+  /** Removes a watcher. */
   remove(state: KeyState, watcher: () => void): void {
     const left = this.#byState.get(state)?.filter((other) => other !== watcher) ?? [];
     if (left.length > 0) this.#byState.set(state, left);

@@ -1,6 +1,5 @@
 /**
- * What a client knows of the keys it wants: the pure part of `Client`. Stimuli go in by one door, effects
- * come out. No I/O, no clock.
+ * The state machine of a client: the keys that it wants. Stimuli in, effects out; no I/O, no clock.
  *
  * Mirrors `FutureState` and the `_handle_*` methods of distributed/client.py.
  *
@@ -22,25 +21,27 @@ import { type FutureStatus, KeyRecord, type KeyState, type WantRef } from "./key
 import { Outbox } from "./outbox.ts";
 import type { Announce, Cancel, ClientStimulus, FunctionBody, RetryAnswer, Submit } from "./stimulus.ts";
 
-/** What a machine is made with. */
+/** Options of a machine. */
 export interface ClientStateOptions {
-  /** Name that the scheduler knows the client by. */
+  /** The name under which the client is registered with the scheduler. */
   readonly client: ClientId;
   /**
-   * Time between two heartbeats, in the unit of `now`. Function bodies that no wanted key needs go with them.
+   * Time between two heartbeats, in the unit of `now`. With a heartbeat, unused function bodies are released.
    */
   readonly heartbeat: number;
-  /** When the first of these times begins. */
+  /** Start of the first interval. */
   readonly now: number;
-  /** Whether what must hold is checked after each call of {@linkcode ClientState.handle}. Default: false. */
+  /** Whether invariants are checked after each call of {@linkcode ClientState.handle}. Default: false. */
   readonly validate?: boolean;
 }
 
-/** A copy of what a machine knows. */
+/** A copy of a machine's state. */
 export interface ClientSnapshot {
-  /** Keys that are wanted, in the order in which they were asked for. */
+  /** Wanted keys, in the order of their requests. */
   readonly keys: readonly { readonly key: Key; readonly status: FutureStatus; readonly futures: number }[];
-  /** Bodies that the scheduler keeps for this client, and how many wanted keys need each. */
+  /**
+   * Function bodies that the scheduler keeps for this client, with the number of wanted keys that need each.
+   */
   readonly functions: ReadonlyMap<FunctionHash, number>;
   /** Number of messages that wait for a `flush`. */
   readonly waiting: number;
@@ -67,22 +68,22 @@ export class ClientState {
   readonly #functions = new FunctionUses();
   readonly #outbox = new Outbox();
   /**
-   * Keys that were cancelled, and how many confirmations are on their way: until then reports are of what
-   * was.
+   * Cancelled keys, with the number of outstanding confirmations. Until they arrive, reports are about the
+   * time before the cancellation.
    */
   readonly #cancelling = new Map<Key, number>();
   /**
-   * Tasks that were submitted once more while a cancellation was on its way: if it took them along, as they
-   * depended on what was cancelled, they begin anew.
+   * Tasks that were submitted again while a cancellation was under way. If the cancellation includes them,
+   * because they depend on a cancelled key, they are submitted once more.
    */
   readonly #again = new Map<KeyRecord, Submission>();
-  /** Why the scheduler is gone, if it is. */
+  /** Why the link to the scheduler ended, if it did. */
   #disconnected: string | undefined = undefined;
   #leaving: readonly ClientStreamMessage[] = NONE;
   #ended: KeyRecord[] | undefined = undefined;
   #retrying: readonly KeyRecord[] = NONE;
 
-  /** A client that wants nothing. */
+  /** Creates a client without wanted keys. */
   constructor(options: ClientStateOptions) {
     assert(options.heartbeat > 0, "A client's heartbeats need time between them");
     this.#client = options.client;
@@ -92,22 +93,22 @@ export class ClientState {
     this.#nextHeartbeat = options.now + options.heartbeat;
   }
 
-  /** What is known of a wanted key. */
+  /** Returns the state of a wanted key. */
   get(key: Key): KeyState | undefined {
     return this.#keys.get(key);
   }
 
-  /** A copy of what is known. */
+  /** Returns a copy of the state. */
   snapshot(): ClientSnapshot {
     const keys = Array.from(this.#keys.values(), ({ key, status, futures }) => ({ key, status, futures }));
     return { keys, functions: this.#functions.counts(), waiting: this.#outbox.size };
   }
 
   /**
-   * Takes stimuli, in order. The only way to change anything here.
+   * Handles stimuli in order. This is the only way to change the state.
    *
-   * @param stimuli What happened.
-   * @param now Time, in the unit of the heartbeat; never goes back.
+   * @param stimuli The stimuli.
+   * @param now Time, in the unit of the heartbeat; it never decreases.
    */
   handle(stimuli: readonly ClientStimulus[], now: number): ClientEffects { // hot: per task
     assert(now >= this.#now, () => `A client's time went back from ${this.#now} to ${now}`);
@@ -177,7 +178,7 @@ export class ClientState {
       case "adjust-heartbeat-interval": // as in Dask, a client keeps its own
       case "stream-closed":
       case "close-stream":
-        return; // the shell's
+        return; // handled by the shell
       default:
         return unreachable(stimulus);
     }
@@ -218,7 +219,7 @@ export class ClientState {
     });
   }
 
-  /** One Future more of a key; true if it is new and can be asked for. */
+  /** Adds a Future of a key. Returns true if the key is new and has to be requested. */
   #want(key: Key): boolean {
     const known = this.#known(key);
     if (known === undefined) return !this.#make(key, undefined).ended;
@@ -226,7 +227,7 @@ export class ClientState {
     return false;
   }
 
-  /** A new want with one Future; it ends at once if the scheduler is gone. */
+  /** Creates the record of a key with one Future. It ends at once if the link to the scheduler has ended. */
   #make(key: Key, functionHash: FunctionHash | undefined): KeyRecord { // hot: per task
     assert(!this.#keys.has(key), () => `"${key}" is wanted already`);
     const isConnected = this.#disconnected === undefined;
@@ -237,7 +238,7 @@ export class ClientState {
     return record;
   }
 
-  /** One Future less; the last one releases the key. */
+  /** Releases one Future's hold on the key; the last one releases the key. */
   #release(want: WantRef): void { // hot: per task
     const record = this.#current(want);
     if (record === undefined) return;
@@ -266,7 +267,7 @@ export class ClientState {
     const retrying: KeyRecord[] = [];
     for (const want of wants) {
       const record = this.#current(want);
-      if (record?.status !== "error") continue; // one that is named twice is pending by now
+      if (record?.status !== "error") continue; // a key that is listed twice is already pending
       record.restart();
       assert(!record.ended, () => `"${record.key}" runs again, and has ended`);
       retrying.push(record);
@@ -274,7 +275,7 @@ export class ClientState {
     this.#retrying = [...this.#retrying, ...retrying];
   }
 
-  /** What does not run again is as it was: the scheduler tells. */
+  /** Asks the scheduler for the state of tasks that do not run again. */
   #retryAnswer({ wants, running }: RetryAnswer): void {
     const known = new Set(running);
     for (const want of wants) {
@@ -283,10 +284,10 @@ export class ClientState {
     }
   }
 
-  /** The scheduler is asked what became of it. */
+  /** Asks the scheduler for the state of a key. */
   #lack(want: WantRef): void {
     const record = this.#current(want);
-    if (record?.status !== "finished") return; // the scheduler has told more by now, or will
+    if (record?.status !== "finished") return; // a newer report has arrived, or will
     record.lose();
     this.#outbox.push({ op: "report-key", key: record.key });
   }
@@ -321,7 +322,7 @@ export class ClientState {
   }
 
   #cancelledKeys({ keys, reason, msg }: CancelledKeys): void {
-    for (const key of keys) { // one that is named twice answers twice
+    for (const key of keys) { // a key that is listed twice counts as two answers
       const record = this.#isConfirmation(key) ? undefined : this.#keys.get(key);
       if (record === undefined) continue;
       const again = this.#again.get(record);
@@ -332,7 +333,7 @@ export class ClientState {
     if (this.#cancelling.size === 0) this.#again.clear();
   }
 
-  /** The record of a wanted key, forgotten if it was cancelled. */
+  /** Returns the record of a wanted key; a cancelled one is forgotten first. */
   #known(key: Key): KeyRecord | undefined {
     const known = this.#keys.get(key);
     if (known?.status !== "cancelled") return known;
@@ -340,20 +341,20 @@ export class ClientState {
     return undefined;
   }
 
-  /** The record that a stimulus means, if it is still wanted. */
+  /** Returns the record that a stimulus refers to, if it is still wanted. */
   #current({ key, want }: WantRef): KeyRecord | undefined {
     const record = this.#keys.get(key);
     assert(want < this.#wants, () => `"${key}" has no want ${want}`);
     return record?.want === want ? record : undefined;
   }
 
-  /** The record that a report is about; none if it speaks of the time before a cancellation. */
+  /** Returns the record that a report is about; undefined if the report is from before a cancellation. */
   #reported(key: Key): KeyRecord | undefined { // hot: per task
     if (this.#cancelling.size > 0 && this.#cancelling.has(key)) return undefined;
     return this.#keys.get(key);
   }
 
-  /** Whether the news that a key was cancelled answers a cancellation from here. */
+  /** Whether a report that a key was cancelled confirms a cancellation by this client. */
   #isConfirmation(key: Key): boolean {
     const count = this.#cancelling.get(key);
     if (count === undefined) return false;
@@ -375,14 +376,14 @@ export class ClientState {
     (this.#ended ??= []).push(record);
   }
 
-  /** It is not wanted any more. */
+  /** Forgets a record that is no longer wanted. */
   #forget(record: KeyRecord): void {
     assert(this.#keys.get(record.key) === record, () => `"${record.key}" is not wanted`);
     this.#keys.delete(record.key);
     if (record.functionHash !== undefined) this.#functions.remove(record.functionHash);
   }
 
-  /** What must hold between two calls. */
+  /** Checks the invariants that hold between two calls. */
   #validate(): void {
     const uses = new Map<FunctionHash, number>();
     for (const [key, record] of this.#keys) {

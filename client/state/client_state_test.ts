@@ -14,7 +14,7 @@ const CLIENT = "client" as ClientId;
 const NO_ANNOTATIONS = {};
 const HEARTBEAT = 5;
 
-/** A machine with a clock that stands still. */
+/** A machine with a stopped clock. */
 class Client {
   readonly state = new ClientState({ client: CLIENT, heartbeat: HEARTBEAT, now: 0, validate: true });
   now = 0;
@@ -50,7 +50,7 @@ class Client {
     return this.flush().map((message) => message.op);
   }
 
-  /** What comes of the next heartbeat. */
+  /** Returns the messages of the next heartbeat. */
   beat(): readonly ClientStreamMessage[] {
     this.now += HEARTBEAT;
     return this.do({ op: "tick" }, { op: "flush" }).messages;
@@ -284,7 +284,7 @@ Deno.test("ClientState cancels at once, tells the scheduler, and submits anew af
   const again = client.submit(INC, "a");
   assertNotStrictEquals(again, a);
   assertEquals(client.flushed(), ["cancel-keys", "update-graph"]);
-  // Reports of the time before the cancellation, and its confirmation, are not about the new one.
+  // Reports from before the cancellation, and its confirmation, are not about the new task.
   client.do({ op: "key-in-memory", key: a.key, workers: [WORKER] });
   client.do({ op: "cancelled-keys", keys: [a.key], reason: "enough" });
   assertEquals(again.status, "pending");
@@ -301,7 +301,7 @@ Deno.test("ClientState waits for as many confirmations as there were cancellatio
   const { key } = client.submit(INC, "a");
   const last = client.wanted("a");
   client.do({ op: "cancelled-keys", keys: [key], reason: "enough" });
-  client.do({ op: "key-in-memory", key, workers: [WORKER] }); // of the time before the second one
+  client.do({ op: "key-in-memory", key, workers: [WORKER] }); // from before the second one
   assertEquals(last.status, "pending");
   client.do({ op: "cancelled-keys", keys: [key], reason: "enough" });
   client.do({ op: "key-in-memory", key, workers: [WORKER] });
@@ -313,7 +313,7 @@ Deno.test("ClientState begins a task anew once, and not when a later cancellatio
   const [a, b] = [client.submit(INC, "a"), client.submit(INC, "b")];
   client.cancel(a);
   client.submit(INC, "b");
-  client.do({ op: "cancelled-keys", keys: [a.key], reason: "enough" }); // "b" was not taken along
+  client.do({ op: "cancelled-keys", keys: [a.key], reason: "enough" }); // "b" was not cancelled with it
   client.do({ op: "cancelled-keys", keys: [b.key], reason: "lost" });
   assertEquals(b.status, "cancelled");
 });
@@ -323,7 +323,7 @@ Deno.test("ClientState begins a task anew that another cancellation took along",
   const [a, b] = [client.submit(INC, "a"), client.submit(INC, "b")];
   client.flush();
   client.cancel(a);
-  assertStrictEquals(client.submit(INC, "b"), b); // depends on "a", so the cancellation takes it along
+  assertStrictEquals(client.submit(INC, "b"), b); // depends on "a", so it is cancelled, too
   assertEquals(client.flushed(), ["cancel-keys"]);
   client.do({ op: "cancelled-keys", keys: [a.key, b.key], reason: "enough" });
   assertEquals([b.status, client.flushed()], ["pending", ["update-graph"]]);
@@ -373,7 +373,7 @@ Deno.test("ClientState wants keys of others, and values that it gave to workers"
 Deno.test("ClientState takes a key that is named twice in one message for cancelled twice", () => {
   const client = new Client();
   const first = client.submit(INC, "a"); // is refused
-  client.cancel(first); // of a key that is not known: no answer of its own
+  client.cancel(first); // of an unknown key: gets no answer of its own
   const second = client.submit(INC, "a"); // is refused, too, and both refusals come together
   const { key } = second;
   client.do({ op: "cancelled-keys", keys: [key, key], reason: "lost dependencies" });

@@ -1,5 +1,5 @@
 /**
- * What a client's machine wants done.
+ * Effects of a client's machine.
  *
  * @module
  */
@@ -7,16 +7,16 @@
 import type { ClientStreamMessage } from "../../messages/client_scheduler.ts";
 import type { KeyState } from "./key_state.ts";
 
-/** What came of some stimuli. */
+/** The result of a call of `handle`. */
 export interface ClientEffects {
-  /** Messages to the scheduler, in order. There are some after a `flush` only. */
+  /** Messages to the scheduler, in order. Empty unless there was a `flush`. */
   readonly messages: readonly ClientStreamMessage[];
-  /** Whether messages have gathered that a `flush` would bring. */
+  /** Whether messages wait for a `flush`. */
   readonly isFlushDue: boolean;
-  /** Wants whose task ended, in order; one may be named twice. */
+  /** Keys whose task ended, in order; a key can occur twice. */
   readonly ended: readonly KeyState[];
-  /** Failed tasks that the scheduler is to be asked to run again; the answer is a `retry-answer`. */
+  /** Failed tasks that the shell asks the scheduler to run again; the answer is a `retry-answer`. */
   readonly retrying: readonly KeyState[];
-  /** When a `tick` is due, on the clock that `now` is of. `Infinity` if never. */
+  /** Time at which a `tick` is due, on the clock of `now`; `Infinity` if never. */
   readonly nextDeadline: number;
 }

@@ -1,5 +1,5 @@
 /**
- * Function bodies that the scheduler keeps for a client, and how many wanted keys need each.
+ * Function bodies that the scheduler keeps for a client, with the number of wanted keys that need each.
  *
  * @module
  */
@@ -16,26 +16,26 @@ export class FunctionUses {
     return this.#keys.has(hash);
   }
 
-  /** The scheduler gets the body, if it has not got it. */
+  /** Notes that the scheduler has the body. */
   send(hash: FunctionHash): void {
     if (!this.#keys.has(hash)) this.#keys.set(hash, 0);
   }
 
-  /** One more wanted key needs it. */
+  /** Adds a wanted key that needs the body. */
   add(hash: FunctionHash): void { // hot: per task
     const keys = this.#keys.get(hash);
     assert(keys !== undefined, () => `A task needs function ${hash}, which the scheduler has not got`);
     this.#keys.set(hash, keys + 1);
   }
 
-  /** One wanted key less needs it. */
+  /** Removes a wanted key that needed the body. */
   remove(hash: FunctionHash): void { // hot: per task
     const keys = this.#keys.get(hash);
     assert(keys !== undefined && keys > 0, () => `No wanted key needs function ${hash}`);
     this.#keys.set(hash, keys - 1);
   }
 
-  /** Forgets the bodies that no wanted key needs, and returns them. */
+  /** Forgets the bodies that no wanted key needs. Returns their hashes. */
   takeIdle(): FunctionHash[] {
     const idle: FunctionHash[] = [];
     for (const [hash, keys] of this.#keys) if (keys === 0) idle.push(hash);
@@ -43,7 +43,7 @@ export class FunctionUses {
     return idle;
   }
 
-  /** Forgets all. */
+  /** Forgets all bodies. */
   clear(): void {
     this.#keys.clear();
   }

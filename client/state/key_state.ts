@@ -1,6 +1,5 @@
 /**
- * What a client knows of one key that it wants: a record for the machine, and a view of it for everybody
- * else.
+ * The state of one wanted key: a record for the machine, and a read-only view for all other code.
  *
  * @module
  */
@@ -8,10 +7,10 @@
 import { assert } from "../../internal/assert.ts";
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
 
-/** State of a task as its client knows it, in Dask's words. */
+/** Status of a task as its client knows it, in Dask's words. */
 export type FutureStatus = "pending" | "finished" | "error" | "cancelled" | "lost";
 
-/** Says which want of a key is meant: a key that was given up can be wanted anew. */
+/** Identifies one want of a key: a key that was given up can be wanted again. */
 export interface WantRef {
   /** Name of the task. */
   readonly key: Key;
@@ -19,15 +18,15 @@ export interface WantRef {
   readonly want: number;
 }
 
-/** One key that a client wants, or wanted, as all Futures of it see it. It changes as reports come in. */
+/** A key that a client wants or wanted, shared by all its Futures. It changes when reports arrive. */
 export interface KeyState extends WantRef {
   /** Last state that the scheduler reported. */
   readonly status: FutureStatus;
-  /** Whether the task ended, well or not. */
+  /** Whether the task has ended, in success or failure. */
   readonly ended: boolean;
-  /** Workers that hold the result, as far as reported. */
+  /** Workers that were reported to hold the result. */
   readonly workers: readonly Address[];
-  /** The result's MessagePack frame, if it came along with the report. */
+  /** The result's MessagePack frame, if the report contained it. */
   readonly result: Uint8Array | undefined;
   /** Error payload of a failed task. */
   readonly exception: unknown;
@@ -41,7 +40,7 @@ export class KeyRecord implements KeyState {
   readonly want: number;
   /** Function that this client submitted it with. */
   readonly functionHash: FunctionHash | undefined;
-  /** Futures that are alive. */
+  /** Number of live Futures. */
   futures = 0;
   status: FutureStatus = "pending";
   workers: readonly Address[] = [];
@@ -59,7 +58,7 @@ export class KeyRecord implements KeyState {
     return this.status !== "pending" && this.status !== "lost";
   }
 
-  /** The result is gone. */
+  /** The result was lost. */
   lose(): void {
     assert(this.status !== "cancelled", () => `"${this.key}" was cancelled, and can't be lost`);
     this.#forget();
@@ -73,7 +72,7 @@ export class KeyRecord implements KeyState {
     this.status = "pending";
   }
 
-  /** One Future is gone. */
+  /** Releases one Future's hold. */
   drop(): void {
     assert(this.futures > 0, () => `More Futures of "${this.key}" were released than made`);
     this.futures--;

@@ -1,5 +1,5 @@
 /**
- * Messages that wait for the end of the turn. Those that say the same become one.
+ * Messages that wait for the end of the turn. Messages of the same kind are merged.
  *
  * @module
  */
@@ -29,7 +29,7 @@ interface GrowingRelease extends ClientReleasesKeys {
   readonly keys: Key[];
 }
 
-/** What a client is about to say. */
+/** Messages that are not sent yet. */
 export class Outbox {
   #messages: ClientStreamMessage[] = [];
   /** The last message, if it is a graph. */
@@ -42,7 +42,7 @@ export class Outbox {
     return this.#messages.length;
   }
 
-  /** Sends a task, and the body of its function unless the scheduler has it. */
+  /** Adds a task, and the body of its function unless the scheduler has it. */
   addTask(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations, hasBody: boolean): void { // hot: per task
     const graph = this.#graphWith(annotations);
     assert(graph === this.#messages.at(-1), "Tasks are added to the last message only");
@@ -52,7 +52,7 @@ export class Outbox {
     else graph.groups.push({ function: fn.hash, tasks: [row] });
   }
 
-  /** Sends that a key is not wanted any more. */
+  /** Adds the release of a key. */
   releaseKey(key: Key): void { // hot: per task
     if (this.#release === undefined) {
       const release: GrowingRelease = { op: "client-releases-keys", keys: [] };
@@ -63,14 +63,14 @@ export class Outbox {
     this.#release.keys.push(key);
   }
 
-  /** Sends a message that nothing is added to. */
+  /** Adds a message that is not merged with others. */
   push(message: ClientStreamMessage): void {
     this.#graph = undefined;
     this.#release = undefined;
     this.#messages.push(message);
   }
 
-  /** Takes all messages, in order. */
+  /** Removes and returns all messages, in order. */
   take(): ClientStreamMessage[] {
     const messages = this.#messages;
     const open = this.#graph ?? this.#release;
@@ -96,7 +96,7 @@ export class Outbox {
   }
 }
 
-/** Whether two sets of annotations say the same. Mostly they are one object. */
+/** Whether two sets of annotations are equal. Usually they are the same object. */
 function isSame(a: GraphAnnotations, b: GraphAnnotations): boolean {
   if (a === b) return true;
   if (a.priority !== b.priority || a.retries !== b.retries) return false;

@@ -1,6 +1,6 @@
 /**
- * What a client's machine is told: reports of the scheduler as they came, and what the program and the shell
- * do. All of it is plain data.
+ * Stimuli of a client's machine: reports of the scheduler, and actions of the program and of the shell. All
+ * are plain data.
  *
  * @module
  */
@@ -9,17 +9,17 @@ import type { ClientReport, GraphAnnotations, TaskRow } from "../../messages/cli
 import type { Address, FunctionHash, Key } from "../../messages/common.ts";
 import type { WantRef } from "./key_state.ts";
 
-/** A function as it is shipped. */
+/** A function as it is sent. */
 export interface FunctionBody {
   /** SHA-256 of `body`, hexadecimal. */
   readonly hash: FunctionHash;
-  /** What `docs/wire.md` calls a function body. */
+  /** The body, see `docs/wire.md`. */
   readonly body: Uint8Array;
 }
 
 /**
- * A Future for the task `row` of `fn`. Tasks of one turn with the same annotations share a message. A key
- * that is wanted already is not sent again, unless it was cancelled.
+ * Creates a Future of the task `row` of `fn`. Tasks of one turn with the same annotations share a message. A
+ * key that is already wanted is not sent again, unless it was cancelled.
  */
 export interface Submit {
   /** Kind. */
@@ -28,11 +28,14 @@ export interface Submit {
   readonly fn: FunctionBody;
   /** The task. */
   readonly row: TaskRow;
-  /** Restrictions and wishes. */
+  /** Options of the task. */
   readonly annotations: GraphAnnotations;
 }
 
-/** A Future for a key that others may have made. If none has, it is soon cancelled. */
+/**
+ * Creates a Future of a key that other clients may have submitted. If the scheduler does not know the key, it
+ * is cancelled.
+ */
 export interface Desire {
   /** Kind. */
   readonly op: "desire";
@@ -40,7 +43,7 @@ export interface Desire {
   readonly key: Key;
 }
 
-/** A Future for a value that is put on the cluster by a request of its own. */
+/** Creates a Future of a value that a separate request puts on the cluster. */
 export interface Expect {
   /** Kind. */
   readonly op: "expect";
@@ -48,7 +51,7 @@ export interface Expect {
   readonly key: Key;
 }
 
-/** A Future for a value that this client gave to workers. */
+/** Creates a Future of a value that this client stored on workers. */
 export interface Announce {
   /** Kind. */
   readonly op: "announce";
@@ -60,7 +63,7 @@ export interface Announce {
   readonly nbytes: number;
 }
 
-/** One Future of each want is gone. A key is released with its last Future. */
+/** One Future of each key was released. A key is released with its last Future. */
 export interface Release {
   /** Kind. */
   readonly op: "release";
@@ -68,19 +71,19 @@ export interface Release {
   readonly wants: readonly WantRef[];
 }
 
-/** The program gives keys up. They end here at once, as in Dask (`Client._cancel`). */
+/** The program cancels keys. Here they end at once, as in Dask (`Client._cancel`). */
 export interface Cancel {
   /** Kind. */
   readonly op: "cancel";
   /** Wants. */
   readonly wants: readonly WantRef[];
-  /** Also for other clients. */
+  /** Whether they are cancelled for other clients, too. */
   readonly force: boolean;
-  /** Shown to those who wait. */
+  /** Reason in the errors of waits. */
   readonly reason: string;
 }
 
-/** The program runs failed tasks again: those that failed are pending, and are in the effects. */
+/** The program runs failed tasks again. They become pending, and are in the effects. */
 export interface Retry {
   /** Kind. */
   readonly op: "retry";
@@ -88,17 +91,17 @@ export interface Retry {
   readonly wants: readonly WantRef[];
 }
 
-/** The scheduler was asked to run `wants` again, and does so with `running`. */
+/** The scheduler's answer to the request to run `wants` again. */
 export interface RetryAnswer {
   /** Kind. */
   readonly op: "retry-answer";
   /** Wants that were in the effects of {@linkcode Retry}. */
   readonly wants: readonly WantRef[];
-  /** Keys that run again; none if the request failed. */
+  /** Keys that run again; empty if the request failed. */
   readonly running: readonly Key[];
 }
 
-/** Neither a worker nor the scheduler gave the results of finished tasks. */
+/** Neither workers nor the scheduler gave the results of finished tasks. */
 export interface Lacking {
   /** Kind. */
   readonly op: "lacking";
@@ -106,27 +109,27 @@ export interface Lacking {
   readonly wants: readonly WantRef[];
 }
 
-/** The turn is over: what has gathered is to be sent. */
+/** The turn has ended: sends the waiting messages. */
 export interface Flush {
   /** Kind. */
   readonly op: "flush";
 }
 
-/** The next deadline has come. */
+/** The next deadline has passed. */
 export interface Tick {
   /** Kind. */
   readonly op: "tick";
 }
 
-/** The link to the scheduler is gone for good: every key is cancelled, nothing more is sent. */
+/** The link to the scheduler ended for good: all keys are cancelled, and nothing is sent any more. */
 export interface Disconnect {
   /** Kind. */
   readonly op: "disconnect";
-  /** Shown to those who wait. */
+  /** Reason in the errors of waits. */
   readonly reason: string;
 }
 
-/** Everything that a client's machine is told. */
+/** A stimulus of a client's machine. */
 export type ClientStimulus =
   | ClientReport
   | Submit

@@ -1,5 +1,5 @@
 /**
- * Takes Futures out of the arguments of a task, and notes the places they stood in.
+ * Extracts Futures from the arguments of a task, and notes their places.
  *
  * @module
  */
@@ -8,13 +8,14 @@ import type { Reference } from "../../messages/run_spec.ts";
 import type { Future } from "../futures/future.ts";
 import { pathText, replaceFutures, type Step } from "./structure.ts";
 
-/** Says why a Future can't be an argument, or nothing. */
+/** Returns why a Future can't be an argument; undefined if it can. */
 export type Refusal = (future: Future<unknown>) => string | undefined;
 
-/** Arguments without Futures, and where the results of which tasks go. */
+/** Arguments without Futures, and the places of the tasks' results. */
 export interface ExtractedArguments {
   /**
-   * As given if there was no Future in them; else copied as far as needed, with `null` in the place of each.
+   * The given arguments if they contain no Future; else a copy with `null` in place of each Future. Parts
+   * without Futures are not copied.
    */
   readonly args: readonly unknown[];
   /** Places in `args`. */
@@ -24,9 +25,9 @@ export interface ExtractedArguments {
 const NONE: readonly Reference[] = [];
 
 /**
- * Takes the Futures out of `args`.
+ * Extracts the Futures from `args`.
  *
- * @throws {TypeError} If one of them is refused, or stands where nothing can take its place; names key and
+ * @throws {TypeError} If a Future is refused, or is in a place that can't be filled; the message has key and
  * path.
  */
 export function extractFutures(args: readonly unknown[], refusal?: Refusal): ExtractedArguments {

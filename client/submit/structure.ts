@@ -10,30 +10,32 @@ import { Future } from "../futures/future.ts";
 /** Index in an array, name of a property, or index of an entry in a Map. */
 export type Step = string | number;
 
-/** Makes what stands in the place of a Future. `path` is reused: copy it to keep it. */
+/** Returns the replacement of a Future. `path` is reused: copy it to keep it. */
 export type Replace = (future: Future<unknown>, path: readonly Step[]) => unknown;
 
-/** What is walked, and how it is called. */
+/** Options of {@linkcode replaceFutures}. */
 export interface ReplaceOptions {
-  /** Whether Futures in Sets are replaced; else they are refused. Default: true. */
+  /** Whether Futures in Sets are replaced; if not, they are refused. Default: true. */
   readonly sets?: boolean;
-  /** Name of the whole in messages. Default: `"value"`. */
+  /** Name of the whole value in messages. Default: `"value"`. */
   readonly root?: string;
 }
 
 /**
- * `value` with every Future in arrays, plain objects, Sets and values of Maps, at any depth, replaced in
- * order by what `replace` returns; anything else is opaque. Containers are copied only as far as a Future is
- * inside. A cycle is not walked twice: Futures that are reached only through one stay as they are.
+ * Returns `value` with every Future replaced by the result of `replace`, in order. Futures can be in arrays,
+ * plain objects, Sets and values of Maps, at any depth; other objects are opaque. Only containers with
+ * Futures inside are copied. A cycle is not followed: Futures that are reached only through one are not
+ * replaced.
  *
- * @throws {TypeError} If a Future is a property of another object, or a key of a Map; names the path.
+ * @throws {TypeError} If a Future is a property of another object, or a key of a Map; the message has the
+ * path.
  */
 export function replaceFutures(value: unknown, replace: Replace, options: ReplaceOptions = {}): unknown {
   if (typeof value !== "object" || value === null) return value;
   return new Walk(replace, options).at(value);
 }
 
-/** A path as it is written: `value.rows[0]`. */
+/** Returns a path as text: `value.rows[0]`. */
 export function pathText(root: string, path: readonly Step[]): string {
   let text = root;
   for (const step of path) text += typeof step === "number" ? `[${step}]` : `.${step}`;
@@ -43,7 +45,7 @@ export function pathText(root: string, path: readonly Step[]): string {
 class Walk {
   #replace: Replace;
   #path: Step[] = [];
-  /** Containers that are being walked. */
+  /** Containers on the current path. */
   #open = new Set<object>();
 
   readonly #takesSets: boolean;
@@ -112,7 +114,7 @@ class Walk {
     return hasFuture ? new Set(items) : set;
   }
 
-  /** Looks, not deeply, for what would stay a Future unnoticed. */
+  /** Checks the direct properties of an opaque object for Futures, which would not be replaced. */
   #opaque(value: object): unknown {
     if (ArrayBuffer.isView(value)) return value;
     for (const [name, inside] of Object.entries(value)) {

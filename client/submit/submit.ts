@@ -1,5 +1,5 @@
 /**
- * Takes tasks: functions and arguments in, Futures out.
+ * Submits tasks: functions and arguments in, Futures out.
  *
  * @module
  */
@@ -18,23 +18,23 @@ import { annotationsOf, checkTaskOptions, type TaskOptions } from "./task_option
 import { keyOf, randomToken, taskToken } from "./token.ts";
 import type { Submitter, TaskArgs, Unresolved } from "./types.ts";
 
-/** What a submitter needs of its client. */
+/** What a submitter needs from its client. */
 export interface SubmitHost {
-  /** Where random keys come from. */
+  /** Source of random keys. */
   readonly platform: Pick<Platform, "ids">;
-  /** Scheduler that the tasks go to. */
+  /** Scheduler that gets the tasks. */
   readonly schedulerAddress: Address;
-  /** Whether payloads have to be copied, as the cluster is in this program. */
+  /** Whether payloads must be copied, because the cluster is in this program. */
   readonly sharesMemory: boolean;
-  /** @throws {SchedulerClosed} If nothing can be sent any more. */
+  /** @throws {SchedulerClosed} If the session has ended. */
   checkOpen(): void;
-  /** Wants a task, for one Future. */
+  /** Registers a Future of a task. */
   submit(fn: FunctionBody, row: TaskRow, annotations: GraphAnnotations): KeyState;
-  /** The Future that `state` was wanted for. */
+  /** Returns a Future of `state`. */
   future<T>(state: KeyState): Future<T>;
-  /** Calls `watcher` once, when the task ends; it has not ended yet. */
+  /** Calls `watcher` once, when the task ends. The task must not have ended yet. */
   watch(state: KeyState, watcher: () => void): void;
-  /** Gives keys up. */
+  /** Cancels keys. */
   cancel(states: readonly KeyState[], options: CancelOptions): void;
 }
 
@@ -86,7 +86,8 @@ export class TaskSubmitter implements Submitter {
       name,
       this.#isPure ? taskToken(fn.hash, packed, references) : randomToken(this.#host.platform.ids),
     );
-    // Buffers go by reference and leave later: the program may use its own again as soon as this returns.
+    // Buffers are passed by reference and sent later, but the program may change its memory when this
+    // returns.
     const isOwn = packed instanceof Uint8Array && !this.#host.sharesMemory;
     const sent = isOwn ? packed : isolated(packed);
     const state = this.#host.submit(fn, [key, sent, references], this.#annotations);
@@ -95,7 +96,7 @@ export class TaskSubmitter implements Submitter {
   }
 }
 
-/** Why a task of `host` can't take a Future, if so. */
+/** Returns a check whether tasks of `host` can take a Future. */
 function refusalBy(host: SubmitHost): Refusal {
   return (future) => {
     if (isReleased(future)) return "it was released; release it after the tasks that take it were submitted";
@@ -106,7 +107,7 @@ function refusalBy(host: SubmitHost): Refusal {
   };
 }
 
-/** Cancels what has not ended when a signal is aborted. Listens only while there is something to cancel. */
+/** Cancels tasks that have not ended when a signal is aborted. It listens only while there are such tasks. */
 class Cancellation {
   readonly signal: AbortSignal;
   #host: SubmitHost;
@@ -134,7 +135,7 @@ class Cancellation {
   };
 }
 
-/** Argument lists from iterables in step, as many as the shortest has. */
+/** Returns argument lists with one element of each iterable, until the shortest ends. */
 function zip(iterables: readonly Iterable<unknown>[]): unknown[][] {
   const [first] = iterables;
   if (first === undefined) throw new TypeError("Cannot map over nothing: give an iterable per parameter");

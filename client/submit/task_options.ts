@@ -1,5 +1,5 @@
 /**
- * Where and how tasks run: what users say, checked, as annotations of a graph.
+ * Checks users' task options, and converts them to annotations of a graph.
  *
  * @module
  */
@@ -50,9 +50,9 @@ function isListOfNames(value: unknown): boolean {
 }
 
 /**
- * Checks options that came from a program.
+ * Checks options from a program.
  *
- * @throws {TypeError} If one is unknown or has a wrong value; names it.
+ * @throws {TypeError} If one is unknown or has a wrong value; the message names it.
  */
 export function checkTaskOptions(options: TaskOptions): void {
   for (const [name, value] of Object.entries(options)) {
@@ -74,8 +74,8 @@ export function checkTaskOptions(options: TaskOptions): void {
 }
 
 /**
- * What of the options the scheduler is told. One object per set of options: tasks that share it share a
- * message.
+ * Returns the annotations of options for the scheduler. There is one object per set of options: tasks that
+ * share it share a message.
  */
 export function annotationsOf(options: TaskOptions): GraphAnnotations {
   const { priority, workers, allowOtherWorkers, retries } = options;

@@ -2,9 +2,9 @@
  * Keys of tasks: the function's name and a token, as in Dask (`dask.tokenize`, `Client.submit`).
  *
  * A pure task's token is the first half of a SHA-256 of the function's hash and of the arguments as they are
- * sent, so it is the same in every process. Order counts, of properties, of entries in a `Map`, and of
- * elements in a `Set`: a function can see it. A view on memory counts with all of that memory. A future
- * counts by its key.
+ * sent, so it is the same in every process. The order of properties, of entries in a `Map` and of elements in
+ * a `Set` matters, because a function can observe it. A view of memory is hashed with its whole buffer. A
+ * Future is hashed by its key.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { FunctionHash, Key } from "../../messages/common.ts";
 import type { Reference } from "../../messages/run_spec.ts";
 import type { Serialized } from "../../protocol/serialized.ts";
 
-/** Hexadecimal digits of a token, as many as in Dask. */
+/** Number of hexadecimal digits of a token, as in Dask. */
 const TOKEN_LENGTH = 32;
 
 /** Token of a pure task. */
@@ -31,24 +31,24 @@ export function taskToken(
   return hash.digest("hex").slice(0, TOKEN_LENGTH);
 }
 
-/** Token of a value that is put on the cluster as it is. */
+/** Token of a scattered value. */
 export function valueToken(value: Serialized): string {
   const hash = createHash("sha256");
   addFrames(hash, value);
   return hash.digest("hex").slice(0, TOKEN_LENGTH);
 }
 
-/** Token of something that shall be like nothing else. */
+/** Random token, for a unique key. */
 export function randomToken(ids: Pick<Ids, "uuid">): string {
   return ids.uuid().replaceAll("-", "");
 }
 
-/** Name of a task: what it begins with, and the token if it has one. */
+/** Joins a key from a name and, if there is one, a token. */
 export function keyOf(name: string, token?: string): Key {
   return (token === undefined ? name : `${name}-${token}`) as Key;
 }
 
-/** Lengths go in too: the same bytes cut elsewhere are something else. */
+/** Hashes the lengths, too, so that the same bytes with other boundaries have another hash. */
 function addFrames(hash: Hash, { header, frames }: Serialized): void {
   hash.update(
     JSON.stringify([header["serializer"], header["type"], header["sub-header"], frames.map(byteLength)]),

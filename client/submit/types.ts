@@ -1,5 +1,5 @@
 /**
- * Types that let Futures stand in the place of values, and come out as values again.
+ * Types for Futures in place of values, and for their results.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What may be said about a cluster in one program, and what it comes to.
+ * Options of a cluster in one program, and their meaning.
  *
  * @module
  */
@@ -34,20 +34,20 @@ export interface LocalClusterOptions extends WaitOptions {
   config?: Config;
 }
 
-/** What the options come to. */
+/** Options with all defaults filled in. */
 export interface ClusterPlan {
   /** Scheme of every address. */
   readonly protocol: "tls" | "tcp" | "inproc";
-  /** Certificates of all roles, if there are any. */
+  /** Certificates of all roles; undefined without TLS. */
   readonly security: Security | undefined;
-  /** Tasks at once per worker. */
+  /** Number of tasks that a worker runs at once. */
   readonly nthreads: number;
   /** Configuration of all roles. */
   readonly config: Config;
 }
 
 /**
- * What `options` come to.
+ * Fills in defaults.
  *
  * @throws {RangeError} If a number is out of range.
  * @throws {TypeError} If `protocol` and `security` contradict each other.
@@ -75,7 +75,7 @@ export async function planOf(options: LocalClusterOptions): Promise<ClusterPlan>
 }
 
 /**
- * `value`, which is called `what`, if it is a whole number that is large enough.
+ * Returns `value` if it is an integer of at least `least`. `what` names it in errors.
  *
  * @throws {RangeError} If not.
  */

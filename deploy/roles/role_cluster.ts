@@ -1,6 +1,6 @@
 /**
- * A scheduler and its workers in this program: what a LocalCluster is, and a client that was given no
- * address. Source: `distributed/deploy/spec.py`.
+ * A scheduler and its workers in this program: for a LocalCluster, and for a client without an address.
+ * Source: `distributed/deploy/spec.py`.
  *
  * @module
  */
@@ -17,10 +17,10 @@ import { atLeast, type ClusterPlan, type LocalClusterOptions, planOf } from "./o
 
 const logger = getLogger("distributed.deploy.local");
 
-/** Where everything listens: only this machine can reach it. */
+/** Host that all roles listen on: only this machine can reach it. */
 const LOOPBACK = "127.0.0.1";
 
-/** A scheduler and workers, and no client. */
+/** A scheduler and workers, without clients. */
 export class RoleCluster {
   /** Certificates of all roles; absent without TLS. */
   readonly security: Security | undefined;
@@ -29,12 +29,12 @@ export class RoleCluster {
   #plan: ClusterPlan;
   #scheduler: Scheduler;
   #workers = new Map<string, Worker>();
-  /** Workers that are being emptied, or end: they don't count any more. */
+  /** Workers that are being emptied or are ending; they no longer count. */
   #leaving = new Set<Worker>();
-  /** The ends of those. */
+  /** Their ends. */
   #departures = new Set<Promise<void>>();
   #nextName = 0;
-  /** The last change of size; the next waits for it. */
+  /** The last change of size; the next one waits for it. */
   #scaling: Promise<void> = Promise.resolve();
   #closed = new AbortController();
   #closing: Promise<void> | undefined;
@@ -84,17 +84,17 @@ export class RoleCluster {
     this.checkOpen("scale");
     const previous = this.#scaling;
     const mine = (async () => {
-      await previous.catch(() => {}); // its caller was told
+      await previous.catch(() => {}); // its own caller gets the error
       await this.#scale(nWorkers, options);
     })();
     this.#scaling = mine;
     await mine;
   }
 
-  /** Ends a change of size that is going on; there can't be another one. Idempotent. */
+  /** Ends the current change of size; no other can begin afterwards. Idempotent. */
   async stopScaling(): Promise<void> {
     this.#closed.abort(closedError("go on"));
-    await this.#scaling.catch(() => {}); // its caller was told
+    await this.#scaling.catch(() => {}); // its own caller gets the error
   }
 
   /** Stops workers and the scheduler. Idempotent. */
@@ -102,7 +102,7 @@ export class RoleCluster {
     return this.#closing ??= this.#close();
   }
 
-  /** @throws {DistributedError} If it is closed, or about to be; says that `what` can't be done. */
+  /** @throws {DistributedError} If the cluster is closed or closing. `what` names the refused action. */
   checkOpen(what: string): void {
     if (this.#closed.signal.aborted) throw closedError(what);
   }
@@ -154,9 +154,9 @@ export class RoleCluster {
   }
 
   /**
-   * The youngest go, as in Dask (`SpecCluster.scale`). Their results are moved to the others before. A result
-   * that no other worker can take is lost, and computed again when there are workers. They go on leaving when
-   * the caller stops waiting.
+   * Retires the youngest workers, as in Dask (`SpecCluster.scale`). Their results are moved to the other
+   * workers first. A result that no other worker can hold is lost, and computed again when workers join.
+   * Retirement continues if the caller stops waiting.
    */
   async #retire(count: number, signal: AbortSignal): Promise<void> {
     const staying = [...this.#workers.values()].filter((worker) => !this.#leaving.has(worker));
@@ -182,7 +182,7 @@ export class RoleCluster {
     await this.stopScaling();
     await Promise.all(Array.from(this.#workers.values(), (worker) => worker.close()));
     await this.#scheduler.close();
-    await Promise.allSettled(this.#departures); // the callers that waited for them were told
+    await Promise.allSettled(this.#departures); // their own callers get the errors
   }
 }
 

@@ -1,45 +1,49 @@
 /**
- * What waits for peers that are slow to read, counted per stream and per host, and bounded: peers that do not
- * read at all can't make a role hold more than that for them, however many streams they have.
+ * Limits on the bytes that wait for slow peers, per stream and per host. Peers that do not read can't make a
+ * role hold more bytes than that, however many streams they have.
  *
  * @module
  */
 
 import type { FullLinkLimits } from "../../comm/limits/limits.ts";
 
-/** Less than that is not counted: it is with every stream for a moment. */
+/** Smaller backlogs are not counted: each stream has one for a moment. */
 const COUNTED_BYTES = 64 * 1024;
 
 /** A stream that can be dropped. */
 export interface BackloggedStream {
-  /** Ends it at once because of its peer; tells {@linkcode Backlogs.update} that nothing waits any more. */
+  /**
+   * Ends the stream at once because its peer does not read, and sets its backlog to 0
+   * ({@linkcode Backlogs.update}).
+   */
   drop(reason: string): unknown;
 }
 
-/** Bytes by stream, for the streams of one host. */
+/** Waiting bytes of one host, by stream. */
 interface Host {
   sum: number;
   readonly streams: Map<BackloggedStream, number>;
 }
 
-/** What waits for all streams. */
+/** The backlogs of all streams. */
 export class Backlogs {
   readonly #limits: Pick<FullLinkLimits, "queuedBytes" | "queuedBytesPerHost">;
   readonly #hosts = new Map<string, Host>();
 
-  /** Nothing waits yet. */
   constructor(limits: Pick<FullLinkLimits, "queuedBytes" | "queuedBytesPerHost">) {
     this.#limits = limits;
   }
 
-  /** Whether so much waits behind the batch that is being sent that what can be left out should be. */
+  /**
+   * Whether a backlog of `bytes` behind the current batch is so large that optional data should be left out.
+   */
   isMuch(bytes: number): boolean {
     return bytes > this.#limits.queuedBytes / 4;
   }
 
   /**
-   * Notes that `bytes` wait for a stream to `host`, of which `behind` are behind the batch that is being
-   * sent. Drops it, or the one of its host for which most waits, if it is too much.
+   * Sets the backlog of a stream to `host`: `bytes` in total, `behind` of them behind the current batch. If
+   * the stream has too much, it is dropped; if its host has, the stream with the largest backlog is dropped.
    */
   update(host: string, stream: BackloggedStream, bytes: number, behind: number): void {
     const entry = this.#count(host, stream, bytes);
@@ -54,7 +58,7 @@ export class Backlogs {
     }
   }
 
-  /** The host's entry, if something waits for it. */
+  /** Updates the entry of a host. Returns it if the host has a backlog. */
   #count(host: string, stream: BackloggedStream, bytes: number): Host | undefined {
     const counted = bytes >= COUNTED_BYTES ? bytes : 0;
     let entry = this.#hosts.get(host);

@@ -1,6 +1,7 @@
 /**
- * Turns for requests whose answers may be large: a limited number at a time per peer, from the request until
- * the answer was taken. A peer that asks on many links, and reads none of the answers, waits for itself.
+ * Limits concurrent requests with large answers: a peer can have a limited number at a time, from the request
+ * until the peer has read the answer. A peer that sends requests on many links without reading blocks only
+ * itself.
  *
  * @module
  */
@@ -10,19 +11,19 @@ interface Lane {
   readonly waiting: (() => void)[];
 }
 
-/** Lanes by peer. */
+/** Running and waiting requests, by peer. */
 export class Lanes {
   readonly #width: number;
   readonly #lanes = new Map<string, Lane>();
 
-  /** @param width Requests of one peer at a time. */
+  /** @param width Maximum number of concurrent requests of a peer. */
   constructor(width: number) {
     this.#width = width;
   }
 
   /**
-   * Resolves when it is the turn of a request of `peer`; disposing of the result ends it. Nothing if `signal`
-   * is aborted before.
+   * Resolves when it is the turn of a request of `peer`; disposing of the result ends the turn. Resolves to
+   * undefined if `signal` is aborted first.
    */
   async enter(peer: string, signal?: AbortSignal): Promise<Disposable | undefined> {
     const free = this.tryEnter(peer);
@@ -42,7 +43,7 @@ export class Lanes {
     return isMine ? this.#turn(peer) : undefined;
   }
 
-  /** The turn of a request of `peer`, if it need not wait. */
+  /** Returns the turn of a request of `peer`; undefined if it would have to wait. */
   tryEnter(peer: string): Disposable | undefined {
     const lane = this.#lane(peer);
     if (lane.active >= this.#width) return undefined;
@@ -68,7 +69,7 @@ export class Lanes {
 
   #leave(peer: string, lane: Lane): void {
     const next = lane.waiting.shift();
-    if (next !== undefined) return next(); // it takes the place
+    if (next !== undefined) return next(); // the next one takes the place
     if (--lane.active === 0) this.#lanes.delete(peer);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Peers that take nothing of what waits for them: each holds memory, and it may be for ever, as their kernels
- * go on saying that they are there.
+ * Finds peers that read nothing although data waits for them. Their data would stay in memory for ever,
+ * because their kernels keep the connection alive.
  *
  * @module
  */
@@ -8,27 +8,30 @@
 import type { Comm } from "../../comm/comm.ts";
 import type { Clock } from "../../internal/clock.ts";
 
-/** Looks per time-out. */
+/** Number of checks per time-out. */
 const LOOKS = 4;
 
-/** What a comm had taken when it was first seen not to take more, and when that was, in milliseconds. */
+/**
+ * Progress of a comm that has stopped: bytes taken so far, and the time of the first check that saw it, in
+ * milliseconds.
+ */
 interface Still {
   readonly sentBytes: number;
   readonly since: number;
 }
 
-/** Looks after comms that come and go. It has a timer only while there is one. */
+/** Watches comms for peers that do not read. It has a timer only while there are comms. */
 export class StallWatch {
   readonly #timeoutMs: number;
   readonly #onStalled: (comm: Comm, queuedBytes: number) => void;
   readonly #comms = new Map<Comm, Still | undefined>();
   readonly #clock: Clock;
-  /** Stops the looks. */
+  /** Stops the timer. */
   #stop: (() => void) | undefined;
 
   /**
-   * @param timeoutMs Milliseconds that a peer may take nothing.
-   * @param onStalled Told of a comm whose peer took nothing for so long; it is looked after no more.
+   * @param timeoutMs Milliseconds for which a peer may read nothing.
+   * @param onStalled Called with a comm whose peer read nothing for that time; the comm is no longer watched.
    * @param clock Time.
    */
   constructor(timeoutMs: number, onStalled: (comm: Comm, queuedBytes: number) => void, clock: Clock) {
@@ -37,14 +40,14 @@ export class StallWatch {
     this.#onStalled = onStalled;
   }
 
-  /** Begins to look after a comm. */
+  /** Begins to watch a comm. */
   add(comm: Comm): void {
-    if (comm.queuedBytes === undefined) return; // it is no link between processes
+    if (comm.queuedBytes === undefined) return; // not a link between processes
     this.#comms.set(comm, undefined);
     this.#stop ??= this.#clock.every(this.#timeoutMs / LOOKS, () => this.look(this.#clock.now()));
   }
 
-  /** The comm ended. */
+  /** Stops watching a comm, which has ended. */
   delete(comm: Comm): void {
     this.#comms.delete(comm);
     if (this.#comms.size > 0) return;
@@ -52,7 +55,7 @@ export class StallWatch {
     this.#stop = undefined;
   }
 
-  /** Looks at all comms at `now`, in milliseconds. */
+  /** Checks all comms at `now`, in milliseconds. */
   look(now: number): void {
     for (const [comm, still] of this.#comms) {
       const { queuedBytes = 0, sentBytes = 0 } = comm;

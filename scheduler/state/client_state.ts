@@ -1,5 +1,5 @@
 /**
- * What the scheduler knows of one client (`distributed/scheduler.py`, `ClientState`).
+ * The scheduler's record of one client (`distributed/scheduler.py`, `ClientState`).
  *
  * @module
  */
@@ -10,16 +10,15 @@ import type { TaskState } from "./task_state.ts";
 
 /** One client. Fields are written by this folder only. */
 export class ClientState {
-  /** Name that it registered with. */
+  /** Name under which it registered. */
   readonly id: ClientId;
   /** Tasks whose results it wants. */
   readonly wantsWhat: Set<TaskState> = new Set();
-  /** When it last said something, in seconds since the epoch. */
+  /** Time of its last message, in seconds since the epoch. */
   lastSeen: number;
   /** Messages to be sent. Owned by `Outbox`. */
   outbox: ClientReport[] = [];
 
-  /** Makes a client that wants nothing. */
   constructor(id: ClientId, now: number) {
     this.id = id;
     this.lastSeen = now;

@@ -1,6 +1,5 @@
 /**
- * What clients say, apart from graphs (`distributed/scheduler.py`, `client_desires_keys`, `stimulus_cancel`,
- * …).
+ * Clients' messages, except graphs (`distributed/scheduler.py`, `client_desires_keys`, `stimulus_cancel`, …).
  *
  * @module
  */
@@ -28,7 +27,7 @@ export function registerClient(m: SchedulerMachine, { ask, client }: AddClient):
   m.tell({ event: "client-added", client });
 }
 
-/** Forgets a client and all it wanted. Does nothing if it is not known. */
+/** Removes a client, and releases all keys that it wanted. Ignored if it is unknown. */
 export function removeClient(m: SchedulerMachine, id: ClientId): Afterwards {
   const cs = m.clients.get(id);
   if (cs === undefined) return;
@@ -39,8 +38,8 @@ export function removeClient(m: SchedulerMachine, id: ClientId): Afterwards {
 }
 
 /**
- * A client wants keys that other clients submitted. Dask leaves it waiting for an unknown key; here it is
- * told.
+ * A client wants keys that other clients submitted. An unknown key is reported as cancelled; with Dask, the
+ * client would wait for ever.
  */
 export function desireKeys(m: SchedulerMachine, cs: ClientState, keys: readonly Key[]): void {
   for (const key of keys) {
@@ -55,7 +54,7 @@ export function desireKeys(m: SchedulerMachine, cs: ClientState, keys: readonly 
   }
 }
 
-/** A client wants keys no longer. */
+/** A client no longer wants keys. */
 export function releaseKeys(m: SchedulerMachine, cs: ClientState, keys: readonly Key[]): void {
   for (const key of keys) {
     const ts = m.tasks.get(key);
@@ -79,8 +78,8 @@ export function reportKey(m: SchedulerMachine, cs: ClientState, key: Key): void 
 }
 
 /**
- * A client gives keys up, and with them what depends on them. Without `force` that ends where another client
- * wants something. Those who wanted a cancelled key are told.
+ * A client cancels keys, and the tasks that depend on them. Without `force`, tasks that other clients want
+ * are kept. All clients that wanted a cancelled key are told.
  */
 export function cancelKeys(m: SchedulerMachine, cs: ClientState, message: CancelKeys): Afterwards {
   const cancelled = new Set<TaskState>();
@@ -94,7 +93,7 @@ export function cancelKeys(m: SchedulerMachine, cs: ClientState, message: Cancel
   for (let ts = stack.pop(); ts !== undefined; ts = stack.pop()) {
     if (cancelled.has(ts)) continue;
     if (!message.force && !isWantedOnlyBy(ts, cs)) {
-      // Goes on for the others. Told once: the client counts answers.
+      // The other clients keep it. Reported once, because the client counts answers.
       if (cs.wantsWhat.has(ts) && named.delete(ts)) keys.get(cs)?.push(ts.key);
       continue;
     }
@@ -116,12 +115,12 @@ export function cancelKeys(m: SchedulerMachine, cs: ClientState, message: Cancel
   };
 }
 
-/** Whether no other client wants it. A task in between, which no client wants, counts as well. */
+/** Whether no other client wants it. That includes an intermediate task, which no client wants. */
 function isWantedOnlyBy(ts: TaskState, cs: ClientState): boolean {
   return ts.whoWants.size === 0 || (ts.whoWants.size === 1 && ts.whoWants.has(cs));
 }
 
-/** Runs failed tasks again, beginning with those whose failure failed them. */
+/** Runs failed tasks again, beginning with the tasks that raised the errors. */
 export function retryKeys(m: SchedulerMachine, { ask, keys }: Retry): Afterwards {
   const seen = new Set<TaskState>();
   const stack: TaskState[] = [];
@@ -140,7 +139,8 @@ export function retryKeys(m: SchedulerMachine, { ask, keys }: Retry): Afterwards
     }
     if (isRoot) m.recommendations.add(ts, State.WAITING);
   }
-  // Dask names those, too, that failed again at once; who asked would wait for news that never come.
+  // Leaves out tasks that failed again at once: the caller would wait for a report that never comes. Dask
+  // includes them.
   return () => {
     const running = [...seen].filter((ts) => ts.state !== State.ERRED);
     m.answer(ask, { op: "retry", keys: running.map((ts) => ts.key) });

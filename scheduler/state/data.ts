@@ -1,6 +1,6 @@
 /**
- * Values that clients put on workers (`distributed/scheduler.py`, `update_data`). They are tasks in memory
- * that no function makes: when the last copy is gone they are forgotten, and what depends on them with them.
+ * Values that clients stored on workers (`distributed/scheduler.py`, `update_data`). They are tasks in memory
+ * without a function: when the last copy is lost, the value and all tasks that depend on it are forgotten.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { WorkerState } from "./worker_state.ts";
 
 const NO_ANNOTATIONS: Readonly<Record<string, never>> = Object.freeze({});
 
-/** Notes values that workers were given. The client wants them; a value without a holder is cancelled. */
+/** Registers values that workers were given. The client wants them; a value without a holder is cancelled. */
 export function updateData(m: SchedulerMachine, cs: ClientState, { who_has, nbytes }: UpdateData): void {
   for (const name in who_has) {
     const key = name as Key;
@@ -47,7 +47,7 @@ function knownWorkers(m: SchedulerMachine, addresses: readonly Address[]): Worke
   return known;
 }
 
-/** A task in memory, without a holder yet. */
+/** Creates a task for a value, without holders. */
 function newData(m: SchedulerMachine, key: Key): TaskState {
   const ts = m.addTask(key, null, m.groups.ofName(key), [0, m.generation, 0], NO_ANNOTATIONS);
   ts.setState(State.MEMORY);
@@ -60,7 +60,10 @@ function keep(ts: TaskState, workers: readonly WorkerState[], nbytes: number): v
   for (const ws of workers) addReplica(ts, ws);
 }
 
-/** A task of that name is there and makes its result by itself; Dask would take the value for it. */
+/**
+ * Handles a value whose key belongs to a task with a function: the value is dropped. Dask would take it as
+ * the task's result.
+ */
 function keepNot(m: SchedulerMachine, ts: TaskState, workers: readonly WorkerState[]): void {
   if (ts.state === State.RELEASED) m.recommendations.add(ts, State.WAITING);
   for (const ws of workers) {

@@ -1,6 +1,6 @@
 /**
  * What a scheduler's shell has to do after a stimulus: messages to send, requests to answer, events to log,
- * and when to come back.
+ * and the next deadline.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { WorkerFacts } from "./worker_state.ts";
 
 /** Whether a client was registered. */
 export interface ClientRegistration {
-  /** What was asked. */
+  /** Operation of the question. */
   readonly op: "add-client";
   /** Why it was refused; absent if it was registered. */
   readonly refusal?: string;
@@ -21,23 +21,23 @@ export interface ClientRegistration {
 
 /** Whether a worker was registered. */
 export interface WorkerRegistration {
-  /** What was asked. */
+  /** Operation of the question. */
   readonly op: "add-worker";
   /** Why it was refused; absent if it was registered. */
   readonly refusal?: string;
 }
 
-/** What a heartbeat is answered. */
+/** Answer to a heartbeat. */
 export interface HeartbeatAnswer {
-  /** What was asked. */
+  /** Operation of the question. */
   readonly op: "heartbeat";
-  /** To be sent. */
+  /** Reply to send. */
   readonly reply: HeartbeatWorkerReply;
 }
 
 /** Tasks that run again. */
 export interface Retried {
-  /** What was asked. */
+  /** Operation of the question. */
   readonly op: "retry";
   /** Their keys. */
   readonly keys: readonly Key[];
@@ -48,21 +48,21 @@ export interface Retried {
  * them.
  */
 export interface Retired {
-  /** What was asked. */
+  /** Operation of the question. */
   readonly op: "retire";
-  /** How they were when they were removed, by address. */
+  /** Facts about the workers at their removal, by address. */
   readonly workers: Readonly<Record<Address, WorkerFacts>>;
 }
 
 /** Workers that run. */
 export interface RunningWorkers {
-  /** What was asked. */
+  /** Operation of the question. */
   readonly op: "wait-for-workers";
-  /** Their addresses, sorted; null: there were not enough of them in time. */
+  /** Their addresses, sorted; null if too few workers ran in time. */
   readonly workers: readonly Address[] | null;
 }
 
-/** What was asked, answered. */
+/** Answer to a question. */
 export type Answer =
   | ClientRegistration
   | WorkerRegistration
@@ -71,20 +71,20 @@ export type Answer =
   | Retired
   | RunningWorkers;
 
-/** Answers by what was asked. */
+/** The answer to a question with the operation `Op`. */
 export type AnswerTo<Op extends Answer["op"]> = Extract<Answer, { readonly op: Op }>;
 
-/** What went with a worker. */
+/** Losses caused by the removal of a worker. */
 export interface WorkerLoss {
-  /** Results that only it held, and that are computed again. */
+  /** Results that only this worker held; they are computed again. */
   readonly recomputed: readonly Key[];
-  /** Values that only it held, and that no task makes. */
+  /** Values that only this worker held; no task can compute them again. */
   readonly lost: readonly Key[];
-  /** Tasks that are given up, since they were with too many workers that died. */
+  /** Tasks that failed because too many workers died while they ran them. */
   readonly givenUp: readonly { readonly key: Key; readonly deaths: number }[];
 }
 
-/** What happened, for the log and other watchers. */
+/** An event, for the log and other observers. */
 export type SchedulerEvent =
   | { readonly event: "client-added"; readonly client: ClientId }
   | { readonly event: "client-removed"; readonly client: ClientId }
@@ -96,16 +96,16 @@ export type SchedulerEvent =
     readonly stimulusId: string;
     readonly loss: WorkerLoss;
   }
-  /** It said nothing for `seconds`, and is removed for that. */
+  /** It sent nothing for `seconds`, so it is removed. */
   | { readonly event: "worker-silent"; readonly worker: Address; readonly seconds: number }
-  /** It was asked for `count` results that it should hold, and does not hold. */
+  /** It lacks `count` results that it should hold. */
   | { readonly event: "worker-lacking"; readonly worker: Address; readonly count: number }
   | {
     readonly event: "retire-begun";
     readonly workers: readonly Address[];
     readonly stimulusId: string;
   }
-  /** `unsafe`: number of results that have to be copied before it can go. */
+  /** `unsafe`: number of results that must be copied before it can be removed. */
   | { readonly event: "worker-retiring"; readonly worker: Address; readonly unsafe: number }
   /** `stuck`: number of its results that no other worker can hold; it keeps running. */
   | {
@@ -114,26 +114,26 @@ export type SchedulerEvent =
     readonly stuck: number;
     readonly stimulusId: string;
   }
-  /** `close`: whether it is told to shut down without being removed. */
+  /** `close`: whether it is told to shut down, but not removed. */
   | {
     readonly event: "worker-retired";
     readonly worker: Address;
     readonly close: boolean;
     readonly stimulusId: string;
   }
-  /** No task waited or ran for `seconds`, which ends the scheduler. */
+  /** No task waited or ran for `seconds`, so the scheduler ends. */
   | { readonly event: "idle"; readonly seconds: number };
 
-/** All that is to be done after a call of `handle`, in the order of the fields. */
+/** The result of a call of `handle`. The shell carries it out in the order of the fields. */
 export interface Effects {
   /** Answers by number. */
   readonly answers: readonly (readonly [ask: number, answer: Answer])[];
-  /** Messages to workers. A receiver may have been removed meanwhile; what is said to it is a farewell. */
+  /** Messages to workers. They can include last messages to a worker that was just removed. */
   readonly toWorker: ReadonlyMap<Address, readonly WorkerCommand[]>;
-  /** Messages to clients, likewise. */
+  /** Messages to clients, in the same way. */
   readonly toClient: ReadonlyMap<ClientId, readonly ClientReport[]>;
-  /** What happened. */
+  /** Events. */
   readonly events: readonly SchedulerEvent[];
-  /** When `tick` is due, in seconds since the epoch; null: nothing is waited for. */
+  /** Time at which `tick` is due, in seconds since the epoch; null if there is no deadline. */
   readonly nextDeadline: number | null;
 }

@@ -1,5 +1,5 @@
 /**
- * Errors that the scheduler itself gives to tasks.
+ * Errors of tasks that the scheduler itself raises.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export class KilledWorker extends Error {
   /** The worker that died last. */
   readonly lastWorker: Address;
 
-  /** Tells how many workers it took. */
+  /** Puts the number of deaths into the message. */
   constructor(key: Key, lastWorker: Address, deaths: number) {
     super(
       `Attempted to run task "${key}" on ${deaths} workers, but all of them died while running it. ` +
@@ -27,14 +27,14 @@ export class KilledWorker extends Error {
   }
 }
 
-/** The inputs of a task can't fit into the worker. */
+/** The inputs of a task don't fit into the worker's memory. */
 export class InputsTooLarge extends Error {
   /** Class name; Python's name for it. */
   override readonly name = "MemoryError";
   /** The task. */
   readonly key: Key;
 
-  /** Tells the sizes. */
+  /** Puts the sizes into the message. */
   constructor(key: Key, nbytes: number, worker: Address, memoryLimit: number) {
     super(
       `Cannot run task "${key}": its inputs take ${nbytes} bytes, and worker ${worker} has a memory limit of ` +
@@ -45,7 +45,9 @@ export class InputsTooLarge extends Error {
   }
 }
 
-/** A stack without frames: those of the scheduler say nothing about the task, and a replay has others. */
+/**
+ * Returns a stack without frames: the scheduler's frames say nothing about the task, and differ in a replay.
+ */
 function stackOf({ name, message }: Error): string {
   return `${name}: ${message}`;
 }

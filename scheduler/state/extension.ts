@@ -1,7 +1,6 @@
 /**
- * What can be added to the machine without changing it. An extension has operations and state of its own, and
- * is told when what it depends on begins or ends. Extensions are composed by argument: nothing registers
- * itself.
+ * Extensions of the machine. An extension has its own operations and state; hooks tell it when tasks, clients
+ * and workers come and go. Extensions are passed to the constructor; none registers itself.
  *
  * @module
  */
@@ -15,7 +14,7 @@ import type { TaskGroup } from "./task_group.ts";
 import type { TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** What clients say on their streams that is for an extension. All else is handled by the machine itself. */
+/** Messages of clients that extensions handle. The machine handles all others. */
 export type ExtensionMessage = ClientReleasesFunctions;
 
 /** Handlers of {@linkcode ExtensionMessage}s, by operation. */
@@ -27,24 +26,24 @@ export type ExtensionHandlers = {
   ) => void;
 };
 
-/** Says that something does not hold. */
+/** Throws if `condition` is false; `what` names the broken invariant. */
 export type Check = (condition: boolean, what: string) => void;
 
-/** A part of the scheduler. All hooks are called within a stimulus, and may send messages. */
+/** An extension. All hooks are called while a stimulus is handled, and may send messages. */
 export interface Extension {
-  /** What it handles of what clients say. */
+  /** Handlers of clients' messages, by operation. */
   readonly clientStream: ExtensionHandlers;
-  /** A client sent a graph, of which no task was made yet. */
+  /** A client sent a graph; its tasks are not created yet. */
   graphArrived?(m: SchedulerMachine, cs: ClientState, message: UpdateGraph): void;
-  /** Why no task of this function can run, if so. */
+  /** Returns why no task of this function can run; undefined if they can. */
   refusal?(hash: FunctionHash): string | undefined;
   /** A worker is about to be told to run a task. */
   taskPlaced?(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void;
   /** The last task of a group was forgotten. */
   groupEnded?(m: SchedulerMachine, group: TaskGroup): void;
-  /** A client left, and what it wanted was released. */
+  /** A client left, and all keys that it wanted were released. */
   clientLeft?(m: SchedulerMachine, cs: ClientState): void;
-  /** A worker left; it is told nothing any more. */
+  /** A worker left; messages to it are not sent any more. */
   workerLeft?(m: SchedulerMachine, ws: WorkerState): void;
   /** Checks what must hold between two stimuli. */
   validate?(m: SchedulerMachine, check: Check): void;
@@ -54,14 +53,14 @@ export interface Extension {
 export class Extensions {
   readonly #all: readonly Extension[];
 
-  /** Joins extensions; an operation is handled by one of them. */
+  /** Joins extensions. Each operation is handled by one of them. */
   constructor(all: readonly Extension[]) {
     const ops = all.flatMap((extension) => Object.keys(extension.clientStream));
     assert(new Set(ops).size === ops.length, () => `Two extensions handle the same of ${ops.join(", ")}`);
     this.#all = all;
   }
 
-  /** Hands what a client said to the extension that handles it. */
+  /** Passes a client's message to the extension that handles it. */
   handle(m: SchedulerMachine, cs: ClientState, message: ExtensionMessage): void {
     for (const { clientStream } of this.#all) clientStream[message.op]?.(m, cs, message);
   }

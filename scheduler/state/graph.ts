@@ -1,8 +1,8 @@
 /**
- * Taking a client's graph in (`distributed/scheduler.py`, `update_graph`).
+ * Registers a client's graph (`distributed/scheduler.py`, `update_graph`).
  *
- * A message holds what the program submitted in one turn, so a task that can't run must not take the others
- * down, as it does in Dask: only it and what depends on it are refused.
+ * A message contains all tasks that the program submitted in one turn. So if a task can't run, only this task
+ * and those that depend on it are refused. Dask refuses the whole message.
  *
  * @module
  */
@@ -17,15 +17,15 @@ import { GraphRow, orderRows } from "./order.ts";
 import { reportTask } from "./reports.ts";
 import { comparePriority, State, type TaskState } from "./task_state.ts";
 
-/** Names of workers that a task's annotations may have when they are sent. */
+/** Maximum number of worker names in the annotations that are sent with a task. */
 const NAMES_SENT = 100;
 const NO_ANNOTATIONS: Readonly<Record<string, never>> = Object.freeze({});
 
-/** The tasks that a graph is about. */
+/** The tasks of a graph. */
 export interface GraphTasks {
-  /** Tasks that it brought, in the order of their keys in the message. */
+  /** New tasks, in the order of their keys in the message. */
   readonly created: readonly TaskState[];
-  /** Tasks that were known before; their old definition stands. */
+  /** Tasks that were known before; they keep their old definition. */
   readonly known: readonly TaskState[];
 }
 
@@ -43,7 +43,7 @@ export function wantTask(cs: ClientState, ts: TaskState): void {
   cs.wantsWhat.add(ts);
 }
 
-/** Makes the tasks of a graph, released and not wanted by any client yet. */
+/** Creates the tasks of a graph, in the state `released`. No client wants them yet. */
 export function addTasks(m: SchedulerMachine, cs: ClientState, message: UpdateGraph): GraphTasks {
   m.extensions.graphArrived(m, cs, message);
   const known: TaskState[] = [];
@@ -60,7 +60,7 @@ export function addTasks(m: SchedulerMachine, cs: ClientState, message: UpdateGr
   return { created: createTasks(m, accepted, message), known };
 }
 
-/** Rows of tasks that are new. */
+/** Returns the rows of new tasks. */
 function collectRows(m: SchedulerMachine, message: UpdateGraph, known: TaskState[]): Map<Key, GraphRow> {
   const rows = new Map<Key, GraphRow>();
   for (const { function: hash, tasks } of message.groups) {
@@ -74,7 +74,7 @@ function collectRows(m: SchedulerMachine, message: UpdateGraph, known: TaskState
   return rows;
 }
 
-/** Links rows to the rows that they refer to. Returns whether there is anything to be ordered or refused. */
+/** Links rows to the rows that they refer to. Returns whether rows have to be ordered or refused. */
 function linkRows(m: SchedulerMachine, rows: Map<Key, GraphRow>): boolean {
   let linked = false;
   for (const row of rows.values()) {
@@ -98,7 +98,7 @@ function accept(m: SchedulerMachine, cs: ClientState, row: GraphRow): boolean {
   return false;
 }
 
-/** Older graphs go first; those that come within `timeout` seconds count as one. */
+/** Older graphs run first. Graphs that arrive within `timeout` seconds count as one. */
 function beginGeneration(m: SchedulerMachine, timeout: number): void {
   if (m.generationTime + timeout >= m.now) return;
   m.generation++;
@@ -107,7 +107,7 @@ function beginGeneration(m: SchedulerMachine, timeout: number): void {
 
 function createTasks(m: SchedulerMachine, rows: readonly GraphRow[], message: UpdateGraph): TaskState[] {
   const { annotations } = message;
-  const userPriority = -(annotations.priority ?? 0) + 0; // + 0: no negative zero
+  const userPriority = -(annotations.priority ?? 0) + 0; // + 0 avoids negative zero
   const sent = annotationsToSend(annotations);
   const created: TaskState[] = [];
   for (const row of rows) {
@@ -131,7 +131,10 @@ function createTasks(m: SchedulerMachine, rows: readonly GraphRow[], message: Up
   return created;
 }
 
-/** What each task's worker is told. A long list of workers would cost more than the tasks. */
+/**
+ * Returns the annotations that are sent with each task. A long list of workers is left out, because it would
+ * be larger than the tasks.
+ */
 function annotationsToSend({ workers, ...others }: GraphAnnotations): Readonly<Record<string, unknown>> {
   const sent = workers === undefined || workers.length > NAMES_SENT ? others : { workers, ...others };
   for (const _ in sent) return sent;
@@ -145,13 +148,13 @@ function annotate(ts: TaskState, annotations: GraphAnnotations): void {
   ts.looseRestrictions = annotations.allow_other_workers ?? false;
 }
 
-/** Begins to work on the wanted tasks, and reports those whose fate is known. */
+/** Starts the wanted tasks, and reports tasks that have already ended. */
 export function startTasks(m: SchedulerMachine, cs: ClientState, { created, known }: GraphTasks): void {
   const wanted: TaskState[] = [];
   for (const ts of created) if (ts.whoWants.size > 0) wanted.push(ts);
   for (const ts of known) if (ts.state === State.RELEASED && ts.whoWants.size > 0) wanted.push(ts);
   wanted.sort(comparePriority);
-  // The last recommendation is the first to be followed.
+  // The last recommendation is followed first.
   for (let i = wanted.length - 1; i >= 0; i--) {
     const ts = wanted[i];
     if (ts !== undefined) m.recommendations.add(ts, State.WAITING);

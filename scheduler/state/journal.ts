@@ -1,9 +1,9 @@
 /**
- * A run of a scheduler as lines of JSON: with what its machine was made, and all stimuli with their time. Fed
- * to a fresh machine they make the same state again.
+ * A scheduler's run as lines of JSON: the options of its machine, and all stimuli with their times. A new
+ * machine that handles the same stimuli reaches the same state.
  *
- * JSON has no bytes, and no numbers such as `Infinity`: what it lacks is written as an object with one key
- * that begins with `$`, as is an object that has such a key itself.
+ * JSON has no bytes and no numbers such as `Infinity`. Such values are written as an object with one key that
+ * begins with `$`; so are objects that have such a key themselves.
  *
  * @module
  */
@@ -15,16 +15,16 @@ import type { SchedulerStimulus } from "./stimulus.ts";
 /** Version of the format. */
 export const JOURNAL_VERSION = 1;
 
-/** Options of a machine that can be written down. */
+/** Options of a machine that can be recorded. */
 export type RecordedOptions = Omit<SchedulerStateOptions, "encodeError">;
 
-/** What a line says. */
+/** Content of a line. */
 export type JournalEntry =
   /** First line. */
   | { readonly journal: number; readonly options: RecordedOptions }
-  /** Stimuli that were handled together, and when, in seconds since the epoch. */
+  /** Stimuli that were handled together, and the time in seconds since the epoch. */
   | { readonly now: number; readonly stimuli: readonly SchedulerStimulus[] }
-  /** Hash of the snapshot of the machine between the stimuli before and those behind. */
+  /** Hash of the machine's snapshot after the stimuli of the lines before. */
   | { readonly digest: string };
 
 /** Writes an entry as one line, without the line break. */
@@ -35,7 +35,7 @@ export function encodeEntry(entry: JournalEntry): string {
 /**
  * Reads a line.
  *
- * @throws {SyntaxError} If it is none of a journal of this version.
+ * @throws {SyntaxError} If the line does not belong to a journal of this version.
  */
 export function decodeEntry(line: string): JournalEntry {
   const entry = decoded(JSON.parse(line)) as Partial<Record<string, unknown>>;

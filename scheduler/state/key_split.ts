@@ -1,12 +1,12 @@
 /**
- * The part of a key that tells what a task does (`dask/utils.py`, `key_split`).
+ * The function part of a key (`dask/utils.py`, `key_split`).
  *
  * @module
  */
 
 const ALPHABETIC = /^\p{L}+$/u;
 const STARTS_ALPHABETIC = /^\p{L}/u;
-const STARTS_HEXADECIMAL = /^[a-f]/; // all that Dask looks at
+const STARTS_HEXADECIMAL = /^[a-f]/; // Dask checks only this
 const TOKEN = /^[a-f0-9]{32}$/;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The data of the state machine, which the modules of this folder work on.
+ * The data of the state machine. All modules of this folder work on it.
  *
  * @module
  */
@@ -20,62 +20,64 @@ import { TaskGroups } from "./task_groups.ts";
 import { type ErrorPayload, type State, STATE_NAMES, type StateName, TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** What can be set; the names follow Dask's configuration. */
+/** Options; the names follow Dask's configuration. */
 export interface SchedulerStateOptions {
-  /** Whether every task that changed is checked after each stimulus. Default false. */
+  /** Whether each changed task is checked after each stimulus. Default: false. */
   readonly validate?: boolean;
   /**
-   * Root-ish tasks that a worker gets per thread, the others stay queued (`worker-saturation`). `Infinity`
-   * turns queuing off. Default 1.1.
+   * Number of root-ish tasks per thread that a worker gets; the others stay queued (`worker-saturation`).
+   * `Infinity` turns queuing off. Default: 1.1.
    */
   readonly workerSaturation?: number;
   /**
-   * Seconds of work that a worker may hold beyond `workerSaturation` if its tasks are known to be short. 0
-   * turns it off. Default 0.1. See `placement.ts`, `isWorkerFull`.
+   * Seconds of work that a worker may hold beyond `workerSaturation`, if its tasks are known to be short. 0
+   * turns it off. Default: 0.1. See `placement.ts`, `isWorkerFull`.
    */
   readonly workerQueueTime?: number;
-  /** Seconds that a task takes while no one has run, by the function part of its key. */
+  /** Seconds that a task is assumed to take before the first one has run, by the function part of its key. */
   readonly defaultTaskDurations?: Readonly<Record<string, number>>;
-  /** Workers that may die while running a task before it is given up (`allowed-failures`). Default 3. */
+  /**
+   * Number of workers that may die while they run a task, before the task fails (`allowed-failures`).
+   * Default: 3.
+   */
   readonly allowedFailures?: number;
   /**
-   * Number of transitions after which the machine fails, for tests that look for endless loops. Default 0:
-   * never.
+   * Number of transitions after which the machine fails, to find endless loops in tests. Default: 0, never.
    */
   readonly transitionCounterMax?: number;
-  /** Transitions that are remembered for stories. Default 16384. */
+  /** Number of transitions that are kept for stories. Default: 16384. */
   readonly transitionLogLength?: number;
-  /** Bytes per second between workers, until measured. Default 100 MB/s. */
+  /** Assumed bytes per second between workers, until it is measured. Default: 100 MB/s. */
   readonly bandwidth?: number;
-  /** Seconds that a worker may say nothing before it is removed (`worker-ttl`). Default: any number. */
+  /** Seconds without a message after which a worker is removed (`worker-ttl`). Default: never. */
   readonly workerTtl?: number;
   /**
    * Seconds without a task that waits or runs, after which the scheduler is to end (`idle-timeout`). Default:
    * never.
    */
   readonly idleTimeout?: number;
-  /** Encodes an error that the scheduler gives to a task. Default: its message. */
+  /** Encodes an error that the scheduler raises for a task. Default: its message. */
   readonly encodeError?: (error: Error) => ErrorPayload;
 }
 
-/** One that waits. */
+/** A request that waits for workers. */
 export interface Wait {
   /** Number of workers that it waits for. */
   readonly count: number;
   /** Addresses, names or hosts that count; null: all workers do. */
   readonly among: ReadonlySet<string> | null;
-  /** When it gives up, in seconds since the epoch; `Infinity`: never. */
+  /** Deadline, in seconds since the epoch; `Infinity` for none. */
   deadline: number;
 }
 
-/** What a stimulus leaves to be done once the transitions that it recommended were made. */
+/** Work that is left for after the transitions that a stimulus recommended. */
 export type Afterwards = (() => void) | void;
 
-/** Bytes of the pickle of a type's name, at most, and how many are remembered. */
+/** Maximum size of the pickle of a type's name, in bytes, and maximum number of names that are cached. */
 const TYPE_BYTES = 4096;
 const TYPES_MAX = 1000;
 
-/** All that the scheduler knows. */
+/** The scheduler's state. */
 export class SchedulerMachine {
   /** See {@linkcode SchedulerStateOptions.validate}. */
   readonly validate: boolean;
@@ -94,7 +96,7 @@ export class SchedulerMachine {
   /** See {@linkcode SchedulerStateOptions.encodeError}. */
   readonly encodeError: (error: Error) => ErrorPayload;
 
-  /** Tasks that are not forgotten. */
+  /** All known tasks. */
   readonly tasks: Map<Key, TaskState> = new Map();
   /** Registered workers. */
   readonly workers: Map<Address, WorkerState> = new Map();
@@ -102,12 +104,12 @@ export class SchedulerMachine {
   readonly clients: Map<ClientId, ClientState> = new Map();
   /** Groups of tasks. */
   readonly groups: TaskGroups;
-  /** What was added to the machine. */
+  /** Extensions of the machine. */
   readonly extensions: Extensions;
 
-  /** Workers by address, with and without scheme, by name and by host: what a restriction may say. */
+  /** Workers by address (with and without scheme), by name and by host, for restrictions. */
   readonly workersByName: Map<string, Set<WorkerState>> = new Map();
-  /** Pools that have, or had, workers or tasks. */
+  /** All pools that have had workers or tasks. */
   readonly pools: Pool[] = [];
   readonly #types: Map<string, Uint8Array> = new Map();
 
@@ -117,42 +119,42 @@ export class SchedulerMachine {
   runId = 0;
   /** Grows with every task made. */
   sequence = 0;
-  /** Number of the last graph, or bunch of graphs. */
+  /** Number of the last graph, or group of graphs. */
   generation = 0;
-  /** When `generation` grew last. */
+  /** Time of the last change of `generation`. */
   generationTime: number = -Infinity;
-  /** Transitions so far. */
+  /** Number of transitions so far. */
   transitionCounter = 0;
 
   /** Workers that are being emptied. */
   readonly retirements: Map<WorkerState, Retirement> = new Map();
-  /** Who waits for workers to be retired, by the number of the answer. */
+  /** Requests that wait for workers to be retired, by the number of the answer. */
   readonly retireRequests: Map<number, RetireRequest> = new Map();
-  /** Whether copies or workers came or went since the retirements were looked at. */
+  /** Whether copies or workers changed since the retirements were last checked. */
   hasReplicaNews = false;
   /** Whether workers began to run since the waits for them were looked at. */
   hasWorkerNews = false;
-  /** Who waits for workers to run, by the number of the answer. */
+  /** Requests that wait for workers to run, by the number of the answer. */
   readonly waits: Map<number, Wait> = new Map();
-  /** When silent workers were looked for, and when they are to be looked for again; -1: not yet. */
+  /** Time of the last look for silent workers; -1 if there was none. */
   lastSilenceLook = -1;
-  /** Since when no task waits or runs; null while one does. */
+  /** Time since which no task waits or runs; null while one does. */
   idleSince: number | null = null;
 
-  /** Transitions to be made. */
+  /** Recommended transitions. */
   readonly recommendations: Recommendations<State, TaskState> = new Recommendations();
-  /** Messages to be sent. */
+  /** Messages to send. */
   readonly outbox: OutboxBuilder = new OutboxBuilder();
-  /** Transitions that were made. */
+  /** The latest transitions. */
   readonly story: Story<StateName>;
-  /** Tasks to be checked at the end of the stimulus. */
+  /** Tasks that are checked at the end of the stimulus. */
   readonly touched: Set<TaskState> = new Set();
 
   /** Time of the last call, in seconds since the epoch. */
   latest: number = -Infinity;
-  /** Time of the stimulus that is being handled, in seconds since the epoch. */
+  /** Time of the current stimulus, in seconds since the epoch. */
   now = 0;
-  /** What the stimulus is called. */
+  /** Id of the current stimulus. */
   stimulusId = "";
 
   /** Makes an empty machine. */
@@ -188,18 +190,18 @@ export class SchedulerMachine {
     return true;
   }
 
-  /** Answers what was asked under a number. */
+  /** Answers the question with the number `ask`. */
   answer(ask: number, answer: Answer): void {
     assert(Number.isInteger(ask), () => `"${answer.op}" answers a question without a number`);
     this.#answers.push([ask, answer]);
   }
 
-  /** Tells what happened. */
+  /** Emits an event. */
   tell(event: SchedulerEvent): void {
     this.#events.push(event);
   }
 
-  /** Hands over answers and events, and begins anew. */
+  /** Returns the collected answers and events, and clears them. */
   takeAnswers(): {
     readonly answers: readonly (readonly [ask: number, answer: Answer])[];
     readonly events: readonly SchedulerEvent[];
@@ -210,15 +212,15 @@ export class SchedulerMachine {
     return { answers, events };
   }
 
-  /** Notes what is about to be handled. */
+  /** Begins to handle a stimulus. */
   begin(stimulusId: string, now: number): void {
     this.stimulusId = stimulusId;
     this.now = now;
   }
 
   /**
-   * The type of a result, as one copy for all results of the type: what comes is a part of a message with
-   * many results.
+   * Returns one shared copy of a result's type for all results of that type. The argument is a view of a
+   * whole message, which it would keep in memory.
    *
    * @param type Unchecked.
    */
@@ -232,7 +234,7 @@ export class SchedulerMachine {
     return copy;
   }
 
-  /** The workers that run tasks of a kind. */
+  /** Returns the pool of workers that run tasks of a runtime. */
   pool(runtime: Runtime): Pool { // hot: per task
     for (let i = 0; i < this.pools.length; i++) {
       const pool = this.pools[i];
@@ -243,7 +245,7 @@ export class SchedulerMachine {
     return pool;
   }
 
-  /** Makes a released task; one without a run spec is a value, and runs nowhere. */
+  /** Creates a released task. A task without a run spec is a value, which never runs. */
   addTask( // hot: per task
     key: Key,
     runSpec: RunSpec | null,

@@ -1,5 +1,6 @@
 /**
- * Workers that come and go (`distributed/scheduler.py`, `add_worker`, `remove_worker`, `heartbeat_worker`).
+ * Workers that join and leave (`distributed/scheduler.py`, `add_worker`, `remove_worker`,
+ * `heartbeat_worker`).
  *
  * @module
  */
@@ -17,12 +18,12 @@ import { transition } from "./transitions.ts";
 import type { AddWorker, Heartbeat, RemoveWorker } from "./stimulus.ts";
 import { type WorkerInfo, WorkerState } from "./worker_state.ts";
 
-/** What registered workers run: those of Dask are refused before. */
+/** Runtime of all registered workers: Dask's workers are refused earlier. */
 const RUNTIME = "deno";
-/** Bytes per second that no link has. */
+/** Upper limit for reported bytes per second. */
 const BANDWIDTH_MAX = 1e15;
 
-/** Registers a worker, unless its address or its name is taken. */
+/** Registers a worker, unless its address or name is taken. */
 export function addWorker(m: SchedulerMachine, { ask, worker }: AddWorker): void {
   const refusal = refusalOf(m, worker);
   m.answer(ask, { op: "add-worker", ...refusal !== undefined && { refusal } });
@@ -56,7 +57,7 @@ function namesOf(ws: WorkerState): Set<string> {
   return new Set([ws.address, withoutScheme(ws.address), ws.name, ws.host]);
 }
 
-/** Has tasks placed that waited for a worker such as this one. */
+/** Places tasks that waited for a worker like this one. */
 export function scheduleUnrunnable(m: SchedulerMachine, ws: WorkerState): void {
   const runnable: TaskState[] = [];
   for (const ts of ws.pool.unrunnable) {
@@ -70,7 +71,7 @@ export function scheduleUnrunnable(m: SchedulerMachine, ws: WorkerState): void {
   }
 }
 
-/** Forgets a worker; its tasks are placed anew, and results that only it held are computed again. */
+/** Removes a worker. Its tasks are placed again, and results that only it held are computed again. */
 export function removeWorker(
   m: SchedulerMachine,
   ws: WorkerState,
@@ -129,10 +130,10 @@ function giveUp(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   assert(ts.processingOn === ws, () => `Task "${ts.key}" is given up, and runs elsewhere`);
   const error = new KilledWorker(ts.key, ws.address, ts.suspicious);
   ts.failure = { culprit: ts.key, exception: m.encodeError(error), traceback: null };
-  transition(m, ts, State.ERRED); // now, as a recommendation might be replaced
+  transition(m, ts, State.ERRED); // made now: a recommendation could be replaced
 }
 
-/** A worker tells how it is. One that is not known must end. */
+/** Handles a worker's heartbeat. An unknown worker is told to end. */
 export function heartbeatWorker(
   m: SchedulerMachine,
   { worker, metrics, executing }: Heartbeat,
@@ -153,7 +154,10 @@ export function heartbeatWorker(
   return { status: "OK", time: m.now, "heartbeat-interval": heartbeatInterval(m.workers.size) };
 }
 
-/** Seconds between heartbeats, so that all of `count` peers together send at most 200 a second. */
+/**
+ * Seconds between the heartbeats of each of `count` peers, so that all of them together send at most 200 per
+ * second.
+ */
 export function heartbeatInterval(count: number): number {
   if (count <= 10) return 0.5;
   if (count < 50) return 1;

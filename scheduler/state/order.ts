@@ -1,6 +1,6 @@
 /**
- * In which order the tasks of a graph should run: depth first, so that a result is used up before the next
- * one is made (the idea of `dask.order`). On the way, tasks that can't run are found.
+ * Orders the tasks of a graph depth first, so that a result is used before the next one is computed (the idea
+ * of `dask.order`). It also finds tasks that can't run.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import type { FunctionHash, Key } from "../../messages/common.ts";
 import type { TaskRow } from "../../messages/client_scheduler.ts";
 
-/** A task that a graph brings. */
+/** A new task of a graph. */
 export class GraphRow {
   /** Its key. */
   readonly key: Key;
@@ -16,18 +16,17 @@ export class GraphRow {
   readonly hash: FunctionHash;
   /** As it was sent. */
   readonly row: TaskRow;
-  /** Those of its dependencies that the graph brings too. */
+  /** Dependencies that are new tasks of the graph, too. */
   readonly dependencies: GraphRow[] = [];
   /** Whether another task of the graph depends on it. */
   hasDependents = false;
-  /** Place in the order, -1 if not known yet. */
+  /** Position in the order, -1 until it is known. */
   order: number = -1;
-  /** Whether it is on the path that is being walked. */
+  /** Whether it is on the path of the current walk. */
   onPath = false;
   /** Why it can't run; empty if it can. */
   refusal: string;
 
-  /** Makes a row without a place. */
   constructor(hash: FunctionHash, row: TaskRow, refusal: string) {
     this.key = row[0];
     this.hash = hash;
@@ -37,8 +36,9 @@ export class GraphRow {
 }
 
 /**
- * Gives every row its place, and a refusal to those that depend on themselves or on refused ones. Walks from
- * each task that no other depends on, first come first, to its dependencies; what remains then has a cycle.
+ * Sets the position of each row, and refuses rows that depend on themselves or on refused rows. Walks to the
+ * dependencies of each task that no other task depends on, in the order of the message. Rows that were not
+ * reached are in, or behind, a cycle.
  */
 export function orderRows(rows: readonly GraphRow[]): void {
   let order = 0;
@@ -52,7 +52,7 @@ export function orderRows(rows: readonly GraphRow[]): void {
 
 function walk(start: GraphRow, order: number): number {
   const path: GraphRow[] = [start];
-  const next: number[] = [0]; // per row of the path: which dependency to look at
+  const next: number[] = [0]; // per row of the path: index of its next dependency
   start.onPath = true;
   for (;;) {
     const depth = path.length - 1;

@@ -1,5 +1,5 @@
 /**
- * Messages that the state machine wants sent, in the order that each receiver must see them.
+ * Messages that the shell sends for the state machine, in order for each receiver.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { FreeKeys, WorkerCommand } from "../../messages/worker_scheduler.ts
 import type { ClientState } from "./client_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** Messages by receiver. A receiver may have been removed meanwhile; what is said to it is a farewell. */
+/** Messages by receiver. They can include last messages to a receiver that was just removed. */
 export interface Outbox {
   /** To workers. */
   readonly toWorker: Map<Address, WorkerCommand[]>;
@@ -24,19 +24,19 @@ export class OutboxBuilder {
   #workers: WorkerState[] = [];
   #clients: ClientState[] = [];
 
-  /** Says something to a worker. */
+  /** Adds a message to a worker. */
   tellWorker(ws: WorkerState, command: WorkerCommand): void {
     if (ws.outbox.length === 0) this.#workers.push(ws);
     ws.outbox.push(command);
   }
 
-  /** Says something to a client. */
+  /** Adds a message to a client. */
   tellClient(cs: ClientState, report: ClientReport): void {
     if (cs.outbox.length === 0) this.#clients.push(cs);
     cs.outbox.push(report);
   }
 
-  /** Tells a worker to free a key; one message for all that a stimulus frees in a row. */
+  /** Tells a worker to free a key. Consecutive keys of one stimulus share a message. */
   freeKey(ws: WorkerState, key: Key, stimulusId: string): void {
     const last = ws.outbox[ws.outbox.length - 1];
     if (last !== undefined && last.op === "free-keys" && last.stimulus_id === stimulusId) {
@@ -46,7 +46,9 @@ export class OutboxBuilder {
     }
   }
 
-  /** Tells a client that a key will never be computed; one message for all with the same reason in a row. */
+  /**
+   * Tells a client that a key will never be computed. Consecutive keys with the same reason share a message.
+   */
   cancelKey(cs: ClientState, key: Key, reason: string): void {
     const last = cs.outbox[cs.outbox.length - 1];
     if (last !== undefined && last.op === "cancelled-keys" && last.reason === reason) {
@@ -56,7 +58,7 @@ export class OutboxBuilder {
     }
   }
 
-  /** Hands over what was collected, and begins anew. */
+  /** Returns the collected messages, and clears them. */
   take(): Outbox {
     const toWorker = new Map<Address, WorkerCommand[]>();
     for (const ws of this.#workers) {

@@ -1,5 +1,5 @@
 /**
- * Which worker gets a task (`distributed/scheduler.py`, `decide_worker*`, `check_idle_saturated`).
+ * Chooses a worker for a task (`distributed/scheduler.py`, `decide_worker*`, `check_idle_saturated`).
  *
  * @module
  */
@@ -11,19 +11,19 @@ import { ROOTISH_DEPENDENCIES } from "./task_group.ts";
 import { State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** Number of workers from which on one is picked in turn, and not by its load. */
+/** From this number of workers on, they take turns, and loads are not compared. */
 const MANY_WORKERS = 20;
 
-/** Short tasks that a worker holds per thread at most, however short they are. */
+/** Maximum number of short tasks per thread of a worker. */
 const MAX_SHORT_TASKS_PER_THREAD = 256;
 
-/** The workers that can run a task. */
+/** Returns the pool of workers that can run a task. */
 export function poolOf(ts: TaskState): Pool {
   assert(ts.pool !== null, "A value is to be placed as if it were a task");
   return ts.pool;
 }
 
-/** Whether `ts` has few inputs and many siblings, so that it must not be sent before there is room. */
+/** Whether `ts` has few inputs and many siblings, so that it waits until a worker has room. */
 export function isRootish(ts: TaskState): boolean {
   if (ts.restrictions !== null) return false;
   const { size, dependencies } = ts.group;
@@ -51,12 +51,12 @@ export function totalOccupancy(m: SchedulerMachine, pool: Pool): number {
 }
 
 /**
- * Whether a worker takes no further root-ish task. Dask's rule is `ceil(saturation × nthreads)` tasks.
- * Between the end of a short task and the arrival of the next lies a round trip, so by that rule threads that
- * run tasks of 100 µs mostly wait. So a worker may hold more, as long as all of it is known to be done within
- * `workerQueueTime`: too soon for the reasons to hold tasks back (memory, workers that join, tasks downstream
- * that should go first). A task of unknown or long duration fills one thread; so the first ones go out by
- * Dask's rule, and teach the duration.
+ * Whether a worker takes no further root-ish task. Dask's rule is `ceil(saturation × nthreads)` tasks. A
+ * round trip lies between the end of a short task and the arrival of the next, so by that rule the threads
+ * mostly wait if tasks take 100 µs. So a worker may hold more tasks, if all of them are known to be done
+ * within `workerQueueTime`. That time is too short for the reasons to hold tasks back: memory, workers that
+ * join, more urgent tasks downstream. A task of unknown or long duration fills one thread, so the first tasks
+ * are sent by Dask's rule, and their durations are learned.
  */
 export function isWorkerFull(m: SchedulerMachine, ws: WorkerState): boolean {
   if (m.workerSaturation === Infinity) return false;
@@ -70,7 +70,7 @@ export function isWorkerFull(m: SchedulerMachine, ws: WorkerState): boolean {
   return seconds >= nthreads * m.workerQueueTime;
 }
 
-/** Sorts a worker into idle, saturated, full. To be called after its load changed. */
+/** Updates whether a worker is idle, saturated or full. Called after its load changed. */
 export function checkIdleSaturated(m: SchedulerMachine, ws: WorkerState): void {
   const { pool } = ws;
   if (ws.status !== "running" || !pool.running.has(ws)) {
@@ -108,7 +108,7 @@ function compareWithOthers(m: SchedulerMachine, ws: WorkerState, tasks: number):
   }
 }
 
-/** A worker for a root-ish task; `null` if all are full. */
+/** Returns a worker for a root-ish task; `null` if all are full. */
 export function decideWorkerRootish(m: SchedulerMachine, ts: TaskState): WorkerState | null {
   if (m.workerSaturation === Infinity) return decideWorkerBySiblings(m, ts);
   const { notFull } = poolOf(ts);
@@ -117,7 +117,7 @@ export function decideWorkerRootish(m: SchedulerMachine, ts: TaskState): WorkerS
   for (const ws of notFull) {
     const own = ws.processing.size / ws.nthreads;
     if (own >= load) continue;
-    // Durations may have grown since this worker was looked at.
+    // Durations may have grown since this worker was last checked.
     if (m.workerQueueTime > 0 && isWorkerFull(m, ws)) {
       notFull.delete(ws);
     } else {
@@ -146,7 +146,7 @@ function decideWorkerBySiblings(m: SchedulerMachine, ts: TaskState): WorkerState
   return ws;
 }
 
-/** A worker for a task that is not root-ish; `null` if none may run it. */
+/** Returns a worker for a task that is not root-ish; `null` if no worker may run it. */
 export function decideWorkerNonRootish(m: SchedulerMachine, ts: TaskState): WorkerState | null {
   const pool = poolOf(ts);
   if (pool.running.size === 0) return null;
@@ -156,7 +156,7 @@ export function decideWorkerNonRootish(m: SchedulerMachine, ts: TaskState): Work
   return pool.workers.length < MANY_WORKERS ? leastOccupied(m, pool) : byTurns(pool);
 }
 
-/** Running workers of the pool that the restrictions allow, `null` for all. */
+/** Returns the running workers of the pool that the restrictions allow; `null` for all. */
 export function validWorkers(m: SchedulerMachine, ts: TaskState): Set<WorkerState> | null {
   if (ts.restrictions === null) return null;
   const { running } = poolOf(ts);
@@ -169,12 +169,15 @@ export function validWorkers(m: SchedulerMachine, ts: TaskState): Set<WorkerStat
   return valid;
 }
 
-/** Lists of restrictions, which all tasks of a graph share, that are longer than the cluster is large. */
+/**
+ * Cache for lists of restrictions with more names than the cluster has workers. All tasks of a graph share a
+ * list.
+ */
 const longLists = new WeakMap<readonly string[], ReadonlySet<string>>();
 
 /**
- * The names of a list that may name a worker: with each task as many are looked at as there are workers, not
- * names.
+ * Returns the names of a list that can match a worker. The work per task grows with the number of workers,
+ * not of names.
  */
 function namesThatCount(m: SchedulerMachine, names: readonly string[]): Iterable<string> {
   if (names.length <= m.workersByName.size) return names;
@@ -185,7 +188,9 @@ function namesThatCount(m: SchedulerMachine, names: readonly string[]): Iterable
   return found;
 }
 
-/** A holder of dependencies if possible, and among several candidates the one that would begin first. */
+/**
+ * Returns a holder of dependencies if possible. Of several candidates it takes the one that can start first.
+ */
 function decideWorker(
   m: SchedulerMachine,
   ts: TaskState,
@@ -208,7 +213,7 @@ function decideWorker(
   return ts.looseRestrictions ? decideWorker(m, ts, null) : null;
 }
 
-/** The worker that would begin first, then the one that holds least (`worker_objective`). */
+/** Returns the worker that can start first; of equal ones the one that holds least (`worker_objective`). */
 function best(m: SchedulerMachine, ts: TaskState, candidates: Set<WorkerState>): WorkerState | null {
   let found: WorkerState | null = null;
   let foundStart = Infinity;
@@ -222,7 +227,7 @@ function best(m: SchedulerMachine, ts: TaskState, candidates: Set<WorkerState>):
   return found;
 }
 
-/** Seconds to fetch the dependencies that the worker lacks. */
+/** Returns the seconds to fetch the dependencies that the worker lacks. */
 function communicationCost(m: SchedulerMachine, ts: TaskState, ws: WorkerState): number {
   let nbytes = 0;
   for (const dts of ts.dependencies) {
@@ -231,7 +236,7 @@ function communicationCost(m: SchedulerMachine, ts: TaskState, ws: WorkerState):
   return nbytes / m.bandwidth;
 }
 
-/** The idle worker with least work; those without any take turns. */
+/** Returns the idle worker with least work. Workers without work take turns. */
 function leastOccupied(m: SchedulerMachine, pool: Pool): WorkerState | null {
   const { idle, workers, placements } = pool;
   const candidates = idle.size > 0 ? workers.filter((ws) => idle.has(ws)) : workers;
@@ -252,7 +257,7 @@ function leastOccupied(m: SchedulerMachine, pool: Pool): WorkerState | null {
   return found;
 }
 
-/** The next idle worker, or the next one if none is. */
+/** Returns the next idle worker in turn, or the next worker if none is idle. */
 function byTurns({ idle, workers, placements }: Pool): WorkerState | null {
   for (let i = 0; i < workers.length; i++) {
     const ws = workers[(i + placements) % workers.length];

@@ -1,5 +1,5 @@
 /**
- * Workers of one kind, and the tasks that wait for them.
+ * Workers of one runtime, and the tasks that wait for them.
  *
  * @module
  */
@@ -12,27 +12,26 @@ import { runsBefore, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
 /**
- * Workers that run the same tasks. A task is placed within its pool; workers are compared with those of
- * theirs.
+ * The workers of one runtime. A task is placed within its pool, and workers are compared within their pool.
  */
 export class Pool {
-  /** What the workers run. */
+  /** Runtime of the workers. */
   readonly runtime: Runtime;
   /** Registered workers in the order of their addresses. */
   workers: readonly WorkerState[] = [];
   /** Workers that take tasks. */
   readonly running: Set<WorkerState> = new Set();
-  /** Running workers that lack work. */
+  /** Running workers with too little work. */
   readonly idle: Set<WorkerState> = new Set();
   /** Running workers that take another root-ish task (Dask's `idle_task_count`). */
   readonly notFull: Set<WorkerState> = new Set();
-  /** Running workers that have more than their share. */
+  /** Running workers with more than their share of work. */
   readonly saturated: Set<WorkerState> = new Set();
   /** Ready tasks for which all workers are full. */
   readonly queued: Heap<TaskState> = new Heap(runsBefore);
   /** Ready tasks that no worker may run. */
   readonly unrunnable: Set<TaskState> = new Set();
-  /** Kinds of tasks that workers are busy with. */
+  /** Prefixes of the tasks that workers are processing. */
   readonly activePrefixes: Set<TaskPrefix> = new Set();
   /** Number of threads of the workers. */
   nthreads = 0;
@@ -41,19 +40,18 @@ export class Pool {
   /** Number of assignments of tasks to workers so far. */
   placements = 0;
 
-  /** Makes a pool without workers. */
   constructor(runtime: Runtime) {
     this.runtime = runtime;
   }
 
-  /** Takes a registered worker in. */
+  /** Adds a registered worker. */
   add(ws: WorkerState): void {
     assert(ws.pool === this, () => `Worker ${ws.address} is of another pool`);
     this.nthreads += ws.nthreads;
     this.workers = [...this.workers, ws].sort(byAddress);
   }
 
-  /** Forgets a worker, which takes no tasks any more. */
+  /** Removes a worker, which gets no more tasks. */
   remove(ws: WorkerState): void {
     assert(!this.running.has(ws), () => `Worker ${ws.address} leaves its pool, and takes tasks`);
     this.nthreads -= ws.nthreads;

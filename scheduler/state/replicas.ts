@@ -1,6 +1,6 @@
 /**
- * Which worker holds and needs which result, and is busy with which task: the accounting between tasks and
- * workers (`distributed/scheduler.py`, `WorkerState.add_to_processing` and its neighbours).
+ * Accounting between tasks and workers: which worker holds and needs which results, and processes which tasks
+ * (`distributed/scheduler.py`, `WorkerState.add_to_processing` and similar methods).
  *
  * @module
  */
@@ -28,7 +28,7 @@ export function removeReplica(ts: TaskState, ws: WorkerState): void {
   assert(ts.whoHas.delete(ws), "A worker lost a copy that the task did not know of");
 }
 
-/** All holders are told to free a result, and count as having done so. */
+/** Tells all holders to free a result. They count as having done so at once. */
 export function freeReplicas(m: SchedulerMachine, ts: TaskState): void {
   for (const ws of ts.whoHas) {
     m.outbox.freeKey(ws, ts.key, m.stimulusId);
@@ -56,7 +56,7 @@ export function addToProcessing(m: SchedulerMachine, ts: TaskState, ws: WorkerSt
   checkIdleSaturated(m, ws);
 }
 
-/** A task left the thread pool of its worker, and goes on running. */
+/** A task left the thread pool of its worker, and keeps running. */
 export function addToLongRunning(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   if (ws.longRunning.has(ts)) return;
   assert(ws.processing.has(ts), "A task goes on running where it does not run");
@@ -78,7 +78,7 @@ export function exitProcessing(m: SchedulerMachine, ts: TaskState): WorkerState 
   return ws;
 }
 
-/** A worker needs a result for one task less. */
+/** One task less on a worker needs a result. */
 export function needLess(ts: TaskState, ws: WorkerState): void {
   const needed = ws.needsWhat.get(ts);
   if (needed === undefined) return;
@@ -106,7 +106,7 @@ function discountTask(ts: TaskState, ws: WorkerState): void {
 }
 
 /**
- * Sizes may have changed since they were added: never below zero, and nothing is left when nothing is needed.
+ * Sizes may have changed since they were added, so the sum is at least zero, and zero if no result is needed.
  */
 function subtractNetwork(ws: WorkerState, nbytes: number): void {
   const amount = ws.needsWhat.size === 0 ? ws.networkBytes : Math.min(nbytes, ws.networkBytes);

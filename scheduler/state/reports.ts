@@ -1,5 +1,5 @@
 /**
- * What clients and workers are told about a task.
+ * Messages to clients and workers about a task.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { WorkerState } from "./worker_state.ts";
 
 const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 
-/** Tells a worker to run a task, and first the function if it is new to it (`_task_to_msg`). */
+/** Tells a worker to run a task. If the function is new to it, the body is sent first (`_task_to_msg`). */
 export function sendTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   const { runSpec } = ts;
   assert(runSpec !== null, () => `Task "${ts.key}" is data, and is to run`);
@@ -24,7 +24,7 @@ export function sendTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): v
   let whoHas: Readonly<Record<string, readonly Address[]>> = NOTHING;
   let nbytes: Readonly<Record<string, number>> = NOTHING;
   if (ts.dependencies.size > 0) {
-    // Without prototypes, as a key may have any name.
+    // Without a prototype, because a key can have any name.
     const byKey: Record<string, readonly Address[]> = Object.create(null);
     const sizes: Record<string, number> = Object.create(null);
     for (const dts of ts.dependencies) {
@@ -52,25 +52,25 @@ export function sendTask(m: SchedulerMachine, ts: TaskState, ws: WorkerState): v
   });
 }
 
-/** Addresses of those who hold the result. */
+/** Returns the addresses of the workers that hold the result. */
 export function holders(ts: TaskState): Address[] {
   const addresses: Address[] = [];
   for (const ws of ts.whoHas) addresses.push(ws.address);
   return addresses;
 }
 
-/** Tells everyone who wants the task. */
+/** Sends a report to all clients that want the task. */
 export function tellWanters(m: SchedulerMachine, ts: TaskState, report: ClientReport): void {
   for (const cs of ts.whoWants) m.outbox.tellClient(cs, report);
 }
 
-/** The news that a task failed (`task-erred`). */
+/** Returns the report that a task failed (`task-erred`). */
 export function erredReport(ts: TaskState): ClientReport {
   assert(ts.failure !== null, () => `Task "${ts.key}" is erred, and has no failure`);
   return { op: "task-erred", key: ts.key, exception: ts.failure.exception, traceback: ts.failure.traceback };
 }
 
-/** Tells a client what became of a task, if something did (`report_on_key`). */
+/** Reports to a client how a task ended, if it has (`report_on_key`). */
 export function reportTask(m: SchedulerMachine, ts: TaskState, cs: ClientState): void {
   if (ts.state === State.MEMORY) {
     m.outbox.tellClient(cs, { op: "key-in-memory", key: ts.key, type: ts.type, workers: holders(ts) });

@@ -1,10 +1,10 @@
 /**
- * Emptying workers before they go (`distributed/active_memory_manager.py`, `RetireWorker`, and
+ * Empties workers before they leave (`distributed/active_memory_manager.py`, `RetireWorker`, and
  * `distributed/scheduler.py`, `retire_workers`, `workers_to_close`).
  *
- * A worker that is being emptied takes no tasks any more, and its results are copied to others. Copies are
- * asked for again from time to time, of the same receiver as long as it runs: it may have given a copy up
- * with a task that needed it, too.
+ * A worker that is being emptied gets no more tasks, and its results are copied to other workers. Missing
+ * copies are requested again from time to time, from the same receiver while it runs: it may have dropped a
+ * copy together with a task that needed it.
  *
  * @module
  */
@@ -21,20 +21,20 @@ import type { TaskState } from "./task_state.ts";
 import { changeStatus } from "./worker_stimuli.ts";
 import { factsOf, type WorkerState } from "./worker_state.ts";
 
-/** Seconds after which copies that are not there yet are asked for again, as in `retire_workers`. */
+/** Seconds after which missing copies are requested again, as in `retire_workers`. */
 const RENEW = 2;
-/** Seconds per result between two looks at what is copied, and the bounds of that. */
+/** Seconds between two checks of the copies: seconds per result, minimum and maximum. */
 const LOOK = { perResult: 0.0025, least: 0.01, most: 0.5 };
 
-/** A worker that is empty, or that can't be emptied. */
+/** A worker that is empty or can't be emptied. */
 export interface Outcome {
-  /** How it was emptied. */
+  /** The retirement. */
   readonly retirement: Retirement;
-  /** Number of results that no other worker can hold; 0: it is empty, or gone. */
+  /** Number of results that no other worker can hold; 0 if it is empty or has left. */
   readonly stuck: number;
 }
 
-/** Begins to empty workers. All of them stop taking tasks and copies before the first is looked at. */
+/** Begins to empty workers. All of them stop taking tasks and copies before the first one is checked. */
 export function retire(m: SchedulerMachine, { ask, options, stimulusId }: Retire): void {
   const chosen = workersToRetire(m, options);
   m.tell({ event: "retire-begun", workers: chosen.map(({ address }) => address), stimulusId });
@@ -64,7 +64,7 @@ function tellStatus(m: SchedulerMachine, ws: WorkerState, status: WorkerStatus, 
 }
 
 /**
- * When workers that are being emptied are to be looked at, in seconds since the epoch; `Infinity` if never.
+ * Time of the next check of workers that are being emptied, in seconds since the epoch; `Infinity` if never.
  */
 export function retirementDeadline(m: SchedulerMachine): number {
   let next = Infinity;
@@ -74,7 +74,7 @@ export function retirementDeadline(m: SchedulerMachine): number {
   return next;
 }
 
-/** Asks for copies that are not there yet. Yields workers that are empty, and those that can't be emptied. */
+/** Requests missing copies. Yields workers that are empty, and workers that can't be emptied. */
 export function* emptiedWorkers(m: SchedulerMachine, now: number): IterableIterator<Outcome> {
   let isLate = false;
   for (const retirement of [...m.retirements.values()]) {
@@ -90,7 +90,7 @@ export function* emptiedWorkers(m: SchedulerMachine, now: number): IterableItera
   m.hasReplicaNews &&= isLate;
 }
 
-/** Returns null while copies are under way, else the number of results that no other worker can hold. */
+/** Returns null while copies are being made, else the number of results that no other worker can hold. */
 function look(m: SchedulerMachine, retirement: Retirement, now: number): number | null {
   const { worker, asked, stimulusId } = retirement;
   const isRenewal = now >= retirement.renewAt;
@@ -132,8 +132,8 @@ function look(m: SchedulerMachine, retirement: Retirement, now: number): number 
 }
 
 /**
- * Removes a worker that is empty, in the same turn: what is computed on it from now on is computed again
- * elsewhere. One that can't be emptied goes on as before.
+ * Removes an empty worker in the same turn; tasks that finish on it later run again on other workers. A
+ * worker that can't be emptied keeps running.
  */
 export function finishRetirement(m: SchedulerMachine, { retirement, stuck }: Outcome): Afterwards {
   const { worker, stimulusId, previous } = retirement;
@@ -178,7 +178,7 @@ function askFor(
   stimulusId: string,
 ): void {
   assert(tasks.length > 0, () => `Worker ${receiver.address} is asked for nothing`);
-  // Without prototypes, as a key may have any name.
+  // Without a prototype, because a key can have any name.
   const whoHas: Record<string, readonly Address[]> = Object.create(null);
   const nbytes: Record<string, number> = Object.create(null);
   for (const ts of tasks) {
@@ -194,7 +194,7 @@ function isSafe(ts: TaskState): boolean {
   return false;
 }
 
-/** The running worker of a pool that holds least, and has no copy (`_find_recipient`). */
+/** Returns the running worker of a pool that holds least and has no copy (`_find_recipient`). */
 function findReceiver(
   { running }: Pool,
   ts: TaskState,
@@ -214,7 +214,7 @@ function findReceiver(
 }
 
 /**
- * Workers that the options name, or that can go at low cost.
+ * Returns the workers that the options name, or those that are cheapest to close.
  *
  * @throws {TypeError} If the options contradict each other.
  */
@@ -242,7 +242,7 @@ export function checkRetireOptions({ workers, names, n, target, minimum, memoryR
   }
 }
 
-/** Workers that can go at low cost: idle ones first, then those that hold least. */
+/** Returns the workers that are cheapest to close: idle ones first, then those that hold least. */
 export function workersToClose(m: SchedulerMachine, options: DownscaleOptions): Address[] {
   const { minimum = 0 } = options;
   const total = m.workers.size;

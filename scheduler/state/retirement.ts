@@ -1,5 +1,6 @@
 /**
- * Workers that are being emptied, and the requests that wait for that; `retire.ts` says what becomes of them.
+ * Records of workers that are being emptied, and of requests that wait for that. `retire.ts` has the
+ * functions.
  *
  * @module
  */
@@ -9,7 +10,8 @@ import type { TaskState } from "./task_state.ts";
 import type { WorkerFacts, WorkerState } from "./worker_state.ts";
 
 /**
- * How many workers to close; without `n` and `target`, as many idle ones as leave twice the memory needed.
+ * Number of workers to close. Without `n` and `target`: idle workers are closed while the others keep twice
+ * the memory that is needed.
  */
 export interface DownscaleOptions {
   /** Number of workers to close. */
@@ -34,7 +36,7 @@ export interface RetireOptions extends DownscaleOptions {
   readonly closeWorkers?: boolean | undefined;
   /** Whether the scheduler forgets them at once. Default: true. */
   readonly remove?: boolean | undefined;
-  /** What caused it, for the log. */
+  /** Id of the cause, for the log. */
   readonly stimulusId?: string | undefined;
 }
 
@@ -42,23 +44,23 @@ export interface RetireOptions extends DownscaleOptions {
 export interface Retirement {
   /** The worker. */
   readonly worker: WorkerState;
-  /** Its status before. */
+  /** Its previous status. */
   readonly previous: WorkerStatus;
   /** What caused it. */
   readonly stimulusId: string;
-  /** Which worker was asked to fetch a result. */
+  /** The worker that was asked to fetch each result. */
   readonly asked: Map<TaskState, WorkerState>;
-  /** Whether the log was told how much there is to do. */
+  /** Whether the amount of work was logged. */
   isTold: boolean;
-  /** When it is to be looked at again if there is news of copies, in seconds since the epoch. */
+  /** Earliest time of the next check when copies changed, in seconds since the epoch. */
   lookAt: number;
-  /** When copies are asked for again. */
+  /** Time at which missing copies are requested again. */
   renewAt: number;
 }
 
 /** A request that waits for workers to be retired. */
 export interface RetireRequest {
-  /** What becomes of them. */
+  /** What happens to them. */
   readonly options: RetireOptions;
   /** What caused it. */
   readonly stimulusId: string;

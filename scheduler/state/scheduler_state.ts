@@ -29,12 +29,12 @@ import { answerWaits, waitDeadline } from "./waits.ts";
 import { handleWorker } from "./worker_stimuli.ts";
 import { factsOf, type WorkerFacts } from "./worker_state.ts";
 
-/** The machine behind a {@linkcode SchedulerState}: for tests and checks, which look inside. */
+/** Returns the machine of a {@linkcode SchedulerState}, for tests and checks that look inside. */
 export let machineOf: (state: SchedulerState) => SchedulerMachine;
 
 /**
- * All that a scheduler decides. {@linkcode SchedulerState.handle} is the only way to change it. An error that
- * it throws is a bug, and leaves the machine unusable.
+ * The scheduler's state and decisions. {@linkcode SchedulerState.handle} is the only way to change them. If
+ * it throws, that is a bug, and the machine is unusable afterwards.
  */
 export class SchedulerState {
   static {
@@ -42,15 +42,13 @@ export class SchedulerState {
   }
   readonly #machine: SchedulerMachine;
 
-  /**
-   * Makes a scheduler without workers and clients. Extensions are its own: no other scheduler may have them.
-   */
+  /** Creates a scheduler without workers and clients. It owns its extensions; schedulers can't share them. */
   constructor(options: SchedulerStateOptions, extensions: readonly Extension[]) {
     this.#machine = new SchedulerMachine(options, extensions);
   }
 
   /**
-   * Handles stimuli in order, serves the deadlines that are due at `now`, and returns what is to be done.
+   * Handles stimuli in order, then the deadlines that are due at `now`. Returns the effects.
    *
    * @param now Seconds since the epoch.
    */
@@ -97,7 +95,8 @@ export class SchedulerState {
   }
 
   /**
-   * Makes the transitions that were recommended, gives free workers tasks, and does what is left to be done.
+   * Makes the recommended transitions, sends tasks to free workers, and does the work that was left for
+   * afterwards.
    */
   #settle(afterwards: Afterwards): void { // hot: per task
     const m = this.#machine;
@@ -123,7 +122,7 @@ export class SchedulerState {
     return count;
   }
 
-  /** Seconds of work that the workers have been given. */
+  /** Seconds of work that was assigned to workers. */
   get totalOccupancy(): number {
     let seconds = 0;
     for (const pool of this.#machine.pools) seconds += totalOccupancy(this.#machine, pool);
@@ -135,7 +134,7 @@ export class SchedulerState {
     return this.#machine.queuedCount;
   }
 
-  /** Transitions so far; one that does not grow tells that nothing happens. */
+  /** Number of transitions so far. While it does not grow, nothing happens. */
   get transitionCount(): number {
     return this.#machine.transitionCounter;
   }
@@ -150,17 +149,17 @@ export class SchedulerState {
     return heartbeatInterval(this.#machine.workers.size);
   }
 
-  /** Whether a worker of this address is registered. */
+  /** Whether a worker with this address is registered. */
   hasWorker(address: Address): boolean {
     return this.#machine.workers.has(address);
   }
 
-  /** Whether a client of this name is registered. */
+  /** Whether a client with this name is registered. */
   hasClient(client: ClientId): boolean {
     return this.#machine.clients.has(client);
   }
 
-  /** What is known of workers, in the order of their registration; of the first `most` of them. */
+  /** Yields facts about the first `most` workers, in the order of their registration. */
   *workerFacts(most = Infinity): IterableIterator<WorkerFacts> {
     let told = 0;
     for (const ws of this.#machine.workers.values()) {
@@ -169,7 +168,7 @@ export class SchedulerState {
     }
   }
 
-  /** Bytes of memory of all workers that have a limit. */
+  /** Sum of the workers' memory limits, in bytes. */
   get totalMemory(): number {
     let bytes = 0;
     for (const ws of this.#machine.workers.values()) bytes += ws.memoryLimit;
@@ -182,8 +181,8 @@ export class SchedulerState {
   }
 
   /**
-   * Addresses of the workers that hold each result; none for an unknown key. Without keys: all that are
-   * known.
+   * Returns the addresses of the workers that hold each result. An unknown key has none. Without keys: all
+   * results.
    */
   whoHas(keys?: readonly Key[] | null): Map<Key, Address[]> {
     const found = new Map<Key, Address[]>();
@@ -195,7 +194,8 @@ export class SchedulerState {
   }
 
   /**
-   * Keys of the results that each worker holds; none for an unknown worker. Without addresses: all workers.
+   * Returns the keys of the results that each worker holds. An unknown worker has none. Without addresses:
+   * all workers.
    */
   hasWhat(addresses?: readonly Address[] | null): Map<Address, Key[]> {
     const found = new Map<Address, Key[]>();
@@ -207,7 +207,8 @@ export class SchedulerState {
   }
 
   /**
-   * Keys of the tasks that each worker was given; none for an unknown worker. Without addresses: all workers.
+   * Returns the keys of the tasks that were assigned to each worker. An unknown worker has none. Without
+   * addresses: all workers.
    */
   processing(addresses?: readonly Address[] | null): Map<Address, Key[]> {
     const found = new Map<Address, Key[]>();
@@ -218,13 +219,13 @@ export class SchedulerState {
     return found;
   }
 
-  /** Number of tasks by state, by name of the tasks (`get_task_prefix_states`). */
+  /** Returns the number of tasks in each state, by the name of the tasks (`get_task_prefix_states`). */
   prefixStates(): Record<string, Record<string, number>> {
     return Object.fromEntries(this.#machine.groups.countsByName());
   }
 
   /**
-   * Addresses of the workers that {@linkcode Retire} would empty now.
+   * Returns the addresses of the workers that {@linkcode Retire} would empty now.
    *
    * @throws {TypeError} If the options contradict each other.
    */
@@ -232,20 +233,23 @@ export class SchedulerState {
     return workersToRetire(this.#machine, options).map(({ address }) => address);
   }
 
-  /** The last transitions of a task or by a stimulus, or with no argument of all; oldest first. */
+  /**
+   * Returns the latest transitions of a task or of a stimulus, or without an argument all of them; oldest
+   * first.
+   */
   story(keyOrStimulus?: string): StoryEntry<StateName>[] {
     return this.#machine.story.of(keyOrStimulus);
   }
 
-  /** A copy of everything as plain data, in an order that depends on the stimuli alone. */
+  /** Returns a copy of the whole state as plain data. Its order depends only on the stimuli. */
   snapshot(): SchedulerSnapshot {
     return snapshot(this.#machine);
   }
 
   /**
-   * Checks that everything fits together.
+   * Checks all invariants.
    *
-   * @throws {AssertionError} If it does not, with the story of the task.
+   * @throws {AssertionError} If one does not hold, with the story of the task.
    */
   validateState(): void {
     validateMachine(this.#machine);

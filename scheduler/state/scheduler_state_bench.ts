@@ -10,7 +10,7 @@ const ARGUMENTS = new Uint8Array(16);
 const TYPE = new Uint8Array(8);
 let graphs = 0;
 
-/** `count` tasks, each on the task `distance` before it, if any. */
+/** Returns a graph of `count` tasks. Each depends on the task `distance` before it, if there is one. */
 function graphOf(count: number, distance: number): UpdateGraph {
   const name = `bench-${graphs++}`;
   const tasks: TaskRow[] = [];
@@ -43,7 +43,7 @@ function finished(task: ComputeTask): TaskFinished {
   };
 }
 
-/** The whole life of all tasks of a graph: submitted, run, reported, released, forgotten. */
+/** Takes all tasks of a graph through their whole life: submitted, run, reported, released, forgotten. */
 function live(scheduler: SchedulerState, graph: UpdateGraph): void {
   let now = 2000;
   let { toWorker } = scheduler.handle([{ op: "client-messages", client: CLIENT, messages: [graph] }], now);

@@ -1,6 +1,6 @@
 /**
- * Copies of the machine as plain data, for readers, replays and dumps. The order of everything depends on the
- * stimuli alone.
+ * Copies of the machine as plain data, for readers, replays and dumps. Their order depends only on the
+ * stimuli.
  *
  * @module
  */
@@ -18,27 +18,27 @@ export interface TaskSnapshot {
   readonly state: StateName;
   /** Smaller runs first. */
   readonly priority: readonly number[];
-  /** Keys that it needs. */
+  /** Keys of its dependencies. */
   readonly dependencies: readonly Key[];
   /** Clients that want it. */
   readonly whoWants: readonly ClientId[];
   /** Workers that hold its result. */
   readonly whoHas: readonly Address[];
-  /** The worker that it was given to. */
+  /** The worker that it was assigned to. */
   readonly processingOn: Address | null;
   /** Number of its last assignment. */
   readonly runId: number;
   /** Bytes of its result, -1 if not known. */
   readonly nbytes: number;
-  /** Times that it may fail. */
+  /** Number of times that it may still fail and run again. */
   readonly retries: number;
-  /** Workers that died while they had it. */
+  /** Number of workers that died while they ran it. */
   readonly suspicious: number;
 }
 
 /** A worker. */
 export interface WorkerSnapshot extends WorkerFacts {
-  /** Keys of the tasks that it was given. */
+  /** Keys of the tasks that were assigned to it. */
   readonly processing: readonly Key[];
   /** Keys of the results that it holds. */
   readonly hasWhat: readonly Key[];
@@ -62,7 +62,7 @@ export interface SchedulerSnapshot {
   readonly workers: readonly WorkerSnapshot[];
   /** Clients in the order in which they registered. */
   readonly clients: readonly ClientSnapshot[];
-  /** Transitions so far. */
+  /** Number of transitions so far. */
   readonly transitions: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Handles one stimulus each. Nothing here runs transitions: they are recommended, and the door
- * (`scheduler_state.ts`) makes them, then does what is returned to be done afterwards.
+ * Functions that handle one stimulus each. They only recommend transitions. `scheduler_state.ts` makes them,
+ * then does the work that a function returned for afterwards.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import type { SchedulerStimulus } from "./stimulus.ts";
 import { waitForWorkers } from "./waits.ts";
 import { releaseWorkerData } from "./worker_stimuli.ts";
 
-/** All stimuli but those with many messages, and the passing of time. */
+/** All stimuli except those with many messages and {@linkcode Tick}. */
 export type SingleStimulus = Exclude<
   SchedulerStimulus,
   { readonly op: "client-messages" | "worker-messages" | "tick" }
@@ -71,7 +71,7 @@ export function handleStimulus(m: SchedulerMachine, stimulus: SingleStimulus, no
   }
 }
 
-/** Handles what a client said. */
+/** Handles a client's message. */
 export function handleClient(m: SchedulerMachine, cs: ClientState, message: ClientStreamMessage): Afterwards {
   switch (message.op) {
     case "update-graph":
@@ -100,10 +100,12 @@ export function handleClient(m: SchedulerMachine, cs: ClientState, message: Clie
   }
 }
 
-/** Characters of the name of a cause; those of our workers have some fifty. */
+/** Maximum length of a cause's id, in characters. Ids of this package's workers have about fifty. */
 const CAUSE_MAX = 256;
 
-/** Name of what caused a message. It is noted in stories, which outlive what they tell of. */
+/**
+ * Returns the id of a message's cause. It is limited, because stories keep it after the task is forgotten.
+ */
 export function causeOf(message: WorkerStreamMessage): string {
   const cause: unknown = "stimulus_id" in message ? message.stimulus_id : undefined;
   return typeof cause === "string" && cause.length <= CAUSE_MAX ? cause : message.op;

@@ -1,5 +1,5 @@
 /**
- * All that can happen to a scheduler, as plain data: it can be recorded, replayed, made up and simulated.
+ * Stimuli of a scheduler, as plain data: they can be recorded, replayed, generated and simulated.
  *
  * A stimulus with `ask` is answered in {@linkcode Effects.answers} under that number, by the same call of
  * `handle` or by a later one.
@@ -14,7 +14,7 @@ import type { WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import type { RetireOptions } from "./retirement.ts";
 import type { WorkerInfo } from "./worker_state.ts";
 
-/** A client registers. Answered by a refusal, or by none. */
+/** A client registers. The answer has a refusal if it was not registered. */
 export interface AddClient {
   /** Kind. */
   readonly op: "add-client";
@@ -24,7 +24,7 @@ export interface AddClient {
   readonly client: ClientId;
 }
 
-/** A client is gone: all that it wanted is released. */
+/** A client left: all keys that it wanted are released. */
 export interface RemoveClient {
   /** Kind. */
   readonly op: "remove-client";
@@ -32,33 +32,33 @@ export interface RemoveClient {
   readonly client: ClientId;
 }
 
-/** What a client said on its stream, in order. One that is not registered is ignored. */
+/** A client's messages on its stream, in order. Ignored if the client is not registered. */
 export interface ClientMessages {
   /** Kind. */
   readonly op: "client-messages";
   /** Its name. */
   readonly client: ClientId;
-  /** Checked by `messages/`; may be late, or make no sense. */
+  /** Parsed by `messages/`. They can be late, or contradict the state. */
   readonly messages: readonly ClientStreamMessage[];
 }
 
-/** A worker registers. Answered by a refusal, or by none. */
+/** A worker registers. The answer has a refusal if it was not registered. */
 export interface AddWorker {
   /** Kind. */
   readonly op: "add-worker";
   /** Number of the answer. */
   readonly ask: number;
-  /** What it says of itself. */
+  /** Its description of itself. */
   readonly worker: WorkerInfo;
 }
 
-/** A worker left, or shall leave. */
+/** A worker left, or has to leave. */
 export interface RemoveWorker {
   /** Kind. */
   readonly op: "remove-worker";
   /** Its address. */
   readonly worker: Address;
-  /** Whether the tasks that it was running are not to blame. Default: false. */
+  /** Whether this is not a failure of the tasks that it was running. Default: false. */
   readonly expected?: boolean;
   /** Whether it is told to shut down. Default: true. */
   readonly close?: boolean;
@@ -66,17 +66,17 @@ export interface RemoveWorker {
   readonly stimulusId: string;
 }
 
-/** What a worker said on its stream, in order. One that is not registered is ignored. */
+/** A worker's messages on its stream, in order. Ignored if the worker is not registered. */
 export interface WorkerMessages {
   /** Kind. */
   readonly op: "worker-messages";
   /** Its address. */
   readonly worker: Address;
-  /** Checked by `messages/`; may be late, or make no sense. */
+  /** Parsed by `messages/`. They can be late, or contradict the state. */
   readonly messages: readonly WorkerStreamMessage[];
 }
 
-/** A worker tells how it is, and for how many seconds its tasks have been running. */
+/** A worker's heartbeat: its metrics, and the seconds that its tasks have been running. */
 export interface Heartbeat {
   /** Kind. */
   readonly op: "heartbeat";
@@ -84,23 +84,23 @@ export interface Heartbeat {
   readonly ask: number;
   /** Its address. */
   readonly worker: Address;
-  /** How it is. */
+  /** Its metrics. */
   readonly metrics: WorkerMetrics;
   /** Seconds by key. */
   readonly executing: Readonly<Record<string, number>>;
 }
 
-/** A worker was asked for results that it should hold, and does not: they are computed again, or are lost. */
+/** A worker lacks results that it should hold. They are computed again, or are lost. */
 export interface Lacking {
   /** Kind. */
   readonly op: "lacking";
   /** Its address. */
   readonly worker: Address;
-  /** What it lacks. */
+  /** Keys of the missing results. */
   readonly keys: readonly Key[];
 }
 
-/** Runs failed tasks again. Answered by the keys that run again. */
+/** Runs failed tasks again. The answer has their keys. */
 export interface Retry {
   /** Kind. */
   readonly op: "retry";
@@ -111,21 +111,21 @@ export interface Retry {
 }
 
 /**
- * Empties workers, so that no result is lost, and removes them. Answered by those that were retired, once all
- * are, or can't be.
+ * Empties workers, so that no result is lost, and removes them. Answered when each is retired or can't be;
+ * the answer has those that were retired.
  */
 export interface Retire {
   /** Kind. */
   readonly op: "retire";
   /** Number of the answer. */
   readonly ask: number;
-  /** Which workers, and what becomes of them. */
+  /** Which workers, and what happens to them. */
   readonly options: RetireOptions;
   /** What caused it. */
   readonly stimulusId: string;
 }
 
-/** Waits until enough workers run. Answered by their addresses, or by nothing when the time is up. */
+/** Waits until enough workers run. The answer has their addresses, or null after the time-out. */
 export interface WaitForWorkers {
   /** Kind. */
   readonly op: "wait-for-workers";
@@ -150,13 +150,13 @@ export interface Forget {
   readonly ask: number;
 }
 
-/** Time has passed: serves deadlines that are due. */
+/** Time has passed: handles deadlines that are due. */
 export interface Tick {
   /** Kind. */
   readonly op: "tick";
 }
 
-/** All that can happen. */
+/** A stimulus of the scheduler. */
 export type SchedulerStimulus =
   | AddClient
   | RemoveClient

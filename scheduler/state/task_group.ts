@@ -1,5 +1,5 @@
 /**
- * Tasks that are alike, which placement looks at together (`distributed/scheduler.py`, `TaskGroup`).
+ * Groups of similar tasks, for placement (`distributed/scheduler.py`, `TaskGroup`).
  *
  * @module
  */
@@ -10,29 +10,28 @@ import type { TaskPrefix } from "./task_prefix.ts";
 import { State, STATE_NAMES } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** Groups with as many dependencies are not root-ish whatever more there are, so no more are kept. */
+/** A group with this number of dependencies is not root-ish, so no more of them are stored. */
 export const ROOTISH_DEPENDENCIES = 5;
 
 const NO_GROUPS: ReadonlySet<TaskGroup> = new Set();
 
 /** The tasks of one function, or values of one name. */
 export class TaskGroup {
-  /** Hash of the tasks' function; `null` if they name none, as values that clients put on workers. */
+  /** Hash of the tasks' function; `null` if they have none, such as values that clients stored on workers. */
   readonly function: FunctionHash | null;
   /** How long the tasks take. */
   readonly prefix: TaskPrefix;
   /** Number of tasks by state. */
   readonly counts: number[] = new Array<number>(STATE_NAMES.length).fill(0);
-  /** Number of tasks made since the group was last without any; forgotten ones count, as in Dask. */
+  /** Number of tasks created since the group was last empty, including forgotten ones, as in Dask. */
   size = 0;
   /** Groups that the tasks depend on, at most {@linkcode ROOTISH_DEPENDENCIES} of them. */
   dependencies: ReadonlySet<TaskGroup> = NO_GROUPS;
-  /** Where the last task went, if siblings shall follow (no queuing). */
+  /** Worker of the last task, if its siblings go to the same worker (without queuing). */
   lastWorker: WorkerState | null = null;
-  /** How many more shall follow. */
+  /** Number of siblings that still go to that worker. */
   lastWorkerTasksLeft = 0;
 
-  /** Makes a group without tasks. */
   constructor(hash: FunctionHash | null, prefix: TaskPrefix) {
     this.function = hash;
     this.prefix = prefix;
@@ -43,7 +42,7 @@ export class TaskGroup {
     return this.prefix.name;
   }
 
-  /** Number of tasks that are known. */
+  /** Number of known tasks. */
   get taskCount(): number {
     return this.size - (this.counts[State.FORGOTTEN] ?? 0);
   }
@@ -62,14 +61,14 @@ export class TaskGroup {
     this.counts[to] = (this.counts[to] ?? 0) + 1;
   }
 
-  /** Notes that some task depends on one of `other`. */
+  /** Notes that a task depends on a task of `other`. */
   addDependency(other: TaskGroup): void { // hot: per dependency
     if (this.dependencies.size >= ROOTISH_DEPENDENCIES || this.dependencies.has(other)) return;
     if (this.dependencies === NO_GROUPS) this.dependencies = new Set([other]);
     else (this.dependencies as Set<TaskGroup>).add(other);
   }
 
-  /** Begins anew after the last task was forgotten. */
+  /** Resets the group after the last task was forgotten. */
   reset(): void {
     assert(this.taskCount === 0, () => `Group ${this.name} begins anew, and has ${this.taskCount} tasks`);
     this.counts.fill(0);

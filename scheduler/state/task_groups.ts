@@ -1,8 +1,8 @@
 /**
  * Sorts tasks into groups.
  *
- * Dask groups by a part of the key. Here most tasks name their function, which says more: two functions
- * without a name are two groups, and learn their durations apart.
+ * Dask groups by a part of the key. Here most tasks name their function, which is more exact: two anonymous
+ * functions are two groups with separate durations.
  *
  * @module
  */
@@ -14,22 +14,21 @@ import { TaskGroup } from "./task_group.ts";
 import { TaskPrefix } from "./task_prefix.ts";
 import { STATE_NAMES } from "./task_state.ts";
 
-/** Number of functions without tasks whose group is remembered, with what was learned of its durations. */
+/** Maximum number of groups without tasks that are kept for their learned durations. */
 const REMEMBERED = 4096;
 
-/** The groups that have tasks, and some that had. */
+/** The groups that have tasks, and some that had tasks. */
 export class TaskGroups {
   readonly #defaultDurations: Readonly<Record<string, number>>;
-  /** With those that are remembered. */
+  /** Groups by function, including kept ones without tasks. */
   readonly #ofFunctions: Map<FunctionHash, TaskGroup> = new Map();
   readonly #ofNames: Map<string, TaskGroup> = new Map();
-  /** Functions whose group has no tasks and is remembered, the one used last at the end. */
+  /** Functions whose group has no tasks and is kept; the last used one is at the end. */
   readonly #empty: Set<FunctionHash> = new Set();
 
   /**
-   * Makes a collection without groups.
-   *
-   * @param defaultDurations Seconds that a task takes while none has run, by the function part of its key.
+   * @param defaultDurations Seconds that a task is assumed to take before the first one has run, by the
+   * function part of its key.
    */
   constructor(defaultDurations: Readonly<Record<string, number>>) {
     this.#defaultDurations = defaultDurations;
@@ -51,7 +50,7 @@ export class TaskGroups {
     return this.#ofFunctions.has(hash) && !this.#empty.has(hash);
   }
 
-  /** Group for a new task `key` that names a function. */
+  /** Returns the group for a new task `key` with a function. */
   ofFunction(hash: FunctionHash, key: Key): TaskGroup { // hot: per task
     let group = this.#ofFunctions.get(hash);
     if (group === undefined) {
@@ -63,7 +62,8 @@ export class TaskGroups {
   }
 
   /**
-   * Group for a new task `key` that names no function: it is with those whose keys begin alike, as in Dask.
+   * Returns the group for a new task `key` without a function: all such tasks whose keys begin alike, as in
+   * Dask.
    */
   ofName(key: Key): TaskGroup {
     const name = keySplit(key);
@@ -99,7 +99,10 @@ export class TaskGroups {
     }
   }
 
-  /** Number of tasks in each state, by name of the tasks; names may share functions, and functions names. */
+  /**
+   * Returns the number of tasks in each state, by the name of the tasks. Tasks of one function can have
+   * different names, and functions can share a name.
+   */
   countsByName(): Map<string, Record<string, number>> {
     const found = new Map<string, Record<string, number>>();
     for (const group of this.values()) {

@@ -1,5 +1,5 @@
 /**
- * What the scheduler knows of one task (`distributed/scheduler.py`, `TaskState`).
+ * The scheduler's record of one task (`distributed/scheduler.py`, `TaskState`).
  *
  * @module
  */
@@ -14,21 +14,21 @@ import type { Pool } from "./pool.ts";
 import type { TaskGroup } from "./task_group.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** States as small numbers: what the table of transitions is indexed by. */
+/** States as small numbers, the indexes of the table of transitions. */
 export const State = {
   /** No state; used for "nothing recommended". */
   NONE: NO_STATE,
-  /** Known, and nothing is done about it. */
+  /** Known, but not being worked on. */
   RELEASED: 1,
   /** Dependencies are missing. */
   WAITING: 2,
-  /** Ready, and no worker may run it. */
+  /** Ready, but no worker may run it. */
   NO_WORKER: 3,
-  /** Ready, and all workers are busy. */
+  /** Ready, but all workers are busy. */
   QUEUED: 4,
   /** Sent to a worker. */
   PROCESSING: 5,
-  /** Some worker holds the result. */
+  /** A worker holds the result. */
   MEMORY: 6,
   /** It, or a dependency, failed. */
   ERRED: 7,
@@ -60,27 +60,27 @@ export function stateName(state: State): StateName {
   return STATE_NAMES[state];
 }
 
-/** What tells a client why a task failed. */
+/** The error of a failed task, as sent to clients. */
 export type ErrorPayload = ClientTaskErred["exception"];
 
 /**
- * Why a task failed. Dask keeps the error in the task that caused it, and refers to that task. A retry clears
- * it there while others still refer to it; so here the error is a thing of its own, shared by all that failed
- * of it.
+ * Why a task failed. Dask stores the error in the task that raised it, and other failed tasks refer to that
+ * task; a retry clears it while others still refer to it. Here all tasks that failed because of an error
+ * share one record.
  */
 export interface TaskFailure {
   /** The task that raised it. */
   readonly culprit: Key;
   /** The error. */
   readonly exception: ErrorPayload;
-  /** Python's traceback, or nothing. */
+  /** Python's traceback, or null. */
   readonly traceback: unknown;
 }
 
-/** Bytes that a result counts for while its size is not known (`DEFAULT_DATA_SIZE`). */
+/** Assumed bytes of a result while its size is unknown (`DEFAULT_DATA_SIZE`). */
 const DEFAULT_DATA_SIZE = 1024;
 
-/** The set of those who have no tasks: shared, so that most tasks own no sets. Nobody may add to it. */
+/** The shared empty set of tasks, so that most tasks need no sets of their own. It must stay empty. */
 export const NO_TASKS: Set<TaskState> = new Set();
 const NO_WORKERS: Set<WorkerState> = new Set();
 const NO_CLIENTS: Set<ClientState> = new Set();
@@ -89,21 +89,21 @@ const NO_CLIENTS: Set<ClientState> = new Set();
 export class TaskState {
   /** Cluster-wide unique name. */
   readonly key: Key;
-  /** What to run; `null` for a value that a client put on workers. */
+  /** What to run; `null` for a value that a client stored on workers. */
   readonly runSpec: RunSpec | null;
-  /** The workers that can run it; `null` if there is nothing to run. */
+  /** Pool of the workers that can run it; `null` for a value. */
   readonly pool: Pool | null;
-  /** Tasks that are like it. */
+  /** Group of similar tasks. */
   readonly group: TaskGroup;
   /** `[-userPriority, generation, order]`: smaller runs first. */
   readonly priority: Priority;
-  /** Tells tasks of equal priority apart: the earlier made runs first. */
+  /** Orders tasks of equal priority: the one that was created earlier runs first. */
   readonly sequence: number;
   /** Current state. Set by {@linkcode TaskState.setState}. */
   state: State = State.RELEASED;
   /** Recommended next state, or `NONE`. Owned by `Recommendations`. */
   recommended: State = State.NONE;
-  /** Position in the queue of the scheduler, -1 outside. Owned by `Heap`. */
+  /** Position in the pool's queue, -1 if it is not queued. Owned by `Heap`. */
   heapIndex: number = -1;
   /** Tasks whose results it takes. */
   dependencies: Set<TaskState> = NO_TASKS;
@@ -125,24 +125,24 @@ export class TaskState {
   nbytes: number = -1;
   /** Pickle of the result's type, from the last run. */
   type: Uint8Array | null = null;
-  /** How often it may still fail and run again. */
+  /** Number of times that it may still fail and run again. */
   retries = 0;
-  /** How many workers died while they ran it. */
+  /** Number of workers that died while they ran it. */
   suspicious = 0;
   /** Addresses, names or hosts of workers that may run it; `null` for all. */
   restrictions: readonly string[] | null = null;
-  /** Whether `restrictions` are only a wish. */
+  /** Whether `restrictions` are only a preference. */
   looseRestrictions = false;
   /** Sent along with the task. */
   annotations: Readonly<Record<string, unknown>>;
-  /** Why it failed; set if and only if it is erred. */
+  /** Why it failed; null unless its state is `erred`. */
   failure: TaskFailure | null = null;
-  /** Workers that may hold leftovers of the failed runs. */
+  /** Workers on which it failed; they may still have data of it. */
   erredOn: Address[] | null = null;
-  /** A dependency was forgotten: it can't run any more. */
+  /** Whether a dependency was forgotten, so that it can't run. */
   hasLostDependencies = false;
 
-  /** Makes a released task without links to others. */
+  /** Creates a released task without dependencies. */
   constructor(
     key: Key,
     runSpec: RunSpec | null,
@@ -166,7 +166,7 @@ export class TaskState {
     group.addTask();
   }
 
-  /** Goes to another state, and counts it in the group. */
+  /** Changes the state, and the counts of the group. */
   setState(state: State): void {
     assert(this.state !== State.FORGOTTEN, "A forgotten task goes to another state");
     this.group.moveTask(this.state, state);
@@ -178,19 +178,19 @@ export class TaskState {
     return stateName(this.state);
   }
 
-  /** Size of the result, or a guess. */
+  /** Size of the result, or the assumed size. */
   get size(): number {
     return this.nbytes >= 0 ? this.nbytes : DEFAULT_DATA_SIZE;
   }
 
-  /** Learns the size of the result; holders account for it. */
+  /** Sets the size of the result, and updates the sums of its holders. */
   setNbytes(nbytes: number): void {
     const difference = nbytes - (this.nbytes >= 0 ? this.nbytes : 0);
     for (const ws of this.whoHas) ws.nbytes += difference;
     this.nbytes = nbytes;
   }
 
-  /** Links both ways. */
+  /** Adds a dependency, and this task as its dependent. */
   addDependency(other: TaskState): void {
     assert(
       other !== this && other.state !== State.FORGOTTEN,
@@ -234,7 +234,7 @@ export class TaskState {
     this.whoHas = NO_WORKERS;
   }
 
-  /** Forgets all clients that wanted it. */
+  /** Forgets all clients that want it. */
   clearWanters(): void {
     this.whoWants = NO_CLIENTS;
   }
@@ -250,7 +250,7 @@ export function areSharedSetsEmpty(): boolean {
   return NO_TASKS.size === 0 && NO_WORKERS.size === 0 && NO_CLIENTS.size === 0;
 }
 
-/** Whether `left` runs before `right`: smaller priority, then the earlier made. */
+/** Whether `left` runs before `right`: smaller priority first, then the one that was created earlier. */
 export function runsBefore(left: TaskState, right: TaskState): boolean {
   return comparePriority(left, right) < 0;
 }

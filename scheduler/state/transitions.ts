@@ -1,8 +1,8 @@
 /**
- * The engine of transitions (`distributed/scheduler.py`, `_transition`, `_transitions`).
+ * Runs transitions (`distributed/scheduler.py`, `_transition`, `_transitions`).
  *
- * A transition changes one task, recommends transitions of others, and leaves messages in the outbox. A pair
- * of states that the table lacks is taken by way of `released`.
+ * A transition changes one task, recommends transitions of other tasks, and puts messages into the outbox. A
+ * pair of states that is not in the table goes through `released`.
  *
  * @module
  */
@@ -35,12 +35,14 @@ import {
 } from "./transitions_up.ts";
 import { validateTask } from "./validate.ts";
 
-/** Makes one transition. `finished` is what the worker said of the result, for the step to `memory` alone. */
+/**
+ * Makes one transition. `finished` is the worker's message about the result, only for the step to `memory`.
+ */
 export type Step = (m: SchedulerMachine, ts: TaskState, finished: TaskFinished | null) => void;
 
 /**
- * All steps. Dask's table has a few more that nothing can take here: results of tasks that were not sent to a
- * worker, and failures of tasks that wait for one, as they wait anew once a dependency is lost.
+ * All steps. Dask's table has a few more that are impossible here: results of tasks that were not sent to a
+ * worker, and failures of tasks that wait for a worker (when a dependency is lost, they wait for it again).
  */
 export const TRANSITIONS: TransitionTable<State, Step> = new TransitionTable(STATE_NAMES.length, [
   [State.RELEASED, State.WAITING, releasedWaiting],
@@ -62,7 +64,7 @@ export const TRANSITIONS: TransitionTable<State, Step> = new TransitionTable(STA
   [State.ERRED, State.RELEASED, erredReleased],
 ]);
 
-/** Moves one task; what follows from it is only recommended. */
+/** Makes the transition of one task. Transitions that follow from it are only recommended. */
 export function transition(
   m: SchedulerMachine,
   ts: TaskState,
@@ -86,7 +88,7 @@ export function transition(
   }
 }
 
-/** Writes down a transition that was made. */
+/** Adds a transition to the story. */
 function noteTransition(m: SchedulerMachine, ts: TaskState, start: State, recommended: State): void {
   m.transitionCounter++;
   assert(
@@ -98,7 +100,7 @@ function noteTransition(m: SchedulerMachine, ts: TaskState, start: State, recomm
   if (m.validate) m.touched.add(ts);
 }
 
-/** Moves tasks until nothing is recommended any more. */
+/** Makes transitions until none is recommended. */
 export function runTransitions(m: SchedulerMachine): void {
   for (;;) {
     const ts = m.recommendations.pop();
@@ -112,7 +114,7 @@ export function runTransitions(m: SchedulerMachine): void {
   }
 }
 
-/** Sends queued tasks, the most urgent first, as long as some worker has room. */
+/** Sends queued tasks to workers while a worker has room, the most urgent first. */
 export function fillSlots(m: SchedulerMachine): void {
   for (const pool of m.pools) fillPool(m, pool);
 }

@@ -1,5 +1,5 @@
 /**
- * Transitions that begin, undo or end the work on a task.
+ * Transitions that start, undo or end the work on a task.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { NO_TASKS, State, type TaskFailure, type TaskState } from "./task_state.
 
 const LOST_DATA = "lost: no worker holds this value any more, and no task makes it";
 
-/** Begins to work on a task: its dependencies first. */
+/** Starts a task: its dependencies first. */
 export function releasedWaiting(m: SchedulerMachine, ts: TaskState): void {
   if (ts.runSpec === null || ts.hasLostDependencies || hasErredDependency(ts)) {
     m.recommendations.add(ts, ts.runSpec === null || ts.hasLostDependencies ? State.FORGOTTEN : State.ERRED);
@@ -26,7 +26,7 @@ export function releasedWaiting(m: SchedulerMachine, ts: TaskState): void {
   ts.setState(State.WAITING);
   for (const dts of ts.dependencies) {
     if (dts.whoHas.size === 0) ts.addWaitingOn(dts);
-    // One that is released learns of its waiters when it becomes waiting itself.
+    // A released dependency gets its waiters when it becomes waiting itself.
     if (dts.state === State.RELEASED) m.recommendations.add(dts, State.WAITING);
     else dts.addWaiter(ts);
   }
@@ -39,8 +39,8 @@ export function releasedWaiting(m: SchedulerMachine, ts: TaskState): void {
 }
 
 /**
- * After a retry dependents run again, too. If none does, there was no need to run this one; Dask does it all
- * the same.
+ * Whether a dependent will need the result. After a retry dependents run again, too. If none does, this task
+ * need not run; Dask runs it anyway.
  */
 function isAboutToBeNeeded(ts: TaskState): boolean {
   for (const dts of ts.dependents) if (dts.recommended === State.WAITING) return true;
@@ -57,7 +57,7 @@ export function waitingReleased(m: SchedulerMachine, ts: TaskState): void {
   else ts.waiters = NO_TASKS;
 }
 
-/** Takes a ready task out of the queue, or from those that no worker may run. */
+/** Takes a ready task out of the queue, or out of the tasks that no worker may run. */
 export function unplacedReleased(m: SchedulerMachine, ts: TaskState): void {
   const pool = poolOf(ts);
   const isThere = ts.state === State.QUEUED ? pool.queued.remove(ts) : pool.unrunnable.delete(ts);
@@ -89,21 +89,23 @@ function released(m: SchedulerMachine, ts: TaskState): void {
   ts.waiters = NO_TASKS;
 }
 
-/** Leaves the waiters of the dependencies, which are released if no other task needs them. */
+/**
+ * Removes the task from the waiters of its dependencies. A dependency that no other task needs is released.
+ */
 function dropDependencies(m: SchedulerMachine, ts: TaskState): void {
   for (const dts of ts.dependencies) {
     if (dts.waiters.delete(ts) && !dts.needed) m.recommendations.add(dts, State.RELEASED);
   }
 }
 
-/** Frees a result, or notes that the last copy is gone. */
+/** Frees a result, or notes that the last copy was lost. */
 export function memoryReleased(m: SchedulerMachine, ts: TaskState): void {
   freeReplicas(m, ts);
   ts.setState(State.RELEASED);
-  const isData = ts.runSpec === null; // nothing brings it back
+  const isData = ts.runSpec === null; // it can't be computed again
   if (ts.whoWants.size > 0 && !isData) tellWanters(m, ts, { op: "lost-data", key: ts.key });
   if (isData || ts.hasLostDependencies) m.recommendations.add(ts, State.FORGOTTEN);
-  // Dask leaves a task alone whose dependency failed meanwhile; those who want it would wait for ever.
+  // Dask does nothing if a dependency failed meanwhile, so clients that want the task would wait for ever.
   else if (ts.needed) m.recommendations.add(ts, State.WAITING);
   for (const dts of ts.waiters) {
     if (dts.state === State.NO_WORKER || dts.state === State.PROCESSING || dts.state === State.QUEUED) {
@@ -122,8 +124,8 @@ function hasErredDependency(ts: TaskState): boolean {
 }
 
 /**
- * Fails a task because a dependency failed. Dask notes the culprit when it recommends this; the
- * recommendation may be replaced by another, and the note would stay. So here it is looked for.
+ * Fails a task because a dependency failed. Dask notes the culprit together with the recommendation; if the
+ * recommendation is replaced, a wrong note stays. So here the culprit is looked up.
  */
 export function releasedErred(m: SchedulerMachine, ts: TaskState): void {
   ts.failure ??= failureOfDependency(ts);
@@ -148,7 +150,7 @@ function failureOfDependency(ts: TaskState): TaskFailure | null {
 }
 
 /**
- * Fails a task that was sent to a worker: its error is in it already, or a dependency was lost and then
+ * Fails a task that was sent to a worker. Either its error is already set, or a dependency was lost and then
  * failed.
  */
 export function processingErred(m: SchedulerMachine, ts: TaskState): void {
@@ -166,7 +168,7 @@ export function processingErred(m: SchedulerMachine, ts: TaskState): void {
   if (ts.whoWants.size > 0) tellWanters(m, ts, erredReport(ts));
 }
 
-/** Makes a failed task ready for another try; those that failed by it follow. */
+/** Releases a failed task, so that it can run again. Tasks that failed because of it follow. */
 export function erredReleased(m: SchedulerMachine, ts: TaskState): void {
   assert(ts.failure !== null, "A task that did not fail is tried again");
   ts.failure = null;
@@ -182,7 +184,7 @@ export function erredReleased(m: SchedulerMachine, ts: TaskState): void {
   ts.setState(State.RELEASED);
 }
 
-/** Forgets a task, and with it dependents that lose an input and dependencies that are no longer needed. */
+/** Forgets a task, the dependents that lose an input, and the dependencies that are no longer needed. */
 export function forget(m: SchedulerMachine, ts: TaskState): void {
   assert(
     ts.runSpec === null || ts.hasLostDependencies || (!ts.needed && ts.dependents.size === 0),
@@ -209,7 +211,7 @@ export function forget(m: SchedulerMachine, ts: TaskState): void {
   removeTask(m, ts);
 }
 
-/** `_remove_key`, and the news for those who still wanted it. */
+/** Removes a task (`_remove_key`), and tells the clients that still want it. */
 function removeTask(m: SchedulerMachine, ts: TaskState): void {
   for (const cs of ts.whoWants) {
     cs.wantsWhat.delete(ts);

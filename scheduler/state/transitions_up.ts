@@ -1,5 +1,5 @@
 /**
- * Transitions towards a result: placing a task, and taking its result in.
+ * Transitions towards a result: placing a task, and registering its result.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { holders, sendTask, tellWanters } from "./reports.ts";
 import { comparePriority, State, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** Sends a ready task to a worker, or recommends where it is to wait for one. */
+/** Sends a ready task to a worker, or recommends the state in which it waits for one. */
 export function waitingProcessing(m: SchedulerMachine, ts: TaskState): void {
   if (isRootish(ts)) {
     const ws = decideWorkerRootish(m, ts);
@@ -28,14 +28,14 @@ export function waitingProcessing(m: SchedulerMachine, ts: TaskState): void {
   }
 }
 
-/** Lets a ready task wait for a worker with room. */
+/** Queues a ready task until a worker has room. */
 export function waitingQueued(_m: SchedulerMachine, ts: TaskState): void {
   assert(ts.restrictions === null, "A task that only some workers may run is queued");
   ts.setState(State.QUEUED);
   poolOf(ts).queued.push(ts);
 }
 
-/** Lets a ready task wait for a worker that may run it. */
+/** Sets a ready task aside until a worker joins that may run it. */
 export function waitingNoWorker(_m: SchedulerMachine, ts: TaskState): void {
   ts.setState(State.NO_WORKER);
   poolOf(ts).unrunnable.add(ts);
@@ -78,7 +78,7 @@ function place(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   sendTask(m, ts, ws);
 }
 
-/** The worker of a task has its result (`_transition_processing_memory`, `_add_to_memory`). */
+/** Registers the result of a task (`_transition_processing_memory`, `_add_to_memory`). */
 export function processingMemory(m: SchedulerMachine, ts: TaskState, finished: TaskFinished | null): void {
   const ws = ts.processingOn;
   assert(ws !== null && finished !== null, () => `Task "${ts.key}" has a result, and no worker that made it`);
@@ -100,7 +100,9 @@ export function processingMemory(m: SchedulerMachine, ts: TaskState, finished: T
   else if (ts.whoWants.size > 0) tellWanters(m, ts, inMemoryReport(ts, finished.result));
 }
 
-/** Dependents that are ready now; the most urgent is recommended last, and so runs first. */
+/**
+ * Recommends the dependents that are ready now. The most urgent one is recommended last, so it runs first.
+ */
 function recommendDependents(m: SchedulerMachine, ts: TaskState): void {
   let ready: TaskState | null = null;
   let several: TaskState[] | null = null;

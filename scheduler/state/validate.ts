@@ -1,5 +1,5 @@
 /**
- * What must hold between two stimuli (`distributed/scheduler.py`, `validate_*`).
+ * Invariants that hold between two stimuli (`distributed/scheduler.py`, `validate_*`).
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { TaskGroup } from "./task_group.ts";
 import { areSharedSetsEmpty, State, STATE_NAMES, type TaskState } from "./task_state.ts";
 import type { WorkerState } from "./worker_state.ts";
 
-/** Checks a task and its links. Throws `AssertionError` with its story if something is wrong. */
+/** Checks a task and its links. Throws `AssertionError` with its story if an invariant is broken. */
 export function validateTask(m: SchedulerMachine, ts: TaskState): void {
   const check: Check = (condition, what) => {
     if (condition) return;
@@ -100,7 +100,7 @@ function checkState(check: Check, ts: TaskState): void {
   check(ts.dependents.size > 0 || ts.whoWants.size > 0, "should be forgotten");
 }
 
-/** Checks everything. Takes time in proportion to all that is known. */
+/** Checks the whole state. The time grows with the number of tasks and workers. */
 export function validateMachine(m: SchedulerMachine): void {
   const check: Check = (condition, what) => {
     if (!condition) throw new AssertionError(`Scheduler state is wrong: ${what}`);
@@ -195,7 +195,7 @@ function checkGroups(check: Check, m: SchedulerMachine): void {
   }
 }
 
-/** Number of known tasks of each group, by state. */
+/** Counts the known tasks of each group, by state. */
 function countTasks(m: SchedulerMachine): Map<TaskGroup, number[]> {
   const counted = new Map<TaskGroup, number[]>();
   for (const { group, state } of m.tasks.values()) {

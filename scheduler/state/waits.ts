@@ -19,14 +19,14 @@ export function waitForWorkers(m: SchedulerMachine, stimulus: WaitForWorkers, no
   if (!answered(m, ask, wait, now)) m.waits.set(ask, wait);
 }
 
-/** When the next one gives up; `Infinity` if none does. */
+/** Earliest deadline of all waits; `Infinity` if there is none. */
 export function waitDeadline(m: SchedulerMachine): number {
   let next = Infinity;
   for (const { deadline } of m.waits.values()) next = Math.min(next, deadline);
   return next;
 }
 
-/** Answers those for which there are enough workers, and those whose time is up. */
+/** Answers waits for which enough workers run, and waits whose deadline has passed. */
 export function answerWaits(m: SchedulerMachine, now: number): void {
   const isNews = m.hasWorkerNews;
   m.hasWorkerNews = false;

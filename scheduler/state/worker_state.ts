@@ -1,5 +1,5 @@
 /**
- * What the scheduler knows of one worker (`distributed/scheduler.py`, `WorkerState`).
+ * The scheduler's record of one worker (`distributed/scheduler.py`, `WorkerState`).
  *
  * @module
  */
@@ -13,32 +13,32 @@ import type { Pool } from "./pool.ts";
 import type { TaskPrefix } from "./task_prefix.ts";
 import type { TaskState } from "./task_state.ts";
 
-/** What a worker tells of itself when it registers, and what is used of it here. */
+/** The part of a worker's registration that the machine uses. */
 export type WorkerInfo =
   & Pick<RegisterWorker, "address" | "status" | "nthreads" | "name" | "memory_limit">
   & Partial<Pick<RegisterWorker, "resources" | "local_directory" | "services" | "nanny" | "metrics">>;
 
-/** What is told about a worker. */
+/** Facts about a worker. */
 export interface WorkerFacts {
-  /** Where peers dial it. */
+  /** Address that peers dial. */
   readonly address: Address;
   /** Unique in the cluster. */
   readonly name: string;
   /** Host part of the address. */
   readonly host: string;
-  /** Tasks at once. */
+  /** Number of tasks that it runs at once. */
   readonly nthreads: number;
   /** Bytes of memory, or null for no limit. */
   readonly memoryLimit: number | null;
-  /** When it last said something, in seconds since the epoch. */
+  /** Time of its last message, in seconds since the epoch. */
   readonly lastSeen: number;
   /** Status. */
   readonly status: WorkerStatus;
-  /** What it said with its last heartbeat, or when it registered. */
+  /** Metrics of its last heartbeat, or of its registration. */
   readonly metrics: WorkerMetrics | null;
   /** Abstract resources. */
   readonly resources: Readonly<Record<string, number>>;
-  /** Where it spills. */
+  /** Folder that it spills to. */
   readonly localDirectory: string;
   /** Ports of HTTP services. */
   readonly services: Readonly<Record<string, number>>;
@@ -48,44 +48,43 @@ export interface WorkerFacts {
 
 /** One worker. Fields are written by this folder only. */
 export class WorkerState {
-  /** Where peers dial it. */
+  /** Address that peers dial. */
   readonly address: Address;
   /** Unique in the cluster. */
   readonly name: string;
   /** Host part of the address. */
   readonly host: string;
-  /** Workers of its kind. */
+  /** Pool of workers with the same runtime. */
   readonly pool: Pool;
-  /** Tasks at once. */
+  /** Number of tasks that it runs at once. */
   readonly nthreads: number;
   /** Bytes, 0 for no limit. */
   readonly memoryLimit: number;
-  /** Only a running one gets tasks. */
+  /** Status; only a running worker gets tasks. */
   status: WorkerStatus;
-  /** Tasks that it was told to run. */
+  /** Tasks that were assigned to it. */
   readonly processing: Set<TaskState> = new Set();
-  /** Those of `processing` that left the thread pool. */
+  /** Tasks in `processing` that left the thread pool. */
   readonly longRunning: Set<TaskState> = new Set();
   /** Tasks whose results it holds. */
   readonly hasWhat: Set<TaskState> = new Set();
   /** Bytes of the results it holds. */
   nbytes = 0;
-  /** Results it must fetch, and for how many of its tasks. */
+  /** Results that it must fetch, with the number of its tasks that need each. */
   readonly needsWhat: Map<TaskState, number> = new Map();
   /** Bytes that it must fetch. */
   networkBytes = 0;
-  /** Number of tasks in `processing`, without the long-running, by kind. */
+  /** Number of tasks in `processing` by prefix, without long-running tasks. */
   readonly prefixCounts: Map<TaskPrefix, number> = new Map();
-  /** When it last said something, in seconds since the epoch. */
+  /** Time of its last message, in seconds since the epoch. */
   lastSeen: number;
-  /** What it said with its last heartbeat, or when it registered. */
+  /** Metrics of its last heartbeat, or of its registration. */
   metrics: WorkerMetrics | null;
-  /** What it registered with. */
+  /** Its registration. */
   readonly info: WorkerInfo;
   /** Messages to be sent. Owned by `Outbox`. */
   outbox: WorkerCommand[] = [];
 
-  /** Makes a worker without tasks. */
   constructor(info: WorkerInfo, pool: Pool, now: number) {
     this.address = info.address;
     this.name = info.name;
@@ -99,13 +98,13 @@ export class WorkerState {
     this.lastSeen = now;
   }
 
-  /** Tasks that fill threads. */
+  /** Number of tasks that occupy threads. */
   get busy(): number {
     return this.processing.size - this.longRunning.size;
   }
 }
 
-/** What is told about a worker. */
+/** Facts about a worker. */
 export function factsOf(ws: WorkerState): WorkerFacts {
   const { info } = ws;
   return {

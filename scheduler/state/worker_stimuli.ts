@@ -1,8 +1,8 @@
 /**
- * What workers say (`distributed/scheduler.py`, `stimulus_task_finished`, `handle_*`).
+ * Workers' messages (`distributed/scheduler.py`, `stimulus_task_finished`, `handle_*`).
  *
- * A message may be late: the task may be forgotten, or be with another worker by now. Such a message changes
- * nothing here; the worker is told to drop what it made.
+ * A message can be late: the task may be forgotten, or assigned to another worker. Such a message changes
+ * nothing, and the worker is told to drop the result.
  *
  * @module
  */
@@ -64,7 +64,8 @@ function taskFinished(m: SchedulerMachine, ws: WorkerState, message: TaskFinishe
     return;
   }
   if (ts.runId !== message.run_id) {
-    // From its worker, but of an earlier run: it is unknown what the worker has, so the task starts again.
+    // From its worker, but about an earlier run: it is unknown what the worker holds, so the task starts
+    // again.
     if (ts.processingOn === ws) m.recommendations.add(ts, State.RELEASED);
     else m.outbox.freeKey(ws, message.key, m.stimulusId);
   } else if (ts.state === State.MEMORY) {
@@ -72,7 +73,7 @@ function taskFinished(m: SchedulerMachine, ws: WorkerState, message: TaskFinishe
   } else if (ts.processingOn === ws) {
     transition(m, ts, State.MEMORY, message);
   } else if (ts.state !== State.WAITING) {
-    // In the state "waiting" it was released meanwhile, and the order to free it is under way.
+    // In the state "waiting" it was released meanwhile, and the message to free it was already sent.
     m.outbox.freeKey(ws, message.key, m.stimulusId);
   }
 }
@@ -86,7 +87,7 @@ function taskErred(m: SchedulerMachine, ws: WorkerState, message: TaskErred): vo
     ts.retries--;
     transition(m, ts, State.WAITING);
   } else {
-    // Unchecked fields: whatever a worker left out is nothing.
+    // Unchecked fields: missing ones become null.
     const { exception = null, traceback = null } = message;
     ts.failure = { culprit: ts.key, exception, traceback };
     (ts.erredOn ??= []).push(ws.address);
@@ -108,7 +109,7 @@ function addKeys(m: SchedulerMachine, ws: WorkerState, keys: readonly Key[]): vo
   checkIdleSaturated(m, ws);
 }
 
-/** A worker has a result no longer. */
+/** A worker no longer holds a result. */
 export function releaseWorkerData(m: SchedulerMachine, ws: WorkerState, key: Key): void {
   const ts = m.tasks.get(key);
   if (ts === undefined || !ts.whoHas.has(ws)) return;
@@ -121,7 +122,7 @@ export function releaseWorkerData(m: SchedulerMachine, ws: WorkerState, key: Key
   m.recommendations.add(ts, State.RELEASED);
 }
 
-/** Tasks that the worker was given because it had this result must fetch it now. */
+/** Tasks on the worker that use the result must fetch it now. */
 function needAgain(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void {
   let needed = 0;
   for (const dts of ts.waiters) if (dts.processingOn === ws) needed++;
@@ -161,7 +162,7 @@ function refreshWhoHas(m: SchedulerMachine, ws: WorkerState, keys: readonly Key[
   if (known) m.outbox.tellWorker(ws, { op: "refresh-who-has", who_has: whoHas, stimulus_id: m.stimulusId });
 }
 
-/** A worker pauses, goes on, or is about to leave (`handle_worker_status_change`). */
+/** A worker pauses, resumes, or is about to leave (`handle_worker_status_change`). */
 export function changeStatus(m: SchedulerMachine, ws: WorkerState, status: WorkerStatus): void {
   if (ws.status === status) return;
   ws.status = status;

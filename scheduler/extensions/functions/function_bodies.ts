@@ -1,6 +1,7 @@
 /**
- * Bodies of functions: kept as long as a client that sent one is connected and has not released it, or a task
- * names it; given to a worker before its first task that does (`docs/wire.md`, "Function bodies").
+ * Bodies of functions. A body is kept while a task names it, or while a client that sent it is connected and
+ * has not released it. A worker gets it before the first task that names it (`docs/wire.md`, "Function
+ * bodies").
  *
  * @module
  */
@@ -15,27 +16,25 @@ import type { TaskGroup } from "../../state/task_group.ts";
 import type { TaskState } from "../../state/task_state.ts";
 import type { WorkerState } from "../../state/worker_state.ts";
 
-/** One function as clients ship it. */
+/** One function, as clients send it. */
 export class FunctionBody {
   /** SHA-256 of the body. */
   readonly hash: FunctionHash;
-  /** What `docs/wire.md` calls a function body. */
+  /** The body, see `docs/wire.md`. */
   readonly bytes: Uint8Array;
   /** Clients that sent the body and did not release it. */
   readonly owners: Set<ClientState> = new Set();
   /** Workers that were given the body. */
   readonly workers: Set<WorkerState> = new Set();
 
-  /**
-   * Makes a body without owners. A view of a message is copied, so that it does not keep the message alive.
-   */
+  /** Copies a view of a message, so that it does not keep the whole message in memory. */
   constructor(hash: FunctionHash, bytes: Uint8Array) {
     this.hash = hash;
     this.bytes = bytes.byteLength < bytes.buffer.byteLength ? bytes.slice() : bytes;
   }
 }
 
-/** The bodies that a scheduler has. */
+/** All bodies that a scheduler keeps. */
 export class FunctionBodies implements Extension {
   readonly #bodies: Map<FunctionHash, FunctionBody> = new Map();
   /** Bodies that each client sent and did not release. */
@@ -43,7 +42,7 @@ export class FunctionBodies implements Extension {
   /** Bodies that each worker was given. */
   readonly #given: Map<WorkerState, Set<FunctionBody>> = new Map();
 
-  /** What it handles of what clients say. */
+  /** Handlers of clients' messages, by operation. */
   readonly clientStream: ExtensionHandlers = {
     "client-releases-functions": (m, cs, { functions }) => {
       for (const hash of functions) {
@@ -59,7 +58,7 @@ export class FunctionBodies implements Extension {
   }
 
   /**
-   * Takes the bodies that come with a graph. The first one to come is kept: the hash tells that they are
+   * Stores the bodies that come with a graph. A known body is not replaced: bodies with the same hash are
    * equal.
    */
   graphArrived(_m: SchedulerMachine, cs: ClientState, { functions }: UpdateGraph): void {
@@ -79,7 +78,7 @@ export class FunctionBodies implements Extension {
     return this.#bodies.has(hash) ? undefined : "unknown function";
   }
 
-  /** Sees to it that a worker has the body before it is told to run the task. */
+  /** Sends the body to the worker, if it does not have it yet, before the task. */
   taskPlaced(m: SchedulerMachine, ts: TaskState, ws: WorkerState): void { // hot: per task
     const hash = ts.group.function;
     if (hash === null) return;
@@ -91,19 +90,19 @@ export class FunctionBodies implements Extension {
     m.outbox.tellWorker(ws, { op: "register-functions", functions: { [hash]: body.bytes } });
   }
 
-  /** Drops the body of a function that no task names any more, unless a client may name it. */
+  /** Drops the body of a function that no task names, unless a client still owns it. */
   groupEnded(m: SchedulerMachine, group: TaskGroup): void {
     const body = group.function === null ? undefined : this.#bodies.get(group.function);
     if (body !== undefined && body.owners.size === 0) this.#drop(m, body);
   }
 
-  /** A client that is gone names no function again. */
+  /** Releases the bodies of a client that left. */
   clientLeft(m: SchedulerMachine, cs: ClientState): void {
     for (const body of [...this.#owned.get(cs) ?? []]) this.#release(m, body, cs);
     this.#owned.delete(cs);
   }
 
-  /** Forgets what a worker was given. */
+  /** Forgets the bodies that a worker was given. */
   workerLeft(_m: SchedulerMachine, ws: WorkerState): void {
     for (const body of this.#given.get(ws) ?? []) body.workers.delete(ws);
     this.#given.delete(ws);
@@ -128,7 +127,7 @@ export class FunctionBodies implements Extension {
     return Array.from(this.#given.get(ws) ?? [], (body) => body.hash);
   }
 
-  /** Checks that every function that is named has a body, and that no body is kept without need. */
+  /** Checks that each function of a task has a body, and that each body has an owner or a task. */
   validate(m: SchedulerMachine, check: Check): void {
     for (const { function: hash, name } of m.groups.values()) {
       check(hash === null || this.#bodies.has(hash), `${name} has no body`);
