@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { parseRetireWorkers } from "./membership.ts";
 import { parseClientReport, parseClientStreamMessage } from "./client_scheduler.ts";
 import { MessageError, type RawMessage } from "./common.ts";
+import { parseRetireWorkers } from "./membership.ts";
 import { parseRunSpec } from "./run_spec.ts";
 import { parseWorkerCommand, parseWorkerStreamMessage } from "./worker_scheduler.ts";
 
