@@ -9,23 +9,13 @@
  */
 
 import { parseFlags, wholeNumber } from "../cli/flags.ts";
-import { runCampaign, type Target } from "./mutate/campaign.ts";
+import { runCampaign } from "./mutate/campaign.ts";
 import { score, survivors, table } from "./mutate/report.ts";
 import { root } from "./package.ts";
 import { say } from "./run.ts";
 
 /** State machines, and what reads the bytes and messages of peers. */
-const TARGETS: readonly Target[] = [
-  { folder: "protocol" },
-  { folder: "messages" },
-  { folder: "security/x509" },
-  {
-    folder: "scheduler/state",
-    also: ["scheduler/close_test.ts", "scheduler/replay_test.ts", "tests/simulation/simulation_test.ts"],
-  },
-  { folder: "worker/state", also: ["tests/simulation/simulation_test.ts"] },
-  { folder: "client/state", also: ["client/session_test.ts"] },
-];
+const FOLDERS = ["protocol", "messages", "security/x509", "scheduler/state", "worker/state", "client/state"];
 
 const { text, on } = parseFlags(Deno.args, {
   count: { type: "string", value: "N", help: "Number of mutants [1000]" },
@@ -37,13 +27,10 @@ const { text, on } = parseFlags(Deno.args, {
   longest: { type: "string", value: "MS", help: "Tests that take longer do not judge [5000]" },
 });
 const least = wholeNumber("least", text["least"] ?? "85", 0, 100);
-const folder = text["folder"];
-const targets = folder === undefined
-  ? TARGETS
-  : [TARGETS.find((target) => target.folder === folder) ?? { folder }];
+const folders = text["folder"] === undefined ? FOLDERS : [text["folder"]];
 const judged = await runCampaign({
   root,
-  targets,
+  folders,
   count: on["all"] === true ? Infinity : wholeNumber("count", text["count"] ?? "1000", 1, 2 ** 31),
   seed: wholeNumber("seed", text["seed"] ?? "1", 0, 2 ** 31),
   jobs: wholeNumber("jobs", text["jobs"] ?? "2", 1, 64),

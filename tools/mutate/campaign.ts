@@ -10,20 +10,12 @@ import { type Judged, judgeMutants } from "./judge.ts";
 import { describe, isNoticed } from "./report.ts";
 import { readFolder, Tree } from "./tree.ts";
 
-/** A folder whose files are mutated, and whose tests judge. */
-export interface Target {
-  /** Folder. */
-  readonly folder: string;
-  /** Test files elsewhere that judge, too. */
-  readonly also?: readonly string[];
-}
-
 /** What is run. */
 export interface CampaignOptions {
   /** The checkout. */
   readonly root: URL;
-  /** What is mutated. */
-  readonly targets: readonly Target[];
+  /** Folders whose files are mutated, and whose tests judge. */
+  readonly folders: readonly string[];
   /** Number of mutants. */
   readonly count: number;
   /** Decides which mutants are drawn. */
@@ -44,10 +36,7 @@ export interface CampaignOptions {
 export async function runCampaign(options: CampaignOptions): Promise<Judged[]> {
   const { root, count, seed, jobs, longest, log } = options;
   const folders = await Promise.all(
-    options.targets.map(async ({ folder, also = [] }) => {
-      const { sources, tests } = await readFolder(root, folder);
-      return { folder, sources, tests: [...tests, ...also] };
-    }),
+    options.folders.map(async (folder) => ({ folder, ...await readFolder(root, folder) })),
   );
   const { files, mutants } = await instrument(folders.flatMap(({ sources }) => sources));
   const drawn = draw(mutants, count, seed);

@@ -44,7 +44,7 @@ async function judge(
   try {
     return await runCampaign({
       root,
-      targets: [{ folder: "part" }],
+      folders: ["part"],
       count,
       seed,
       jobs: 1,
