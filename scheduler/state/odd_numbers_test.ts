@@ -2,11 +2,12 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parseClientStreamMessage } from "../../messages/client_scheduler.ts";
-import type { Key } from "../../messages/common.ts";
+import type { Address, Key } from "../../messages/common.ts";
 import { MessageError } from "../../messages/common.ts";
 import { parseWorkerStreamMessage, type WorkerStreamMessage } from "../../messages/worker_scheduler.ts";
 import { A, ALICE, B, METRICS, SchedulerFixture } from "../../testing/scheduler_fixture.ts";
-import { taskFinished, updateGraph } from "../../testing/scheduler_simulation.ts";
+import { SchedulerDriver } from "../../testing/scheduler_driver.ts";
+import { type GraphRowSpec, taskFinished, updateGraph } from "../../testing/scheduler_simulation.ts";
 
 for (const odd of [NaN, Infinity, -Infinity, 1e300, -1]) {
   Deno.test(`SchedulerState goes on with what it knew when a worker says that a task took ${odd} seconds`, () => {
@@ -63,4 +64,37 @@ Deno.test("parseWorkerStreamMessage and parseClientStreamMessage refuse sizes th
   for (const nbytes of [0, 1, 2 ** 43]) parseWorkerStreamMessage({ ...taskFinished("x", 1), nbytes });
   const state = new SchedulerFixture().state;
   assertEquals(state.tasks.get("x" as Key), undefined);
+});
+
+Deno.test("SchedulerState goes on when results are said to be larger together than numbers are exact", () => {
+  const state = new SchedulerDriver();
+  let now = 1000;
+  const holder = "tls://10.0.0.3:1003" as Address;
+  state.addClient(ALICE, now++);
+  for (const address of [A, B, holder]) {
+    state.addWorker({ address, status: "running", nthreads: 1, name: address, memory_limit: null }, now++);
+  }
+  const names = Array.from({ length: 3000 }, (_, i) => `data-${i}`);
+  const data = {
+    op: "update-data",
+    client: ALICE,
+    who_has: Object.fromEntries(names.map((name) => [name, [holder]])),
+    nbytes: Object.fromEntries(names.map((name, i) => [name, 2 ** 43 - 1 - i % 7])),
+  };
+  state.handleClientMessage(ALICE, parseClientStreamMessage(data), now++);
+  const rows = (round: number) =>
+    Array.from({ length: 6 }, (_, i): GraphRowSpec => {
+      const first = (round * 37 + i * 101) % 1500;
+      return [`sum-${round}-${i}`, names.slice(first, first + 1500), `f-${i}`];
+    });
+  for (let round = 0; round < 8; round++) {
+    const specs = rows(round);
+    state.handleClientMessage(ALICE, updateGraph(specs, { workers: [A, B] }), now++);
+    state.handleClientMessage(ALICE, {
+      op: "client-releases-keys",
+      keys: specs.map(([key]) => key as Key),
+    }, now++);
+    const { totalOccupancy } = state;
+    assert(totalOccupancy >= 0 && totalOccupancy < 1, `${totalOccupancy} s of work, and nothing to do`);
+  }
 });
