@@ -39,11 +39,6 @@ const judged = await runCampaign({
 });
 const left = survivors(judged);
 say(
-  `\n${left.length} that no test notices:\n${left.join("\n")}\n\n${
-    table(
-      judged,
-      targets.map(({ folder }) => folder),
-    )
-  }`,
+  `\n${left.length} that no test notices:\n${left.join("\n")}\n\n${table(judged, folders)}`,
 );
 if (100 * score(judged) < least) Deno.exitCode = 1;
