@@ -158,6 +158,7 @@ export class Program {
 
   /** Wants what somebody else made. */
   desire(definition: Definition): void {
+    this.#asked.add(definition.key);
     const state = this.#given.desire(definition.key);
     this.#tainted.add(state);
     this.#hold(definition, state);
