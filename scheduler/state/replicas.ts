@@ -107,7 +107,7 @@ function discountTask(ts: TaskState, ws: WorkerState): void {
 
 /**
  * Sizes may have changed since they were added, so the sum is at least zero, and zero if no result is needed.
- * The pool\'s sum of sizes can exceed what numbers hold exactly, because peers report the sizes.
+ * The pool's sum of sizes can exceed what numbers hold exactly, because peers report the sizes.
  */
 function subtractNetwork(ws: WorkerState, nbytes: number): void {
   const amount = ws.needsWhat.size === 0 ? ws.networkBytes : Math.min(nbytes, ws.networkBytes);
