@@ -436,7 +436,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     make: () => new LateBody(),
   },
   { name: "a result is another task's", seeds: 5, sign: /and must be/, make: () => new MixedResults() },
-  { name: "a task is run twice", seeds: 5, sign: /twice at a time/, make: () => new WorkerBug(runsTwice) },
+  {
+    name: "a task is run twice",
+    seeds: 5,
+    sign: /twice at a time|holds its operands twice/,
+    make: () => new WorkerBug(runsTwice),
+  },
   {
     name: "data is not dropped",
     seeds: 5,

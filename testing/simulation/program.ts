@@ -31,6 +31,9 @@ import { check } from "./world.ts";
 
 const ARGUMENTS = Uint8Array.of(0x90);
 
+/** Virtual seconds in which news of a cancellation may still arrive, also by way of a task that it took along. */
+const NEWS_SECONDS = 10;
+
 /** One future that the program holds. */
 export interface Handle {
   /** What was asked for. */
@@ -56,6 +59,8 @@ export class Program {
   readonly #named: Set<Key> = new Set();
   /** States that may end cancelled without anybody being wrong. */
   readonly #tainted: Set<KeyState> = new Set();
+  /** When a state of each key was last added to `#tainted`, in virtual seconds. */
+  readonly #taintedAt: Map<Key, number> = new Map();
   /** What was got last for each key. */
   readonly #latest: Map<Key, KeyState> = new Map();
   /** Cancellations of each key that the scheduler has not confirmed. */
@@ -160,7 +165,7 @@ export class Program {
   desire(definition: Definition): void {
     this.#asked.add(definition.key);
     const state = this.#given.desire(definition.key);
-    this.#tainted.add(state);
+    this.#taint(definition.key, state);
     this.#hold(definition, state);
   }
 
@@ -191,7 +196,7 @@ export class Program {
   cancel(handles: readonly Handle[], force: boolean): void {
     const keys = new Set(handles.map((handle) => handle.definition.key));
     for (const { definition, state } of this.handles) {
-      if (!definition.closure.isDisjointFrom(keys)) this.#tainted.add(state);
+      if (!definition.closure.isDisjointFrom(keys)) this.#taint(definition.key, state);
     }
     if (force) { for (const key of keys) this.#setting.forced.add(key); }
     this.#given.cancel(handles.map((handle) => handle.state), { force, reason: "by the program" });
@@ -386,7 +391,7 @@ export class Program {
     this.#inheritTaint(definition, state);
     for (const one of dependencies) {
       const input = this.#latest.get(one.key);
-      if (input !== undefined && this.#tainted.has(input)) this.#tainted.add(state);
+      if (input !== undefined && this.#tainted.has(input)) this.#taint(key, state);
     }
     this.#latest.set(key, state);
     return { definition, state, future: this.#given.future(state) };
@@ -402,7 +407,13 @@ export class Program {
     if (!this.#tainted.has(previous)) return;
     // What was cancelled itself is told apart by the machine.
     const isOpen = closure.values().some((one) => one !== key && this.#unconfirmed.has(one));
-    if (this.#asked.has(key) || isOpen) this.#tainted.add(state);
+    const since = this.#setting.world.now - (this.#taintedAt.get(key) ?? -Infinity);
+    if (this.#asked.has(key) || isOpen || since < NEWS_SECONDS) this.#taint(key, state);
+  }
+
+  #taint(key: Key, state: KeyState): void {
+    this.#tainted.add(state);
+    this.#taintedAt.set(key, this.#setting.world.now);
   }
 
   #hold(definition: Definition, state: KeyState): void {
