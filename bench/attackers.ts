@@ -1,7 +1,7 @@
 /**
- * Hostile peers of `hostile.ts`, as a process of their own: `attackers.ts NAME HOST PORT SECONDS FOLDER`.
- * Several hosts attack at once (127.0.0.2 and on, of one machine), as the limits of one host are tight. The
- * output is an {@linkcode Attacked} as JSON.
+ * The process of hostile peers for `hostile.ts`: `attackers.ts NAME HOST PORT SECONDS FOLDER`. Several hosts
+ * attack at once (127.0.0.2 and following), because the limits for one host are tight. The output is an
+ * {@linkcode Attacked} as JSON.
  *
  * @module
  */
@@ -10,28 +10,28 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import process from "node:process";
 
-/** What the attackers did. */
+/** Counts of an attack. */
 export interface Attacked {
-  /** Links that they opened. */
+  /** Number of links that were opened. */
   readonly attempts: number;
-  /** Links that were open, on average. */
+  /** Average number of open links. */
   readonly open: number;
   /** Seconds of processor time. */
   readonly cpu: number;
 }
 
-/** How attackers are told where, and how long. */
+/** Target of an attack. */
 interface Target {
   readonly host: string;
   readonly port: number;
   readonly until: number;
-  /** Of `stranger.pem` and `stranger.key`, from a CA that the victims don't know. */
+  /** Folder of `stranger.pem` and `stranger.key`, from a CA that the victims don't trust. */
   readonly folder: string;
 }
 
 const HOSTS = 8;
 const LINKS = 1000;
-/** Milliseconds between looks at how many links are open. */
+/** Milliseconds between counts of open links. */
 const LOOK_MS = 100;
 
 let attempts = 0;
@@ -43,7 +43,7 @@ function sourceHost(): string {
   return `127.0.0.${2 + attempts % HOSTS}`;
 }
 
-/** A TCP link from one of the hosts; resolves when it is gone. */
+/** Opens a TCP link from one of the hosts; resolves when it has ended. */
 function link({ host, port }: Target, onOpen: (socket: Socket) => void): Promise<void> {
   const localAddress = sourceHost();
   attempts++;
@@ -64,7 +64,7 @@ function link({ host, port }: Target, onOpen: (socket: Socket) => void): Promise
   });
 }
 
-/** Keeps so many links open, each of which does what `onOpen` says; one that is dropped is opened again. */
+/** Keeps a number of links open, and calls `onOpen` for each. A dropped link is opened again. */
 async function keepOpen(target: Target, onOpen: (socket: Socket) => void): Promise<void> {
   const sockets = new Set<Socket>();
   const timer = setInterval(() => {
@@ -73,7 +73,7 @@ async function keepOpen(target: Target, onOpen: (socket: Socket) => void): Promi
     for (const socket of sockets) socket.destroy();
   }, LOOK_MS);
   await Promise.all(Array.from({ length: LINKS }, async (_, i) => {
-    await pause(i); // a thousand at once would be kept out
+    await pause(i); // a thousand at once would be refused
     while (performance.now() < target.until) {
       await link(target, (socket) => {
         sockets.add(socket);
@@ -85,12 +85,12 @@ async function keepOpen(target: Target, onOpen: (socket: Socket) => void): Promi
   }));
 }
 
-/** Says nothing. */
+/** Opens links that send nothing. */
 function halfOpen(target: Target): Promise<void> {
   return keepOpen(target, () => {});
 }
 
-/** Says a TLS handshake, a byte every half second. */
+/** Sends a TLS handshake, one byte every half second. */
 function slowLoris(target: Target): Promise<void> {
   const bytes = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
   return keepOpen(target, (socket) => {
@@ -100,7 +100,10 @@ function slowLoris(target: Target): Promise<void> {
   });
 }
 
-/** Handshakes with a certificate of another CA, with none, or up to where the scheduler has answered. */
+/**
+ * Handshakes in turn with a certificate of another CA, without a certificate, or only until the scheduler has
+ * answered.
+ */
 async function refused(target: Target, perSecond: number): Promise<void> {
   const read = (name: string) => Deno.readTextFileSync(`${target.folder}/${name}`);
   const [cert, key] = [read("stranger.pem"), read("stranger.key")];
@@ -120,7 +123,7 @@ async function refused(target: Target, perSecond: number): Promise<void> {
     const due = started + 1000 * i / perSecond;
     const wait = due - performance.now();
     if (wait > 0) await pause(wait);
-    if (all.size >= 256) await Promise.race(all); // as many as one host is allowed
+    if (all.size >= 256) await Promise.race(all); // the limit of one host
     const one = kinds[i % kinds.length]?.() ?? Promise.resolve();
     all.add(one);
     one.then(() => all.delete(one));
@@ -133,7 +136,7 @@ function tlsLink(target: Target, pair: { readonly cert?: string; readonly key?: 
   attempts++;
   return new Promise((resolve) => {
     const { host, port } = target;
-    // Deno's types don't have the local address, its code does.
+    // Deno supports the local address, but its types lack it.
     const options = { host, port, localAddress, ...pair, rejectUnauthorized: false };
     const socket = connectTls(options);
     socket.on("error", () => {});
@@ -142,7 +145,7 @@ function tlsLink(target: Target, pair: { readonly cert?: string; readonly key?: 
   });
 }
 
-/** What a TLS client says first. */
+/** Returns the first message of a TLS client. */
 async function clientHello(): Promise<Uint8Array> {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const socket = connectTls({ host: "127.0.0.1", port: listener.addr.port });
@@ -154,7 +157,7 @@ async function clientHello(): Promise<Uint8Array> {
   return buffer.slice(0, count ?? 0);
 }
 
-/** No attacker: uses the processor as much as one did, and leaves the victims alone. */
+/** Control: uses the same amount of processor time as an attacker, without an attack. */
 async function spin(cores: number, until: number): Promise<void> {
   const slice = 10;
   while (performance.now() < until) {

@@ -9,31 +9,31 @@ import { Security } from "../mod.ts";
 import { rolePermissions, TestProcess } from "../testing/processes.ts";
 import { inspectFlag } from "./inspector.ts";
 
-/** Whose cluster. */
+/** Package of a cluster. */
 export type Kind = "python" | "deno";
 
 /** Scheme of all links. */
 export type Protocol = "tcp" | "tls";
 
-/** Files of one CA and the roles' certificates. Disposing removes them. */
+/** Files of a CA and the roles' certificates. Disposing removes them. */
 export interface Certificates extends AsyncDisposable {
   /** Folder of `ca.pem`, `<role>.pem` and `<role>.key`. */
   readonly folder: string;
 }
 
-/** How a cluster is started. */
+/** Options of a cluster. */
 export interface ClusterOptions {
-  /** Whose. */
+  /** Package. */
   readonly kind: Kind;
   /** Scheme of all links. */
   readonly protocol: Protocol;
   /** Certificates of the roles. */
   readonly certificates: Certificates;
-  /** Python that has `distributed`. */
+  /** Python interpreter with `distributed`. */
   readonly python?: string;
-  /** Whether the processes can be inspected; ours alone. */
+  /** Whether the processes can be inspected; only for this package. */
   readonly inspect?: boolean;
-  /** Folder of the package whose cluster this is, with a slash at the end. Default: this one. */
+  /** Folder of the package to run, with a slash at the end. Default: this checkout. */
   readonly root?: URL;
 }
 
@@ -43,7 +43,9 @@ export interface Cluster extends AsyncDisposable {
   readonly scheduler: TestProcess;
   /** Its workers. */
   readonly workers: readonly TestProcess[];
-  /** Command line of a client program of `bench/`, with the address and the client's certificate. */
+  /**
+   * Returns the command line of a client program of `bench/`, with the address and the client's certificate.
+   */
   clientCommand(program: string): readonly [string, ...string[]];
 }
 

@@ -1,10 +1,10 @@
 /**
- * Whole clusters side by side: the same programs against Python's Dask and against this package, each with
- * one scheduler and two workers of one thread, as real processes, in turn. Prints a table, and puts it into
+ * Compares whole clusters of Python's Dask and of this package. Both run the same programs in turn, each with
+ * one scheduler and two workers of one thread, as real processes. Prints a table, and writes it to
  * `docs/performance.md`.
  *
  * `deno task bench [--quick] [--repeats N] [--python PYTHON] [--no-write]`. Without `--python`, an
- * environment with `distributed` is made in the user's cache.
+ * environment with `distributed` is created in the user's cache.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const quick: Sizes = {
   transfers: 3,
 };
 
-/** What one client program measured on a cluster of its own. */
+/** Runs a client program on a new cluster, and returns its measurements. */
 async function measure(
   kind: Kind,
   protocol: Protocol,
@@ -60,7 +60,7 @@ const { text, on } = parseFlags(Deno.args, {
   python: { type: "string", value: "PROGRAM", help: "Python that has distributed" },
   repeats: { type: "string", value: "N", help: "Clusters of each kind and protocol [3]" },
   quick: { type: "boolean", help: "Small workloads on one cluster each; writes nothing" },
-  write: { type: "boolean", help: "Put the table into docs/performance.md [on]" },
+  write: { type: "boolean", help: "Write the table to docs/performance.md [on]" },
 });
 const isQuick = on["quick"] ?? false;
 const sizes = isQuick ? quick : full;

@@ -1,7 +1,7 @@
 /**
- * Two revisions of this package in turn on one machine: is any median slower by more than 5 % and by more
- * than its quartile distance? Micro-benchmarks are matched by group and name. What looks slower is measured
- * for as many rounds more, and judged by all of them.
+ * Compares two revisions of this package, in turn on one machine. A row is slower if its median is slower by
+ * more than 5 % and by more than its quartile distance. Micro-benchmarks are matched by group and name. Rows
+ * that look slower are measured for the same number of rounds again, and judged by all rounds.
  *
  * `deno task bench:compare BEFORE [NOW] [--rounds N] [--part clusters|micro] [--json FILE]`, in a checkout
  * with git; `NOW` is the working tree by default. Ends with 1 if a median is slower.
@@ -17,19 +17,19 @@ import { copyRevision, prepare, type Revision } from "./revisions.ts";
 import { clusterSubject, microSubjects, type Subject } from "./subjects.ts";
 import { isSlower, Rounds, type Row, type Side, verdictTable } from "./verdict.ts";
 
-/** Quartile distance above which a row tells little. */
+/** A row with a larger quartile distance is noisy. */
 const NOISE_MAX = 0.25;
 
-/** What a comparison found. */
+/** Result of a comparison. */
 interface Result {
   readonly rows: readonly Row[];
-  /** Names of rows that the earlier revision alone has. */
+  /** Names of rows that only the earlier revision has. */
   readonly onlyBefore: readonly string[];
-  /** Names of rows that the later revision alone has. */
+  /** Names of rows that only the later revision has. */
   readonly onlyNow: readonly string[];
 }
 
-/** Measures all subjects in each of `count` rounds. Returns the names of the rows that each subject gave. */
+/** Measures all subjects in each of `count` rounds. Returns the names of the rows of each subject. */
 async function measure(
   subjects: readonly Subject[],
   count: number,
@@ -49,10 +49,13 @@ async function measure(
   return names;
 }
 
-/** Who goes first changes from round to round. */
+/** The order changes with each round. */
 const ORDERS: readonly (readonly Side[])[] = [["now", "before"], ["before", "now"]];
 
-/** Measures all, and what looks slower for as many rounds more: it is judged by all of them. */
+/**
+ * Measures all subjects. Rows that look slower are measured for the same number of rounds again, and judged
+ * by all rounds.
+ */
 async function compare(subjects: readonly Subject[], count: number): Promise<Result> {
   const rounds = new Rounds();
   const names = await measure(subjects, count, "round", rounds);

@@ -1,8 +1,7 @@
 /**
- * What hostile peers cost honest ones: a scheduler and two workers as processes work through map+gather over
- * TLS, undisturbed, under each attack, and beside a process that uses as much of the processor as the
- * attackers did but leaves the cluster alone. Attacks and controls take turns, round by round; numbers are
- * medians.
+ * Measures how much hostile peers slow down honest ones. A scheduler and two workers, as processes, run
+ * map+gather over TLS: undisturbed, under each attack, and beside a control process that uses the same amount
+ * of processor time without an attack. Attacks and controls take turns in each round; numbers are medians.
  *
  * `deno task bench:hostile [--seconds N] [--rounds N] [--write]`
  *
@@ -19,10 +18,10 @@ import type { Attacked } from "./attackers.ts";
 import { machine, quantile, replaceSection, today } from "./report.ts";
 
 const TASKS = 1000;
-/** Seconds until the compiler has settled. */
+/** Seconds of warm-up, until the code is compiled. */
 const WARM_UP = 8;
 
-/** Attacks, by their name in `attackers.ts`. */
+/** Attacks, with their names in `attackers.ts`. */
 const ATTACKS: readonly (readonly [name: string, title: string])[] = [
   ["half-open", "1,000 half-open links"],
   ["slow-loris", "slow-loris on 1,000 links"],
@@ -30,19 +29,19 @@ const ATTACKS: readonly (readonly [name: string, title: string])[] = [
   ["flood", "as many handshakes as go"],
 ];
 
-/** What was seen in some seconds of honest work. */
+/** Measurements during some seconds of honest work. */
 interface Seen {
   /** Tasks per second. */
   readonly rate: number;
-  /** Cores that the scheduler used. */
+  /** Number of cores that the scheduler used. */
   readonly scheduler: number;
-  /** Cores that the attackers, or who stood in for them, used. */
+  /** Number of cores that the attackers, or the control process, used. */
   readonly others: number;
-  /** Links per second that were opened, refused in TLS, and kept out, the last two as the scheduler tells. */
+  /** Links per second that were opened, refused in TLS, and kept out. The scheduler reports the last two. */
   readonly attempts: number;
   readonly refused: number;
   readonly keptOut: number;
-  /** Links that attackers held open, on average. */
+  /** Average number of links that attackers held open. */
   readonly open: number;
 }
 
@@ -50,7 +49,7 @@ function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }
 
-/** Tasks of an honest client in `seconds`. */
+/** Runs tasks of an honest client for `seconds`. Returns their number. */
 async function honestWork(client: Client, seconds: number): Promise<number> {
   const start = performance.now();
   let done = 0;
@@ -63,7 +62,7 @@ async function honestWork(client: Client, seconds: number): Promise<number> {
   return done / ((performance.now() - start) / 1000);
 }
 
-/** Seconds of processor time that a process has used; nothing where the system does not tell. */
+/** Returns the seconds of processor time that a process has used; NaN except on Linux. */
 function cpuOf(pid: number): number {
   if (Deno.build.os !== "linux") return NaN;
   const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]?.split(" ") ?? [];
@@ -79,7 +78,7 @@ class Bench {
     this.#seconds = seconds;
   }
 
-  /** Honest work while `attackers.ts` does `name`; nothing: undisturbed. */
+  /** Measures honest work during the attack `name` of `attackers.ts`; undefined: undisturbed. */
   async during(name: string | undefined, rest = ""): Promise<Seen> {
     const { client, address, scheduler } = this.#cluster;
     const { hostname, port } = new URL(address.replace("tls:", "https:"));
@@ -155,7 +154,7 @@ async function main(): Promise<void> {
   const { text, on } = parseFlags(Deno.args, {
     seconds: { type: "string", value: "N", help: "Seconds per attack and per control [8]" },
     rounds: { type: "string", value: "N", help: "Rounds, of which the median counts [3]" },
-    write: { type: "boolean", help: "Put the table into docs/performance.md" },
+    write: { type: "boolean", help: "Write the table to docs/performance.md" },
   });
   const seconds = wholeNumber("seconds", text["seconds"] ?? "8", 1, 3600);
   const rounds = wholeNumber("rounds", text["rounds"] ?? "3", 1, 1000);

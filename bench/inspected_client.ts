@@ -1,5 +1,6 @@
 /**
- * A client that `leak.ts` and `profile.ts` drive through the inspector: `bench.mapGather(count)` and so on.
+ * A client that `leak.ts` and `profile.ts` control through the inspector: `bench.mapGather(count)` and
+ * others.
  *
  * `inspected_client.ts ADDRESS CA CERT KEY`; empty names of files for `tcp://`.
  *
@@ -16,7 +17,7 @@ await client.waitForWorkers(2);
 let used = 0;
 let functions = 0;
 
-/** Arguments that no task had before. */
+/** Arguments that no earlier task had. */
 function distinct(count: number): number[] {
   used += count;
   return Array.from({ length: count }, (_, i) => used - count + i);
@@ -30,7 +31,7 @@ function release(...futures: readonly Future<unknown>[][]): void {
   for (const some of futures) for (const future of some) future.release();
 }
 
-/** Independent tasks; milliseconds. */
+/** Runs independent tasks. Returns milliseconds. */
 async function mapGather(count: number): Promise<number> {
   const inputs = distinct(count);
   const start = performance.now();
@@ -42,7 +43,7 @@ async function mapGather(count: number): Promise<number> {
   return ms;
 }
 
-/** Tasks one after the other; milliseconds. */
+/** Runs tasks one after the other. Returns milliseconds. */
 async function latency(count: number): Promise<number> {
   const start = performance.now();
   for (const x of distinct(count)) {
@@ -52,7 +53,7 @@ async function latency(count: number): Promise<number> {
   return performance.now() - start;
 }
 
-/** Large results to the client, and from worker to worker; milliseconds of each. */
+/** Transfers large results to the client, then between workers. Returns the milliseconds of each. */
 async function bulk(nbytes: number, count: number): Promise<number> {
   const make = (nbytes: number, seed: number) => new Uint8Array(nbytes).fill(seed % 251);
   const start = performance.now();
@@ -67,7 +68,7 @@ async function bulk(nbytes: number, count: number): Promise<number> {
   return performance.now() - start;
 }
 
-/** As many tasks as `count`, of functions never seen before: half depend on the others, one of them fails. */
+/** Runs `count` tasks of new functions: half depend on the others, and one fails. */
 async function mixed(count: number): Promise<void> {
   const id = functions++;
   const first = new Function("x", `return x + ${id};`) as (x: number) => number;

@@ -1,23 +1,23 @@
 /**
- * V8's inspector in another process: heap after a collection, live objects of a class, CPU profiles,
- * coverage. The process is started with `--inspect`, and nothing in it is written for being looked at.
+ * Uses V8's inspector of another process: heap after a garbage collection, live objects of a class, CPU
+ * profiles, coverage. The process is started with `--inspect`; its code needs no changes.
  *
  * @module
  */
 
 import type { TestProcess } from "../testing/processes.ts";
 
-/** Flag of `deno run` that a process is inspected with, on any free port. */
+/** Flag of `deno run` for a process that can be inspected, on any free port. */
 export const inspectFlag = "--inspect=127.0.0.1:0";
 
-/** The same for a process that runs nothing before the inspector is there. */
+/** Same, for a process that runs no code until an inspector is attached. */
 export const waitFlag = "--inspect-wait=127.0.0.1:0";
 
 /** One function in a profile. */
 export interface HotSpot {
   /** Name, file and line. */
   readonly where: string;
-  /** Milliseconds in it, without what it called. */
+  /** Milliseconds in it, without the functions that it called. */
   readonly ms: number;
 }
 
@@ -63,12 +63,12 @@ export class Inspector implements Disposable {
     return new Inspector(socket);
   }
 
-  /** Value of an expression in the process; a promise is waited for. The value must be plain data. */
+  /** Evaluates an expression in the process, and awaits a promise. The value must be plain data. */
   async evaluate<T>(expression: string): Promise<T> {
     return (await this.#evaluate(expression, true)).value as T;
   }
 
-  /** Bytes in use after a collection: V8's heap and array buffers. */
+  /** Returns the bytes in use after a garbage collection: V8's heap and array buffers. */
   async heapBytes(): Promise<number> {
     await this.#call("HeapProfiler.collectGarbage");
     const usage = await this.#call("Runtime.getHeapUsage") as {
@@ -78,7 +78,7 @@ export class Inspector implements Disposable {
     return usage.usedSize + usage.backingStorageSize;
   }
 
-  /** Number of live objects of a class that the process has loaded from `module`. */
+  /** Counts the live objects of a class that the process has loaded from `module`. */
   async countOf(module: URL, className: string): Promise<number> {
     const expression = `import(${JSON.stringify(module.href)}).then((m) => m.${className}.prototype)`;
     const { objectId: prototypeObjectId } = await this.#evaluate(expression, false);
@@ -103,7 +103,7 @@ export class Inspector implements Disposable {
     await this.#call("Profiler.start");
   }
 
-  /** Ends the profile; the functions with most time of their own come first. */
+  /** Ends the profile. Returns functions, those with most time of their own first. */
   async stopProfile(): Promise<HotSpot[]> {
     const { profile } = await this.#call("Profiler.stop") as { profile: Profile };
     const byId = new Map(profile.nodes.map((node) => [node.id, describe(node)]));
@@ -115,14 +115,14 @@ export class Inspector implements Disposable {
     return Array.from(spent, ([where, ms]) => ({ where, ms })).sort((a, b) => b.ms - a.ms);
   }
 
-  /** Begins to note which code is run, in a process that waits for it ({@linkcode waitFlag}). */
+  /** Begins to record coverage in a process that waits for it ({@linkcode waitFlag}). */
   async startCoverage(): Promise<void> {
     await this.#call("Profiler.enable");
     await this.#call("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
     await this.#call("Runtime.runIfWaitingForDebugger");
   }
 
-  /** Writes which code was run to `folder`, for `deno coverage`, as `deno run --coverage` does. */
+  /** Writes the coverage to `folder`, for `deno coverage`, as `deno run --coverage` does. */
   async writeCoverage(folder: string): Promise<void> {
     const { result } = await this.#call("Profiler.takePreciseCoverage") as {
       result: readonly { readonly url: string }[];

@@ -1,9 +1,9 @@
 /**
- * What is left of a million tasks that were submitted, finished and released: heaps of scheduler, worker and
- * client after a collection, and live objects of the classes that stand for tasks, functions and results. The
- * roles run as users start them, with V8's inspector open.
+ * Looks for leaks after a million tasks were submitted, finished and released: heaps of scheduler, worker and
+ * client after a garbage collection, and live objects of the classes for tasks, functions and results. The
+ * roles run as users start them, with V8's inspector.
  *
- * `deno task bench:leak [--tasks N] [--protocol tls|tcp]`; ends with 1 if anything is left.
+ * `deno task bench:leak [--tasks N] [--protocol tls|tcp]`; ends with 1 if it finds a leak.
  *
  * @module
  */
@@ -14,16 +14,16 @@ import { say } from "../tools/run.ts";
 import { makeCertificates, startCluster } from "./clusters.ts";
 import { Inspector } from "./inspector.ts";
 
-/** Bytes that a heap may have grown by. */
+/** Maximum growth of a heap, in bytes. */
 const GROWTH_MAX = 20e6;
-/** Tasks of one turn. */
+/** Number of tasks per turn of the event loop. */
 const BATCH = 10_000;
-/** Tasks that are held before the run. */
+/** Number of tasks that are held before the run. */
 const HELD = 100;
-/** Seconds that the last releases may take; function bodies are released by heartbeats. */
+/** Maximum seconds until the last releases; function bodies are released with heartbeats. */
 const SETTLE_SECONDS = 30;
 
-/** A process, and the classes of which nothing may be left. */
+/** A process, and the classes without live objects at the end. */
 interface Subject {
   readonly name: string;
   readonly inspector: Inspector;
@@ -57,7 +57,7 @@ async function settled(subjects: readonly Subject[]): Promise<void> {
   }
 }
 
-/** The proof that something left would be seen: tasks that are held are. */
+/** Checks that leaks would be found: held tasks are found. */
 async function checkThatHeldTasksAreSeen(subjects: readonly Subject[], inClient: Inspector): Promise<void> {
   await inClient.evaluate(`bench.hold(${HELD})`);
   const seen = new Map<string, number>();
@@ -83,7 +83,7 @@ async function checkThatHeldTasksAreSeen(subjects: readonly Subject[], inClient:
   say(`${HELD} held tasks are seen in every process`);
 }
 
-/** Prints what is left in a process; whether it is little enough. */
+/** Prints what is left in a process. Returns whether that is no leak. */
 async function report(one: Subject): Promise<boolean> {
   const growth = await one.inspector.heapBytes() - one.before;
   const counts = await leftovers(one);

@@ -8,7 +8,7 @@ import { runToEnd } from "../testing/processes.ts";
 import type { Revision } from "./revisions.ts";
 import type { Sample } from "./verdict.ts";
 
-/** What is used of the output of `deno bench --json`; times are in nanoseconds. */
+/** The used part of the output of `deno bench --json`; times are in nanoseconds. */
 interface BenchOutput {
   readonly benches: readonly {
     readonly group: string | null;
@@ -28,8 +28,8 @@ export async function runBenchmarks({ root, title }: Revision, file: string): Pr
 }
 
 /**
- * The samples in an output of `deno bench --json`. It tells no median. The third quartile stands for it: the
- * mean would be that of the few iterations during which another process ran.
+ * Returns the samples in an output of `deno bench --json`. It has no median, so the third quartile is used:
+ * the mean would depend on the few iterations during which another process ran.
  */
 export function samplesOf(output: string): Sample[] {
   const { benches } = JSON.parse(output) as BenchOutput;

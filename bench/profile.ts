@@ -1,5 +1,5 @@
 /**
- * Where the scheduler, a worker's main thread and the client spend their time, by function.
+ * Profiles the scheduler, a worker's main thread and the client, by function.
  *
  * `deno task bench:profile [--workload "mapGather(10000)"] [--rounds N] [--protocol tls|tcp] [--top N]`; the
  * workloads are those of `inspected_client.ts`.

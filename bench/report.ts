@@ -1,13 +1,12 @@
 /**
- * What `compare.ts` makes of its measurements: medians, ratios, a table, and its place in
- * `docs/performance.md`.
+ * Evaluates the measurements of `compare.ts`: medians, ratios, and a table in `docs/performance.md`.
  *
  * @module
  */
 
 import type { Kind, Protocol } from "./clusters.ts";
 
-/** How much the workloads do; the same for both kinds. */
+/** Sizes of the workloads; the same for both packages. */
 export interface Sizes {
   /** Rounds of map+gather and tree reduction per cluster. */
   readonly rounds: number;
@@ -37,11 +36,11 @@ interface Row {
   readonly unit: string;
   /** Whether more is better. */
   readonly isRate: boolean;
-  /** The number that is shown, of one cluster's measurements. */
+  /** Returns the number to show from one cluster's measurements. */
   readonly value: (measured: Measured) => number;
 }
 
-/** Middle one of `values`, or the value below which the part `at` of them is. */
+/** Returns the quantile `at` of `values`; default: the median. */
 export function quantile(values: readonly number[], at = 0.5): number {
   return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * at))] ?? NaN;
 }
@@ -103,7 +102,7 @@ function rows(sizes: Sizes): Row[] {
   ];
 }
 
-/** The table, one line per workload and protocol: medians over the clusters. */
+/** Returns the table, with one line per workload and protocol: medians over the clusters. */
 export function table(runs: Runs, sizes: Sizes): string {
   const lines = [
     "| workload | link | Python Dask | here | better by | TLS costs here |",
@@ -136,7 +135,7 @@ function shown(value: number, { unit }: Row): string {
   return `${text} ${unit}`;
 }
 
-/** Puts `text` between the two markers called `name` of a Markdown file. */
+/** Replaces the text between the two markers `name` in a Markdown file. */
 export async function replaceSection(file: URL, name: string, text: string): Promise<void> {
   const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
   const old = await Deno.readTextFile(file);
@@ -145,7 +144,7 @@ export async function replaceSection(file: URL, name: string, text: string): Pro
   await Deno.writeTextFile(file, `${old.slice(0, from + begin.length)}\n${text}\n${old.slice(to)}`);
 }
 
-/** Where and with what it was measured. */
+/** Describes the machine and the versions. */
 export async function circumstances(python: string): Promise<string> {
   const output = await new Deno.Command(python, {
     args: ["-c", "import sys, distributed; print(sys.version.split()[0], distributed.__version__)"],
@@ -154,7 +153,7 @@ export async function circumstances(python: string): Promise<string> {
   return `${await machine()}; Python ${pythonVersion}, distributed ${dask}; ${today()}.`;
 }
 
-/** The machine, and this Deno. */
+/** Describes the machine and this version of Deno. */
 export async function machine(): Promise<string> {
   const cpu = await Deno.readTextFile("/proc/cpuinfo").then(
     (text) => text.match(/^model name\s*:\s*(.*)$/m)?.[1],

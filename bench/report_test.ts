@@ -11,7 +11,7 @@ const sizes: Sizes = {
   transfers: 1,
 };
 
-/** A cluster on which everything takes `factor` times as long. */
+/** Measurements of a cluster that is slower by `factor`. */
 function measured(factor: number): Measured {
   const seconds = [4, 1, 2].map((s) => s * factor);
   return Object.fromEntries(

@@ -6,12 +6,12 @@
 
 import { type Ran, run } from "../tools/run.ts";
 
-/** Programs that drive a revision by its public API; they are copied over those that it has. */
+/** Programs that use only the public API. They replace the ones of each revision. */
 const DRIVERS = ["workload_client.ts", "workloads.ts"] as const;
 
 /** A copy of a revision. */
 export interface Revision {
-  /** What it is, for people. */
+  /** Title, for people. */
   readonly title: string;
   /** Its folder, with a slash at the end. */
   readonly root: URL;
@@ -20,8 +20,8 @@ export interface Revision {
 }
 
 /**
- * Copies `revision` of the checkout `repository` into `folder`; without `revision`, the working tree: with
- * what is not committed, without what is ignored. The checkout and its index stay as they are.
+ * Copies `revision` of the checkout `repository` to `folder`. Without `revision`, copies the working tree,
+ * including uncommitted files, without ignored ones. The checkout and its index are not changed.
  */
 export async function copyRevision(
   repository: URL,
@@ -49,7 +49,7 @@ export async function copyRevision(
   }
 }
 
-/** Gives a copy the programs that drive it, and translates all that will run, so that no round has to. */
+/** Adds the programs to a copy, and compiles all code, so that no round has to. */
 export async function prepare({ root, benchmarks }: Revision): Promise<void> {
   await Deno.mkdir(new URL("bench/", root), { recursive: true });
   for (const name of DRIVERS) {

@@ -1,5 +1,5 @@
 /**
- * What is measured on two revisions: whole clusters, driven by the public API, and the revisions' own
+ * Benchmarks of two revisions: whole clusters, through the public API, and the revisions' own
  * micro-benchmarks.
  *
  * @module
@@ -16,7 +16,7 @@ import { CHAIN } from "./workloads.ts";
 /** The two revisions. */
 export type Revisions = Readonly<Record<Side, Revision>>;
 
-/** What one round measured of one revision. */
+/** Measurements of one revision in one round. */
 export interface Measured {
   /** Which revision. */
   readonly side: Side;
@@ -24,7 +24,7 @@ export interface Measured {
   readonly samples: readonly Sample[];
 }
 
-/** Something that is measured on both revisions, one close after the other. */
+/** A benchmark of both revisions, measured close together in time. */
 export interface Subject {
   /** What it is. */
   readonly title: string;
@@ -32,7 +32,7 @@ export interface Subject {
   measure(order: readonly Side[]): Promise<Measured[]>;
 }
 
-/** How often the clusters take turns at each workload of a round. */
+/** Number of turns of each cluster at each workload of a round. */
 const TURNS = 7;
 
 const MIB = 32;
@@ -56,7 +56,7 @@ interface Event {
   readonly p99?: boolean;
 }
 
-/** In the order in which a new cluster gets them. */
+/** In the order in which a new cluster runs them. */
 const EVENTS: readonly Event[] = [
   { workload: "firstTask", name: "one task, new cluster", turns: 1 },
   { workload: "mapGather", name: `map + gather of ${sizes.tasks.toLocaleString("en")} tasks` },
@@ -69,7 +69,7 @@ const EVENTS: readonly Event[] = [
   { workload: "gatherBulk", name: `gather of ${MIB} MiB` },
 ];
 
-/** New clusters of both revisions stand side by side, and take turns at each workload. */
+/** Starts new clusters of both revisions, which take turns at each workload. */
 export function clusterSubject(
   revisions: Revisions,
   protocol: Protocol,
@@ -105,7 +105,7 @@ async function takeTurns(
 ): Promise<Map<Side, number[]>> {
   const seconds = new Map<Side, number[]>(contestants.map(([side]) => [side, []]));
   for (let turn = 0; turn < turns; turn++) {
-    // Who goes first changes, so that neither always follows the other.
+    // The order changes, so that neither always runs second.
     for (const [side, runner] of turn % 2 === 0 ? contestants : contestants.toReversed()) {
       seconds.get(side)?.push(...await runner.run(workload));
     }
@@ -118,7 +118,7 @@ function summary(name: string, seconds: readonly number[], p99: boolean): Sample
   return [sample("median", 0.5), ...p99 ? [sample("p99", 0.99)] : []];
 }
 
-/** Micro-benchmarks: files of one name are measured in turn, wherever the revisions have them. */
+/** Micro-benchmarks: files with the same name are measured in turn, in whatever folder they are. */
 export function microSubjects(revisions: Revisions): Subject[] {
   const { before, now } = revisions;
   const names = new Set([...before.benchmarks, ...now.benchmarks].map(baseName));

@@ -1,7 +1,6 @@
 /**
- * What TLS costs: clusters of this package over `tls` and `tcp` stand side by side, and do the same
- * map+gather in turn, so that what else the machine does meets both. Prints a table, and puts it into
- * `docs/performance.md`.
+ * Measures the cost of TLS: a cluster over `tls` and one over `tcp` run the same map+gather in turn, so that
+ * other load on the machine affects both. Prints a table, and writes it to `docs/performance.md`.
  *
  * `deno task bench:tls [--clusters N] [--rounds N] [--tasks N] [--no-write]`
  *
@@ -15,7 +14,7 @@ import { machine, quantile, replaceSection, today } from "./report.ts";
 import { WorkloadRunner } from "./workload_runner.ts";
 import { full } from "./workloads.ts";
 
-/** Rounds of a new cluster that don't count: until the compiler has settled. */
+/** Warm-up rounds of a new cluster, which don't count. */
 const WARM_UP = 3;
 
 /** Seconds of one map+gather. */
@@ -28,7 +27,7 @@ const { text, on } = parseFlags(Deno.args, {
   clusters: { type: "string", value: "N", help: "Pairs of clusters [3]" },
   rounds: { type: "string", value: "N", help: "Rounds of each pair [20]" },
   tasks: { type: "string", value: "N", help: "Tasks of a round [10000]" },
-  write: { type: "boolean", help: "Put the table into docs/performance.md [on]" },
+  write: { type: "boolean", help: "Write the table to docs/performance.md [on]" },
 });
 const clusters = wholeNumber("clusters", text["clusters"] ?? "3", 1, 100);
 const rounds = wholeNumber("rounds", text["rounds"] ?? "20", 1, 1000);
@@ -43,7 +42,7 @@ for (let pair = 1; pair <= clusters; pair++) {
   await using tcp = await WorkloadRunner.start({ protocol: "tcp", certificates }, sizes);
   for (let i = 0; i < WARM_UP; i++) await Promise.all([round(tls), round(tcp)]);
   for (let i = 0; i < rounds; i++) {
-    // Who goes first changes, so that neither always follows the other.
+    // The order changes, so that neither always runs second.
     for (const first of i % 2 === 0 ? ["tls", "tcp"] as const : ["tcp", "tls"] as const) {
       seconds[first].push(await round(first === "tls" ? tls : tcp));
     }

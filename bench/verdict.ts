@@ -1,5 +1,5 @@
 /**
- * Whether a revision is slower than another: the values that were measured in rounds, and what they say.
+ * Decides whether a revision is slower than another, from values that were measured in rounds.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import { quantile } from "./report.ts";
 /** Which of the two revisions. */
 export type Side = "before" | "now";
 
-/** What a row tells of the times measured in a round. Rows of `"p99"` are shown, and never fail. */
+/** Statistic of the times of a round. Rows of `"p99"` are only shown. */
 export type Statistic = "median" | "p99";
 
 /** The value of one row in one round. */
 export interface Sample {
   /** What was measured. */
   readonly name: string;
-  /** Of the times in this round. */
+  /** Statistic of the times of this round. */
   readonly statistic: Statistic;
   /** Its value. */
   readonly seconds: number;
@@ -25,16 +25,16 @@ export interface Sample {
 /** Values of one row, one per round, by revision. */
 export type Series = Readonly<Record<Side, readonly number[]>>;
 
-/** What the values of a row say. */
+/** Verdict on a row. */
 export type Verdict = "slower" | "faster" | "same";
 
 /** A row of the result. */
 export interface Row {
   /** What was measured. */
   readonly name: string;
-  /** Of the times in each round. */
+  /** Statistic of the times of each round. */
   readonly statistic: Statistic;
-  /** What was measured, in seconds, by round. */
+  /** Measured seconds, by round. */
   readonly series: Series;
   /** Median over the rounds, before. */
   readonly before: number;
@@ -42,13 +42,13 @@ export interface Row {
   readonly now: number;
   /** Median of the rounds' ratios of now to before. */
   readonly ratio: number;
-  /** Of these ratios. */
+  /** Quartile distance of these ratios. */
   readonly quartileDistance: number;
-  /** What follows. */
+  /** The verdict. */
   readonly verdict: Verdict;
 }
 
-/** Part by which a row may always be slower. */
+/** Share by which a row may always be slower. */
 export const TOLERANCE = 0.05;
 
 /** Distance between the quartiles. */
@@ -57,8 +57,9 @@ export function quartileDistance(values: readonly number[]): number {
 }
 
 /**
- * Judges by the rule: a row is slower if its median is, by more than 5 % and by more than the quartile
- * distance. Both are of the rounds' ratios: in one round the machine is about as busy for both revisions.
+ * Judges a row: it is slower if its median is slower by more than 5 % and by more than the quartile distance.
+ * Both are computed from the rounds' ratios, because within a round the load of the machine is about the same
+ * for both revisions.
  */
 export function judge(series: Series): Omit<Row, "name" | "statistic"> {
   const ratios = series.now.map((now, round) => now / (series.before[round] ?? NaN));
@@ -74,7 +75,7 @@ export function judge(series: Series): Omit<Row, "name" | "statistic"> {
 export class Rounds {
   readonly #series = new Map<string, Record<Side, number[]> & Pick<Sample, "name" | "statistic">>();
 
-  /** Adds what one round measured of one revision. */
+  /** Adds the measurements of one revision in one round. */
   add(side: Side, samples: readonly Sample[]): void {
     for (const { name, statistic, seconds } of samples) {
       const id = `${statistic} ${name}`;
@@ -85,9 +86,9 @@ export class Rounds {
   }
 
   /**
-   * Rows that both revisions have, in the order in which they came.
+   * Returns the rows that both revisions have, in the order of arrival.
    *
-   * @throws {Error} If a row has more values of one revision.
+   * @throws {Error} If a row has more values for one revision than for the other.
    */
   rows(): Row[] {
     return [...this.#series.values()]
@@ -102,7 +103,7 @@ export class Rounds {
       });
   }
 
-  /** Names that one revision alone has. */
+  /** Returns the names that only one revision has. */
   only(side: Side): string[] {
     const other = side === "before" ? "now" : "before";
     return [...this.#series.values()]
@@ -137,7 +138,7 @@ export function verdictTable(rows: readonly Row[], statistic: Statistic): string
   return lines.join("\n");
 }
 
-/** Seconds as a text of three digits, in the unit that fits. */
+/** Formats seconds with three digits, in a suitable unit. */
 export function duration(seconds: number): string {
   for (const [unit, scale] of [["s", 1], ["ms", 1e3], ["µs", 1e6]] as const) {
     if (seconds * scale >= 1) return `${threeDigits(seconds * scale)} ${unit}`;

@@ -1,6 +1,6 @@
 /**
- * A client program: runs the workload that a line of its stdin names, and prints the seconds as a line of
- * JSON, after the number of the line.
+ * A client program: reads names of workloads from its stdin, one per line, runs each, and prints the line's
+ * number and the seconds as a line of JSON.
  *
  * `workload_client.ts ADDRESS CA CERT KEY SIZES`; empty names of files for `tcp://`.
  *
@@ -18,7 +18,7 @@ await using client = await Client.connect(address, ca === "" ? {} : { security }
 await client.waitForWorkers(2);
 
 let answered = 0;
-// The runner waits for an answer before it writes another line, so a chunk is a line.
+// The runner waits for an answer before it writes the next line, so each chunk is one line.
 for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
   const workload = allWorkloads[chunk.trim()];
   if (workload === undefined) throw new Error(`There is no workload "${chunk.trim()}"`);

@@ -1,5 +1,5 @@
 /**
- * A cluster with one client, which runs workloads when it is told to.
+ * A cluster with one client that runs workloads on request.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { TestProcess } from "../testing/processes.ts";
 import { type ClusterOptions, startCluster } from "./clusters.ts";
 import type { Sizes } from "./report.ts";
 
-/** Seconds that one workload may take. */
+/** Time limit of a workload, in seconds. */
 const DEADLINE = 600;
 
 /** A cluster of this package and its client. Disposing kills their processes. */
@@ -39,7 +39,7 @@ export class WorkloadRunner implements AsyncDisposable {
     return new WorkloadRunner(cleanup.move(), client);
   }
 
-  /** Runs the workload of that name in `workloads.ts`, and returns its seconds. */
+  /** Runs a workload of `workloads.ts` by name. Returns its seconds. */
   async run(workload: string): Promise<number[]> {
     const answer = new RegExp(`^${this.#asked++} (.*)\n`, "m");
     await this.#client.write(`${workload}\n`);

@@ -1,8 +1,9 @@
 /**
- * The workloads of the benchmarks. Each uses arguments that no task had before, checks its results, and
- * returns the seconds of what it repeats. `workloads.py` is the same for Python, as far as Dask is measured.
+ * The workloads of the benchmarks. Each uses arguments that no earlier task had, checks its results, and
+ * returns the seconds of each repetition. `workloads.py` has the same workloads for Python, except those that
+ * are not measured with Dask.
  *
- * They use the public API alone: `bench:compare` runs them against other revisions of the package.
+ * They use only the public API, because `bench:compare` runs them with other revisions of the package.
  *
  * @module
  */
@@ -10,7 +11,7 @@
 import type { Client, Future } from "../mod.ts";
 import type { Sizes } from "./report.ts";
 
-/** Sizes for numbers that are published. */
+/** Sizes for published numbers. */
 export const full: Sizes = {
   rounds: 2,
   tasks: 10_000,
@@ -21,13 +22,13 @@ export const full: Sizes = {
   transfers: 3,
 };
 
-/** Tasks of one chain. */
+/** Number of tasks in a chain. */
 export const CHAIN = 200;
 
-/** A workload: does its work on a cluster, and returns seconds. */
+/** A workload: runs on a cluster, and returns seconds. */
 export type Workload = (client: Client, sizes: Sizes) => Promise<number[]>;
 
-/** Arguments that no task had before. */
+/** Arguments that no earlier task had. */
 let used = 0;
 function distinct(count: number): number[] {
   const from = used;
@@ -82,7 +83,7 @@ async function tree(client: Client, sizes: Sizes): Promise<number[]> {
   return seconds;
 }
 
-/** Seconds from submitting `f(x)` to its result, `expected`. */
+/** Measures the seconds from submitting `f(x)` to its result, which must be `expected`. */
 async function submitted(
   client: Client,
   f: (x: number) => number,
@@ -105,13 +106,13 @@ async function latency(client: Client, sizes: Sizes): Promise<number[]> {
   return seconds;
 }
 
-/** The first task of a cluster, if this is the first workload that it gets. */
+/** Measures the first task of a cluster, if this is its first workload. */
 async function firstTask(client: Client): Promise<number[]> {
   const [x = 0] = distinct(1);
   return [await submitted(client, (x: number) => x + 1, x, x + 1)];
 }
 
-/** Tasks of functions that neither scheduler nor workers have. */
+/** Runs tasks of functions that are new to scheduler and workers. */
 async function newFunction(client: Client, sizes: Sizes): Promise<number[]> {
   const seconds: number[] = [];
   for (const x of distinct(sizes.submits)) {
@@ -121,7 +122,7 @@ async function newFunction(client: Client, sizes: Sizes): Promise<number[]> {
   return seconds;
 }
 
-/** Tasks that each need the one before. */
+/** Runs tasks that each depend on the previous one. */
 async function chain(client: Client, sizes: Sizes): Promise<number[]> {
   const seconds: number[] = [];
   for (let round = 0; round < sizes.rounds; round++) {
@@ -203,7 +204,7 @@ async function scatter(client: Client, sizes: Sizes): Promise<number[]> {
   return seconds;
 }
 
-/** Workloads that Python's Dask is measured with as well. */
+/** Workloads that are also measured with Python's Dask. */
 export const workloads = { mapGather, tree, latency, rpc, gatherBulk, workerToWorker };
 
 /** All workloads by name. */

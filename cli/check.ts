@@ -1,5 +1,5 @@
 /**
- * `client.ts check ADDRESS`: why a link works, or why it fails.
+ * `client.ts check ADDRESS`: explains why a link works or fails.
  *
  * @module
  */
@@ -42,15 +42,15 @@ export const CHECK: Subcommand = {
   },
 };
 
-/** What was found out, in order. */
+/** Findings, in order. */
 export interface LinkReport {
-  /** Steps and what they showed. */
+  /** Steps and their results. */
   readonly lines: readonly Line[];
   /** Why the link does not work; absent if it does. */
   readonly failure: string | undefined;
 }
 
-/** Makes the link as a client would. Only if that fails, the peer is looked at for the reason. */
+/** Opens the link as a client would. Only if that fails, it examines the peer for the reason. */
 export async function checkLink({ address, links, timeoutMs }: Question): Promise<LinkReport> {
   using deadline = new Deadline(
     { timeout: timeoutMs },
@@ -62,7 +62,7 @@ export async function checkLink({ address, links, timeoutMs }: Question): Promis
   const context = scheme === "tls" ? links.context : undefined;
   if (context !== undefined) describeOwn(context, lines);
   try {
-    // Some of the time is for finding out why.
+    // The rest of the time is for finding the reason.
     const options = { ...links, timeout: timeoutMs * 0.7, tries: TRIES, signal };
     await using comm = await connect(address, options);
     lines.push(["network", `${address} takes connections`]);
@@ -76,7 +76,7 @@ export async function checkLink({ address, links, timeoutMs }: Question): Promis
   }
 }
 
-/** Why a client would not get on with the scheduler at `comm`: one of both refuses what the other is. */
+/** Returns why client and scheduler would refuse each other because of their roles. */
 async function clientRefusal(comm: Comm, options: ConnectOptions): Promise<string | undefined> {
   const { signal } = options;
   try {
@@ -93,7 +93,7 @@ async function clientRefusal(comm: Comm, options: ConnectOptions): Promise<strin
   }
 }
 
-/** Finds out why a link failed with `error`, as exactly as it can be seen from here. */
+/** Finds the most exact reason why a link failed with `error`. */
 async function whyFailed(
   address: string,
   context: TlsContext | undefined,
@@ -129,7 +129,7 @@ async function reach(address: string, signal: AbortSignal): Promise<void> {
   try {
     (await dialTcp({ hostname: host, port, signal })).abort();
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) throw cause; // it says what to add
+    if (cause instanceof Deno.errors.NotCapable) throw cause; // its message says which flag to add
     throw new Error(
       `Nobody takes connections at "${address}": ${messageOf(cause)}; ` +
         `check that the role runs, its host and port, and firewalls between`,
@@ -147,7 +147,7 @@ function describeOwn(context: TlsContext, lines: Line[]): void {
   for (const ca of trust.cas) lines.push(["trusted CA", certificateText(ca)]);
 }
 
-/** What peers with the same security will hold against the own certificate. */
+/** Returns the reasons for which peers with the same security refuse the own certificate. */
 function faultsOf({ chain, role, trust }: TlsContext): readonly string[] {
   const verdict = trust.keep(chain);
   const faults = ownFaults(chain, role, trust.cas, new Date());
@@ -160,7 +160,7 @@ function grantLine(grant: Grant | undefined): string {
     : `by "authorization" ${grantText(grant)}`;
 }
 
-/** By signatures: CAs may share a name. */
+/** Follows signatures, because CAs can have the same name. */
 function describeChain(chain: readonly Certificate[], cas: readonly Certificate[], lines: Line[]): void {
   const [leaf, ...rest] = findPath(chain, cas) ?? chain;
   if (leaf !== undefined) lines.push(["peer's certificate", certificateText(leaf)]);

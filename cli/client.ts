@@ -1,5 +1,5 @@
 /**
- * The client's commands: questions about a cluster, asked from a terminal.
+ * The client's commands, for questions about a cluster.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { STATUS } from "./status.ts";
 /** Commands by name. */
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { status: STATUS, check: CHECK };
 
-/** Runs a command of the client; there is never a role to wait for. */
+/** Runs a command of the client; it starts no role. */
 export async function runClient(args: readonly string[]): Promise<RunningRole | undefined> {
   const [name, ...rest] = args;
   if (name === "--help") return void printText(help());

@@ -13,7 +13,7 @@ export const CONFIG_FLAGS: Flags = {
   config: {
     type: "string",
     value: "PATH",
-    help: "File or folder of settings, YAML or JSON, beside those in Dask's places",
+    help: "File or folder of settings, YAML or JSON, in addition to Dask's own files",
   },
 };
 

@@ -15,14 +15,14 @@ type Role = typeof ROLES[number];
 
 const FLAGS: Flags = {
   name: { type: "string", value: "NAME", help: "Name of the cluster in the certificates [dask]" },
-  days: { type: "string", value: "N", help: "How long they hold [365]" },
-  shared: { type: "boolean", help: "One pair for all roles, cluster.pem and cluster.key" },
-  pair: { type: "string", value: "NAME", help: "Only NAME.pem and NAME.key, signed by the CA that DIR has" },
-  role: { type: "string", value: "ROLE", help: "What --pair is for: scheduler, worker or client [NAME]" },
-  uri: { type: "string", value: "URI", help: "URI that --pair is called by, such as a SPIFFE id" },
-  dns: { type: "string", value: "NAME", help: "DNS name that --pair is called by" },
-  force: { type: "boolean", help: "Replace files that are there" },
-  help: { type: "boolean", help: "Show this and exit" },
+  days: { type: "string", value: "N", help: "Days for which the certificates are valid [365]" },
+  shared: { type: "boolean", help: "Create one pair for all roles, cluster.pem and cluster.key" },
+  pair: { type: "string", value: "NAME", help: "Create only NAME.pem and NAME.key, signed by the CA in DIR" },
+  role: { type: "string", value: "ROLE", help: "Role of --pair: scheduler, worker or client [NAME]" },
+  uri: { type: "string", value: "URI", help: "URI in the certificate of --pair, such as a SPIFFE id" },
+  dns: { type: "string", value: "NAME", help: "DNS name in the certificate of --pair" },
+  force: { type: "boolean", help: "Replace existing files" },
+  help: { type: "boolean", help: "Show this help and exit" },
   version: { type: "boolean", help: "Show the version and exit" },
 };
 
@@ -31,7 +31,7 @@ const USAGE =
 const ABOUT =
   "Makes a CA and a certificate with its key for scheduler, workers and clients in the folder DIR.";
 
-/** Makes the files from a command line; there is never a role to wait for. */
+/** Creates the files from a command line; it starts no role. */
 export async function createCertificates(args: readonly string[]): Promise<undefined> {
   const flags = parseFlags(args, FLAGS);
   if (flags.on["help"] === true) return void printText(helpText(USAGE, ABOUT, FLAGS));
@@ -55,7 +55,7 @@ export async function createCertificates(args: readonly string[]): Promise<undef
   printText(summary(folder, days, files, pairs));
 }
 
-/** Which pair each role shows. */
+/** The pair of each role. */
 type Pairs = Readonly<Record<Role, string>>;
 
 const PER_ROLE: Pairs = { scheduler: "scheduler", worker: "worker", client: "client" };
@@ -112,7 +112,7 @@ function filesOf(name: string, { cert, key }: Pair): NewFile[] {
 }
 
 async function makeFiles(name: string, days: number, pairs: ReadonlySet<string>): Promise<NewFile[]> {
-  // CAs of one name could not be told apart, when one follows the other.
+  // A unique name, so that a new CA can be told apart from the old one.
   const id = crypto.getRandomValues(new Uint8Array(3)).toHex();
   const authority = await Authority.make([["O", name], ["CN", `${name} CA ${id}`]], days);
   const files = filesOf("ca", { cert: authority.cert, key: await authority.key() });
@@ -122,7 +122,7 @@ async function makeFiles(name: string, days: number, pairs: ReadonlySet<string>)
   return files;
 }
 
-/** The CA that an earlier run made. */
+/** Reads the CA of an earlier run. */
 async function authorityOf(folder: string, days: number): Promise<Authority> {
   const read = async (name: string): Promise<string> => {
     try {
@@ -169,7 +169,7 @@ function path(folder: string): (name: string) => string {
   return (name) => `${folder.replace(/\/+$/, "")}/${name}`;
 }
 
-/** Writing is more than roles ever need, so it is never prompted for. */
+/** Checks permissions without a prompt. */
 function checkPermissions(folder: string): void {
   for (const name of ["read", "write"] as const) {
     if (Deno.permissions.querySync({ name, path: folder }).state === "granted") continue;
@@ -189,7 +189,7 @@ async function writeFiles(folder: string, files: readonly NewFile[], force: bool
   }
   for (const { name, text, isSecret } of files) {
     const path = `${folder}/${name}`;
-    if (present.includes(name)) await Deno.remove(path); // a file that is replaced would keep its mode
+    if (present.includes(name)) await Deno.remove(path); // an existing file would keep its mode
     await Deno.writeTextFile(path, text, { createNew: true, mode: isSecret ? 0o600 : 0o644 });
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Command-line flags: a table in, typed values or a {@linkcode UsageError} out. Dask's flags that are not
- * supported stand in the table too, so that they are refused by name instead of being swallowed.
+ * Parses command-line flags by a table. The result is typed values or a {@linkcode UsageError}. The table
+ * includes Dask's unsupported flags, so that they are refused by name.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { editDistance } from "../internal/nearest.ts";
 
-/** The command line can't be used as it is; the process should end with exit code 2. */
+/** The command line is invalid; the process should end with exit code 2. */
 export class UsageError extends Error {
   /** Class name. */
   override readonly name = "UsageError";
@@ -16,20 +16,20 @@ export class UsageError extends Error {
 
 /** One flag of a command. */
 export interface Flag {
-  /** Takes a text, or is on or off (`--flag`, `--no-flag`). */
+  /** `string` takes a value; `boolean` is on or off (`--flag`, `--no-flag`). */
   readonly type: "string" | "boolean";
-  /** What the value is, for `--help`. */
+  /** Name of the value, for `--help`. */
   readonly value?: string;
   /** One line for `--help`. */
   readonly help: string;
-  /** Why this flag of Dask can't be used; it is then refused by name. */
+  /** Why this flag of Dask is refused. */
   readonly refused?: string;
 }
 
 /** Flags by name, without the dashes. */
 export type Flags = Readonly<Record<string, Flag>>;
 
-/** A flag that Dask has and this command has not. */
+/** Returns a flag of Dask that this command does not support. */
 export function refusedFlag(type: Flag["type"], why: string): Flag {
   return { type, help: "", refused: why };
 }
@@ -40,12 +40,12 @@ export interface ParsedFlags {
   readonly text: Readonly<Record<string, string | undefined>>;
   /** Switches. */
   readonly on: Readonly<Record<string, boolean | undefined>>;
-  /** Arguments that are no flags, in order. */
+  /** Arguments that are not flags, in order. */
   readonly positional: readonly string[];
 }
 
 /**
- * Reads a command line by the table `flags`.
+ * Parses a command line by the table `flags`.
  *
  * @throws {UsageError} If a flag is unknown, refused, given twice, or lacks its value.
  */
@@ -67,7 +67,7 @@ export function parseFlags(args: readonly string[], flags: Flags): ParsedFlags {
   return { text, on, positional: (parsed["_"] as unknown[]).map(String) };
 }
 
-/** `parseArgs` is lenient; this is where mistakes are told from flags. */
+/** Checks each argument, because `parseArgs` accepts invalid ones. */
 function checkEach(args: readonly string[], flags: Flags): void {
   const seen = new Set<string>();
   for (let i = 0; i < args.length; i++) {
@@ -129,14 +129,14 @@ export function helpText(usage: string, about: string, flags: Flags): string {
   return `Usage: ${usage}\n\n${about}\n\nOptions:\n${lines.join("\n")}\n`;
 }
 
-/** A whole number from a flag. Throws {@linkcode UsageError}. */
+/** Parses an integer from a flag. Throws {@linkcode UsageError}. */
 export function wholeNumber(flag: string, text: string, least: number, most: number): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= least && number <= most) return number;
   throw new UsageError(`--${flag} must be a whole number from ${least} to ${most}, got "${text}"`);
 }
 
-/** One of a few words from a flag. Throws {@linkcode UsageError}. */
+/** Parses one of a few words from a flag. Throws {@linkcode UsageError}. */
 export function oneOf<const T extends string>(
   flag: string,
   text: string,
@@ -147,7 +147,7 @@ export function oneOf<const T extends string>(
   throw new UsageError(`--${flag} must be one of ${choices.join(", ")}, got "${text}"`);
 }
 
-/** What `read` makes of a flag's text; its `RangeError` becomes a {@linkcode UsageError}. */
+/** Parses a flag's text with `read`; its `RangeError` becomes a {@linkcode UsageError}. */
 export function converted<T>(flag: string, text: string, read: (text: string) => T): T {
   try {
     return read(text);

@@ -15,19 +15,19 @@ export const VERSION: string = denoJson.version;
 
 /** A role that runs until it is closed. */
 export interface RunningRole {
-  /** Resolves when the role ended, by itself or by `close`; rejects with why it failed. */
+  /** Resolves when the role has ended, by itself or by `close`; rejects with the error if it failed. */
   readonly finished: Promise<void>;
-  /** Ends it, saying goodbye. Idempotent. */
+  /** Says goodbye and closes. Idempotent. */
   close(): Promise<void>;
-  /** Ends it at the first signal, if that takes more than `close`, which the second signal calls. */
+  /** Handles the first signal, if that is not the same as `close`. The second signal calls `close`. */
   closeGracefully?(): Promise<void>;
   /** Reads certificates again, at SIGHUP. */
   reloadSecurity?(): Promise<void>;
 }
 
 /**
- * Runs `start` as a program and ends the process: 0 after a clean end or a signal, 1 if it fails, 2 if the
- * command line can't be used.
+ * Runs `start` as a program and ends the process. Exit codes: 0 after a clean end or a signal, 1 if it fails,
+ * 2 if the command line is invalid.
  */
 export async function runProgram(
   name: string,
@@ -41,7 +41,7 @@ export async function runProgram(
     code = error instanceof UsageError ? 2 : 1;
     printError(name, error);
   }
-  // A thread that is stuck in a task's loop would keep the process alive.
+  // A thread in an endless loop of a task would keep the process alive.
   Deno.exit(code);
 }
 
@@ -56,12 +56,12 @@ async function untilEnd(role: RunningRole): Promise<void> {
   const onSignal = (signal: Deno.Signal) => {
     logger.info(`Received signal ${signal}`);
     const end = isFirst && role.closeGracefully !== undefined ? role.closeGracefully() : role.close();
-    end.catch(() => {}); // `finished` tells
-    if (!isFirst) stopListening(); // one more ends the process, whatever hangs
+    end.catch(() => {}); // `finished` reports it
+    if (!isFirst) stopListening(); // a third signal ends the process, even if it hangs
     isFirst = false;
   };
   if (role.reloadSecurity !== undefined && Deno.build.os !== "windows") {
-    heard.set("SIGHUP", () => void role.reloadSecurity?.().catch(() => {})); // it logs, and the old ones stay
+    heard.set("SIGHUP", () => void role.reloadSecurity?.().catch(() => {})); // it logs failures
   }
   for (const [signal, listener] of heard) Deno.addSignalListener(signal, listener);
   try {
@@ -81,7 +81,7 @@ function printError(name: string, error: unknown): void {
   }
 }
 
-/** Prints to stdout what the user asked for: help or version. */
+/** Prints help or version to stdout. */
 export function printText(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text));
 }

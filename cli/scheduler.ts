@@ -39,14 +39,14 @@ const FLAGS: Flags = {
   record: {
     type: "string",
     value: "FILE",
-    help: "File to record all that happens in, to find bugs; needs --allow-write=FILE",
+    help: "File to record all events in, for debugging; needs --allow-write=FILE",
   },
   ...CONFIG_FLAGS,
-  "idle-timeout": { type: "string", value: "TIME", help: "Close after that long without tasks, such as 1h" },
-  help: { type: "boolean", help: "Show this and exit" },
+  "idle-timeout": { type: "string", value: "TIME", help: "Close after this time without tasks, such as 1h" },
+  help: { type: "boolean", help: "Show this help and exit" },
   version: { type: "boolean", help: "Show the version and exit" },
   interface: refusedFlag("string", "give the address of the interface with --host"),
-  dashboard: { type: "boolean", help: "Only --no-dashboard: there is no dashboard yet" },
+  dashboard: { type: "boolean", help: "Accepted only as --no-dashboard: there is no dashboard yet" },
   "dashboard-address": refusedFlag("string", NO_DASHBOARD),
   "dashboard-prefix": refusedFlag("string", NO_DASHBOARD),
   show: refusedFlag("boolean", NO_DASHBOARD),
@@ -58,7 +58,7 @@ const FLAGS: Flags = {
 
 const USAGE = "deno run --allow-net --allow-read jsr:@dask/distributed/scheduler [OPTIONS]";
 
-/** Starts a scheduler from a command line; `undefined` if there was only something to print. */
+/** Starts a scheduler from a command line. Returns `undefined` if it only printed something. */
 export async function startScheduler(args: readonly string[]): Promise<RunningRole | undefined> {
   const flags = parseFlags(args, FLAGS);
   if (flags.on["help"] === true) {

@@ -1,5 +1,5 @@
 /**
- * Where the scheduler is, as a command line says it: ADDRESS, `--scheduler-file`, or configuration.
+ * The address of the scheduler from a command line: ADDRESS, `--scheduler-file`, or configuration.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import type { Config } from "../config/config.ts";
 import { Deadline } from "../internal/deadline.ts";
 import { type Flags, type ParsedFlags, UsageError } from "./flags.ts";
 
-/** The flag that names the file in which a scheduler says where it is. */
+/** The flag for the file with the scheduler's address. */
 export const SCHEDULER_FILE_FLAG: Flags = {
   "scheduler-file": {
     type: "string",
     value: "PATH",
-    help: "File that the scheduler wrote, in place of ADDRESS; it is waited for",
+    help: "File that the scheduler writes, instead of ADDRESS; waits until it exists",
   },
 };
 
@@ -24,7 +24,7 @@ export const SCHEDULER_FILE_FLAG: Flags = {
  *
  * @param timeoutMs Limits the wait for the file.
  * @param given ADDRESS, if there was one.
- * @throws {UsageError} If nothing says it, or two do.
+ * @throws {UsageError} If the address is missing or given twice.
  */
 export async function schedulerAddress(
   { text }: ParsedFlags,

@@ -14,22 +14,22 @@ export const TLS_FLAGS: Flags = {
   "tls-ca-file": {
     type: "string",
     value: "PATH",
-    help: "The only CA that is trusted, PEM",
+    help: "The only trusted CA, PEM",
   },
   "tls-cert": { type: "string", value: "PATH", help: "Certificate of this role, PEM" },
   "tls-key": {
     type: "string",
     value: "PATH",
-    help: "Private key of this role, PEM; absent: it is in the certificate's file",
+    help: "Private key of this role, PEM [in the file of --tls-cert]",
   },
   "tls-ciphers": {
     type: "string",
     value: "STRING",
-    help: "Allowed suites, a cipher string of OpenSSL such as ECDHE+AESGCM:!AES128",
+    help: "Allowed cipher suites, in OpenSSL's syntax, such as ECDHE+AESGCM:!AES128",
   },
   "tls-min-version": { type: "string", value: "1.2|1.3", help: "Lowest TLS version [1.2]" },
   "tls-max-version": { type: "string", value: "1.2|1.3", help: "Highest TLS version" },
-  "require-encryption": { type: "boolean", help: "Neither listen nor dial in plain text" },
+  "require-encryption": { type: "boolean", help: "Refuse to listen or dial in plain text" },
   "tls-crl-file": {
     type: "string",
     value: "PATH",
@@ -37,7 +37,7 @@ export const TLS_FLAGS: Flags = {
   },
 };
 
-/** What role shows which certificate. */
+/** Settings with the certificate of each role. */
 const CERTIFICATES = {
   scheduler: "tlsSchedulerCert",
   worker: "tlsWorkerCert",
@@ -45,10 +45,10 @@ const CERTIFICATES = {
 } as const;
 
 /**
- * The {@linkcode Security} that the flags ask for; `undefined` if none is given. What `config` says is not in
- * it, so that it may change while the role runs.
+ * Returns the {@linkcode Security} of the flags; `undefined` if there are none. It does not include values of
+ * `config`, so that these can change while the role runs.
  *
- * @throws {UsageError} If half of what TLS needs is missing in both.
+ * @throws {UsageError} If flags and `config` together lack a part that TLS needs.
  */
 export function securityFromFlags(
   role: "scheduler" | "worker" | "client",

@@ -18,7 +18,7 @@ import { printText } from "./run.ts";
 import { parseQuestion, type Question, type Subcommand } from "./subcommand.ts";
 import { printable, table } from "./table.ts";
 
-/** Workers, tasks' prefixes and links that are listed; more would not be one screen. */
+/** Maximum number of listed workers, prefixes of tasks, and links, so that the output fits on a screen. */
 const LISTED = 30;
 
 /** States of tasks in the order of a task's life. */
@@ -33,15 +33,15 @@ export const STATUS: Subcommand = {
   },
 };
 
-/** What was learnt of a cluster. */
+/** Status of a cluster. */
 export interface ClusterStatus {
   /** Scheduler and workers. */
   readonly identity: SchedulerIdentity;
-  /** Number of tasks by state, by prefix of their keys; absent if the scheduler does not tell. */
+  /** Number of tasks by state, by prefix of their keys; absent if the scheduler does not report it. */
   readonly tasks: Readonly<Record<string, Readonly<Record<string, number>>>> | undefined;
-  /** Links of the scheduler; absent if it does not tell. */
+  /** Links of the scheduler; absent if it does not report them. */
   readonly links: readonly LinkFacts[] | undefined;
-  /** TLS of the link that was asked over; absent in plain text. */
+  /** TLS facts of the link to the scheduler; absent in plain text. */
   readonly tls: TlsInfo | undefined;
   /** Seconds since the epoch. */
   readonly now: number;
@@ -85,7 +85,7 @@ function kindOf(answer: unknown): string {
   return isRecord(answer) && typeof answer["type"] === "string" ? `a ${answer["type"]}` : "something else";
 }
 
-/** The screen. */
+/** Returns the text that `status` prints. */
 export function statusText(status: ClusterStatus): string {
   const { identity, tasks, links, tls, now } = status;
   const sections = [
@@ -138,7 +138,7 @@ function workerTable({ workers }: SchedulerIdentity, now: number): string {
   return listed(title, rows, all.length, "workers");
 }
 
-/** Tasks, bytes of results, of the process, its limit, and the load of its processors. */
+/** Returns a worker's cells: tasks, bytes of results, bytes of the process, memory limit, processor load. */
 function loadCells({ metrics, memory_limit: limit }: WorkerIdentity): (string | number)[] {
   const counts = metrics?.task_counts ?? {};
   const tasks = Object.entries(counts).filter(([, count]) => count > 0)
@@ -185,7 +185,7 @@ function listed(
   return table(title, rows) + rest;
 }
 
-/** `"3.2 MiB"`; `"-"` if nothing is known. */
+/** `"3.2 MiB"`; `"-"` if unknown. */
 export function bytesText(bytes: number | undefined): string {
   if (bytes === undefined) return "-";
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

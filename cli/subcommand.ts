@@ -1,5 +1,5 @@
 /**
- * What the client's commands have in common.
+ * The common part of the client's commands.
  *
  * @module
  */
@@ -26,17 +26,17 @@ export const SUBCOMMAND_USAGE = "deno run --allow-net --allow-read jsr:@dask/dis
 export interface Subcommand {
   /** One line for `--help`. */
   readonly about: string;
-  /** Does it; rejects if it can't be done. */
+  /** Runs the command; rejects if it fails. */
   readonly run: (args: readonly string[]) => Promise<void>;
 }
 
 /** Options of a command that sends a request to an address. */
 export interface Question {
-  /** Whom to ask. */
+  /** Address to send the request to. */
   readonly address: Address;
   /** How to dial. */
   readonly links: LinkOptions;
-  /** Milliseconds for all of it. */
+  /** Milliseconds for the whole command. */
   readonly timeoutMs: number;
 }
 
@@ -44,11 +44,11 @@ const FLAGS: Flags = {
   ...TLS_FLAGS,
   ...CONFIG_FLAGS,
   ...SCHEDULER_FILE_FLAG,
-  timeout: { type: "string", value: "TIME", help: "Give up after that long [10s]" },
-  help: { type: "boolean", help: "Show this and exit" },
+  timeout: { type: "string", value: "TIME", help: "Give up after this time [10s]" },
+  help: { type: "boolean", help: "Show this help and exit" },
 };
 
-/** Reads `[OPTIONS] ADDRESS`; `undefined` if there was only help to print. */
+/** Parses `[OPTIONS] ADDRESS`. Returns `undefined` if it only printed help. */
 export async function parseQuestion(
   name: string,
   about: string,
@@ -76,7 +76,7 @@ export async function parseQuestion(
   };
 }
 
-/** Adds what may be left out: the scheme, `tls` with certificates, and the port. */
+/** Completes an address: the scheme (`tls` if there are certificates) and the port. */
 function complete(text: string, security: Security | undefined, config: Config): Address {
   const { scheme, host, port } = parseAddress(
     text,

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Lines of a table: numbers to the right, texts to the left. */
+/** Returns the lines of a table: numbers aligned right, texts aligned left. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = rows.map((row) =>
     row.map((cell) => typeof cell === "number" ? cell.toLocaleString("en") : printable(cell))

@@ -23,7 +23,7 @@ import { SCHEDULER_FILE_FLAG, schedulerAddress } from "./scheduler_address.ts";
 import { securityFromFlags, TLS_FLAGS } from "./security_flags.ts";
 
 /**
- * Milliseconds to move results after a signal; Dask gives its nannies as long
+ * Milliseconds to move results after a signal; the same as Dask gives its nannies
  * (`distributed/cli/dask_worker.py`).
  */
 const GRACE_MS = 10_000;
@@ -36,7 +36,7 @@ const FLAGS: Flags = {
   host: {
     type: "string",
     value: "HOST",
-    help: "Name or address to listen on [the one that leads to the scheduler]",
+    help: "Name or address to listen on [the interface towards the scheduler]",
   },
   "worker-port": {
     type: "string",
@@ -52,15 +52,19 @@ const FLAGS: Flags = {
   "contact-address": {
     type: "string",
     value: "ADDRESS",
-    help: "Address that others dial, if it is not the one to listen on; needs --listen-address",
+    help: "Address that peers dial, if it differs from --listen-address, which it needs",
   },
   protocol: { type: "string", value: "tcp|tls", help: "Scheme of the worker's address [the scheduler's]" },
   nthreads: {
     type: "string",
     value: "N",
-    help: "Tasks at once per worker [1 per core, shared by all workers]",
+    help: "Number of tasks that a worker runs at once [1 per core, divided among the workers]",
   },
-  nworkers: { type: "string", value: "N", help: "Workers in this process, each with its own threads [1]" },
+  nworkers: {
+    type: "string",
+    value: "N",
+    help: "Number of workers in this process, each with its own threads [1]",
+  },
   name: {
     type: "string",
     value: "NAME",
@@ -69,22 +73,22 @@ const FLAGS: Flags = {
   "death-timeout": {
     type: "string",
     value: "TIME",
-    help: "Give up if no scheduler answers that long, such as 60s",
+    help: "Give up if no scheduler answers within this time, such as 60s",
   },
   ...SCHEDULER_FILE_FLAG,
   ...CONFIG_FLAGS,
   ...TLS_FLAGS,
-  help: { type: "boolean", help: "Show this and exit" },
+  help: { type: "boolean", help: "Show this help and exit" },
   version: { type: "boolean", help: "Show the version and exit" },
-  nanny: { type: "boolean", help: "Only --no-nanny: there is no nanny yet" },
-  dashboard: { type: "boolean", help: "Only --no-dashboard: there is no dashboard yet" },
+  nanny: { type: "boolean", help: "Accepted only as --no-nanny: there is no nanny yet" },
+  dashboard: { type: "boolean", help: "Accepted only as --no-dashboard: there is no dashboard yet" },
   interface: refusedFlag("string", "give the address of the interface with --host"),
-  "scheduler-sni": refusedFlag("string", "names are not checked, and not sent, on links"),
+  "scheduler-sni": refusedFlag("string", "links neither send nor check host names"),
   "nanny-port": refusedFlag("string", NO_NANNY),
   "nanny-contact-address": refusedFlag("string", NO_NANNY),
   "preload-nanny": refusedFlag("string", NO_NANNY),
   "memory-limit": refusedFlag("string", NO_LIMITS),
-  "local-directory": refusedFlag("string", "results are kept in memory only yet"),
+  "local-directory": refusedFlag("string", "results are only kept in memory so far"),
   resources: refusedFlag("string", "abstract resources are not supported yet"),
   lifetime: refusedFlag("string", NO_LIFETIME),
   "lifetime-stagger": refusedFlag("string", NO_LIFETIME),
@@ -93,8 +97,8 @@ const FLAGS: Flags = {
   "pid-file": refusedFlag("string", "pid files are not supported yet"),
   "dashboard-address": refusedFlag("string", NO_DASHBOARD),
   "dashboard-prefix": refusedFlag("string", NO_DASHBOARD),
-  "worker-class": refusedFlag("string", "workers are of one class"),
-  executor: refusedFlag("string", "tasks run in threads, other executors are not supported yet"),
+  "worker-class": refusedFlag("string", "there is only one class of workers"),
+  executor: refusedFlag("string", "tasks run in threads; other executors are not supported yet"),
   "task-permissions": refusedFlag("string", "sandboxed tasks are not supported yet"),
 };
 
@@ -102,7 +106,7 @@ const USAGE = "deno run --allow-net --allow-read jsr:@dask/distributed/worker [O
 const ABOUT =
   "Starts workers for the scheduler at ADDRESS, such as tls://10.0.0.5:8786, until SIGINT or SIGTERM.";
 
-/** Starts workers from a command line; `undefined` if there was only something to print. */
+/** Starts workers from a command line. Returns `undefined` if it only printed something. */
 export async function startWorkers(args: readonly string[]): Promise<RunningRole | undefined> {
   const flags = parseFlags(args, FLAGS);
   if (flags.on["help"] === true) return void printText(helpText(USAGE, ABOUT, FLAGS));
@@ -160,7 +164,7 @@ export function portRange(text: string): readonly [from: number, to: number] {
   return [from, to];
 }
 
-/** Several workers that live and end together. */
+/** Starts several workers that end together. */
 async function startAll(
   address: string,
   name: string | undefined,

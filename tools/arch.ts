@@ -1,6 +1,6 @@
 /**
- * Checks what no compiler checks: imports go down the table of `docs/architecture.md` only and make no cycle,
- * pure folders name neither Deno nor Node nor a clock, files stay short, and nothing is typed `any`.
+ * Checks rules that the compiler does not check: imports follow the table of `docs/architecture.md` downwards
+ * and form no cycle; pure folders use neither Deno nor Node nor a clock; files stay short; no type is `any`.
  *
  * Run with `deno task arch`.
  *
@@ -12,7 +12,7 @@ import { say } from "./run.ts";
 
 const root = new URL("../", import.meta.url);
 
-/** From the bottom up: a folder imports only what stands before it here. */
+/** From the bottom up: a folder imports only folders before it. */
 const protocol = ["internal"];
 const messages = ["protocol", ...protocol];
 const config = ["internal"];
@@ -94,7 +94,7 @@ async function sources(folder: URL, prefix: string): Promise<SourceFile[]> {
   return found;
 }
 
-/** Every finding in the checkout. */
+/** Returns all findings in the checkout. */
 export async function checkCheckout(): Promise<{ files: number; problems: string[] }> {
   const files = await sources(root, "");
   return { files: files.length, problems: findings(files, rules) };

@@ -1,5 +1,5 @@
 /**
- * The rules behind `deno task arch`, without files: sources in, findings out.
+ * The rules of `deno task arch`, without file access: sources in, findings out.
  *
  * @module
  */
@@ -10,29 +10,29 @@ import ts from "typescript";
 export interface SourceFile {
   /** Path from the root, with slashes. */
   readonly path: string;
-  /** What is in it. */
+  /** Its text. */
   readonly text: string;
 }
 
-/** What the files of a folder may import. */
+/** Imports that the files of a folder may use. */
 export interface Layer {
-  /** Folder, or `.` for the root's files. The longest that fits a file counts. */
+  /** Folder, or `.` for files in the root. The longest match of a file's path counts. */
   readonly folder: string;
   /** Folders and files it may import, besides itself. */
   readonly imports: readonly string[];
-  /** Whether it names no runtime, timer, clock or randomness. */
+  /** Whether it uses no runtime, timer, clock or randomness. */
   readonly pure?: boolean;
 }
 
-/** What holds for the whole checkout. */
+/** Rules of the whole checkout. */
 export interface Rules {
   /** From the top down. */
   readonly layers: readonly Layer[];
-  /** Single files that are pure in a folder that isn't. */
+  /** Pure files in folders that are not pure. */
   readonly pureFiles: readonly string[];
-  /** Folders that nothing published imports, and that may import anything. */
+  /** Folders that published code must not import; they may import anything. */
   readonly unpublished: readonly string[];
-  /** Most lines of a file. */
+  /** Maximum number of lines of a file. */
   readonly mostLines: number;
 }
 
@@ -57,7 +57,7 @@ const impureNames = new Set([
 
 const impureCalls = new Set(["Date.now", "Math.random"]);
 
-/** Everything that is against the rules, as `path:line: what`. */
+/** Returns all violations, as `path:line: what`. */
 export function findings(files: readonly SourceFile[], rules: Rules): string[] {
   const found: string[] = [];
   const graph = new Map<string, readonly string[]>();
@@ -137,12 +137,12 @@ function resolved(from: string, specifier: string): string {
   return new URL(specifier, `file:///${from}`).pathname.slice(1);
 }
 
-/** Whether an import is a file of this checkout, and no package. */
+/** Whether an import is a file of this checkout, not a package. */
 function isOurs(to: string): boolean {
   return !/^[a-z@][^/]*:|^@std\/|^[a-z@][^.]*$/.test(to);
 }
 
-/** Notes which folders the folder of `path` imports from, of types too. */
+/** Notes the folders that the folder of `path` imports from, including type imports. */
 function addFolders(folders: Map<string, Set<string>>, path: string, imports: readonly Import[]): void {
   const from = folderOf(path);
   let targets = folders.get(from);
@@ -193,7 +193,7 @@ function impurities(path: string, tree: ts.SourceFile, imports: readonly Import[
   return found;
 }
 
-/** Whether an identifier is a use of a global, and no property, field or parameter of that name. */
+/** Whether an identifier refers to a global, not to a property, field or parameter of that name. */
 function isFree(node: ts.Identifier): boolean {
   const parent = node.parent;
   if (ts.isPropertyAccessExpression(parent)) return parent.expression === node;
@@ -221,7 +221,7 @@ function lineOf(tree: ts.SourceFile, node: ts.Node): number {
   return tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1;
 }
 
-/** Cycles of files that import each other at run time, or of folders, each told once. */
+/** Returns cycles of files that import each other at run time, or of folders, each once. */
 function cycles(graph: ReadonlyMap<string, Iterable<string>>): string[] {
   const found: string[] = [];
   const done = new Set<string>();

@@ -1,6 +1,6 @@
 /**
- * A long run of the fuzzer: damaged input against everything behind a socket in one process, then against
- * live roles over tcp and tls; and which code it ran.
+ * A long run of the fuzzer: damaged input to all code behind a socket within one process, then to live roles
+ * over tcp and tls. Reports the code that was reached.
  *
  * `deno task fuzz [--seed N] [--inputs N] [--live N] [--files]`
  *
@@ -25,7 +25,7 @@ const seed = wholeNumber("seed", text["seed"] ?? "1", 0, 2 ** 31);
 const inputs = wholeNumber("inputs", text["inputs"] ?? "1000000", 1, 2 ** 40);
 const live = wholeNumber("live", text["live"] ?? "40000", 0, 2 ** 40);
 
-/** What {@linkcode "../testing/fuzz/offline.ts"} tells. */
+/** Output of {@linkcode "../testing/fuzz/offline.ts"}. */
 interface OfflineReport extends FuzzReport {
   readonly messages: number;
   readonly rss: number;
@@ -45,7 +45,7 @@ async function offline(coverage: string): Promise<OfflineReport> {
 }
 
 async function main(): Promise<void> {
-  setLogLevel("distributed", "error"); // of the honest client
+  setLogLevel("distributed", "error"); // logs of the honest client
   const coverage = await Deno.makeTempDir({ prefix: "distributed-fuzz-" });
   try {
     let started = performance.now();

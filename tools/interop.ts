@@ -1,7 +1,7 @@
 /**
- * Tests against Python's `distributed`, in an environment that this makes and keeps in the user's cache.
+ * Runs tests against Python's `distributed`, in an environment that it creates in the user's cache.
  *
- * Run with `deno task test:interop`; what follows goes to `deno test`.
+ * Run with `deno task test:interop`; further arguments are passed to `deno test`.
  *
  * @module
  */
@@ -13,7 +13,9 @@ import { closingLine, denoCounts, none, sum } from "./summary.ts";
 
 const folder = new URL("tests/interop/", root);
 
-/** The `python` of an environment with everything in `requirements.txt`; makes it if it is not there. */
+/**
+ * Returns the `python` of an environment with the packages of `requirements.txt`; creates it if necessary.
+ */
 export async function pythonWithDask(): Promise<string> {
   const requirements = new URL("requirements.txt", folder);
   const base = Deno.env.get("DASK_PYTHON_BASE") ?? "python3";
@@ -62,7 +64,8 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
   }
-  // Something beside the tests can fail, such as a leak, a module that doesn't load, or no test at all.
+  // A run can fail without a failed test: because of a leak, a module that doesn't load, or if there are no
+  // tests.
   if (counts.failed === 0 && (code !== 0 || counts.passed === 0)) {
     counts = sum(counts, { ...none, failed: 1 });
   }

@@ -1,6 +1,6 @@
 /**
- * Whether tests can fail: small changes are made to the code, one at a time, and the tests of its folder have
- * to notice.
+ * Checks that tests can fail: makes small changes to the code, one at a time, which the tests of its folder
+ * have to notice.
  *
  * `deno task mutate [--count N | --all] [--seed N] [--folder FOLDER] [--least PERCENT] [--jobs N]
  * [--longest MS]`
@@ -14,7 +14,7 @@ import { score, survivors, table } from "./mutate/report.ts";
 import { root } from "./package.ts";
 import { say } from "./run.ts";
 
-/** State machines, and what reads the bytes and messages of peers. */
+/** State machines, and code that reads bytes and messages of peers. */
 const FOLDERS = ["protocol", "messages", "security/x509", "scheduler/state", "worker/state", "client/state"];
 
 const { text, on } = parseFlags(Deno.args, {

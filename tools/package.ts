@@ -1,5 +1,5 @@
 /**
- * What is published: which files, and a folder that holds exactly these.
+ * The published files, and a copy of exactly these in a folder.
  *
  * @module
  */
@@ -12,11 +12,11 @@ export interface Manifest {
   readonly version: string;
   /** Modules that users import, by name. */
   readonly exports: Readonly<Record<string, string>>;
-  /** What bare specifiers stand for. */
+  /** Targets of bare specifiers. */
   readonly imports: Readonly<Record<string, string>>;
-  /** Local packages that stand in for those of the registry. */
+  /** Local packages that replace packages of the registry. */
   readonly links: readonly string[];
-  /** Which files are published. */
+  /** Patterns of published files. */
   readonly publish: { readonly include: readonly string[]; readonly exclude: readonly string[] };
 }
 
@@ -28,7 +28,7 @@ export async function readManifest(folder: URL = root): Promise<Manifest> {
   return JSON.parse(await Deno.readTextFile(new URL("deno.json", folder))) as Manifest;
 }
 
-/** A glob of `*` and `**` as an expression over paths. */
+/** Converts a glob of `*` and `**` to a regular expression for paths. */
 export function globExpression(glob: string): RegExp {
   const parts = glob.split(/(\*\*\/|\*\*|\*)/).map((part) => {
     if (part === "**/") return "(?:.*/)?";
@@ -39,7 +39,7 @@ export function globExpression(glob: string): RegExp {
   return new RegExp(`^${parts.join("")}(?:/.*)?$`);
 }
 
-/** Paths of the files that are published, sorted. */
+/** Returns the paths of the published files, sorted. */
 export async function publishedFiles(manifest: Manifest, folder: URL = root): Promise<string[]> {
   const include = manifest.publish.include.map(globExpression);
   const exclude = manifest.publish.exclude.map(globExpression);
@@ -60,9 +60,9 @@ async function walk(folder: URL, prefix: string, each: (path: string) => void): 
 }
 
 /**
- * Copies what is published into `folder/package/`, and the stand-ins beside it, where publishing neither
- * lists nor misses them; without `links` it is left to the registry, as users will have it. Returns the paths
- * of the published files.
+ * Copies the published files to `folder/package/`, and the stand-ins beside it, so that a dry run finds them
+ * but does not list them. Without `links`, the packages come from the registry, as for users. Returns the
+ * paths of the published files.
  */
 export async function stage(folder: URL, withLinks = true): Promise<string[]> {
   const manifest = await readManifest();

@@ -1,5 +1,5 @@
 /**
- * Replays what `--record` wrote: `deno task replay FILE`.
+ * Replays a recording of `--record`: `deno task replay FILE`.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { replay, ReplayError } from "../scheduler/replay.ts";
 import { say } from "./run.ts";
 
-/** Lines of a file. */
+/** Yields the lines of a file. */
 async function* linesOf(path: string): AsyncIterableIterator<string> {
   using file = await Deno.open(path);
   let rest = "";
@@ -16,7 +16,7 @@ async function* linesOf(path: string): AsyncIterableIterator<string> {
     rest = lines.pop() ?? "";
     yield* lines;
   }
-  // A last line without its end was cut off when the scheduler died.
+  // An incomplete last line was cut off when the scheduler died.
   if (rest !== "") say(`The last line is incomplete and left out: ${rest.slice(0, 60)}…`);
 }
 

@@ -1,24 +1,24 @@
 /**
- * Running commands for the tools: output is passed on as it comes, and kept.
+ * Runs commands for the tools. Output is printed at once, and kept.
  *
  * @module
  */
 
-/** How a command ended. */
+/** Result of a command. */
 export interface Ran {
   /** Exit code. */
   readonly code: number;
-  /** Both streams, in the order in which they came. */
+  /** Both streams, in the order of arrival. */
   readonly output: string;
 }
 
-/** How a command is run. */
+/** Options of a command. */
 export interface RunOptions {
   /** Working directory. */
   readonly cwd?: URL;
-  /** Environment on top of the inherited one. */
+  /** Environment variables in addition to the inherited ones. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Keep the output instead of passing it on as well. */
+  /** Keep the output without printing it. */
   readonly quiet?: boolean;
   /** Minutes after which it is killed. */
   readonly limit?: number;
@@ -29,7 +29,7 @@ export function say(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
-/** Runs a command to its end. */
+/** Runs a command until it ends. */
 export async function run(command: readonly [string, ...string[]], options: RunOptions = {}): Promise<Ran> {
   const [program, ...args] = command;
   const child = new Deno.Command(program, {

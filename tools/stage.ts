@@ -1,6 +1,6 @@
 /**
- * Stages exactly what would be published in a folder of its own, and runs a dry run of publishing on it, in
- * which no warning is accepted but one: the module that loads tasks imports what it is told to.
+ * Copies the files that would be published to a folder, and runs a dry run of publishing there. Only one
+ * warning is accepted: the dynamic import in the module that loads tasks.
  *
  * Run with `deno task publish:check`; `deno run -A tools/stage.ts --publish` publishes (`docs/releasing.md`).
  *
@@ -11,17 +11,19 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { root, stage } from "./package.ts";
 import { say } from "./run.ts";
 
-/** What a dry run found. */
+/** Result of a dry run. */
 export interface PublishResult {
   /** Files that would be published. */
   readonly files: readonly string[];
-  /** Why it may not be published. */
+  /** Problems that prevent publishing. */
   readonly problems: readonly string[];
-  /** Everything that the dry run said. */
+  /** Output of the dry run. */
   readonly output: string;
 }
 
-/** Runs the dry run, or publishes: then the real packages of the registry take the place of the stand-ins. */
+/**
+ * Runs the dry run, or publishes. For publishing, the real packages of the registry replace the stand-ins.
+ */
 export async function checkPublish(inEarnest = false): Promise<PublishResult> {
   const folder = await Deno.makeTempDir({ prefix: "dask-stage-" });
   try {
@@ -46,7 +48,7 @@ export async function checkPublish(inEarnest = false): Promise<PublishResult> {
   }
 }
 
-/** Warnings and errors in the output of `deno publish`, each without its explanation. */
+/** Returns the warnings and errors in the output of `deno publish`, without their explanations. */
 export function warnings(output: string): string[] {
   const found: string[] = [];
   const start = /^(?=warning\[|error\[|Warning |error: )/m;
@@ -56,7 +58,7 @@ export function warnings(output: string): string[] {
   return found;
 }
 
-/** Tasks of `remoteModule` come from URLs that clients name: nobody can know them before. */
+/** Whether a warning is about the import of `remoteModule`'s tasks, whose URLs come from clients. */
 function isTaskLoading(problem: string): boolean {
   return problem.startsWith("warning[unanalyzable-dynamic-import]") &&
     problem.includes("/package/worker/executor/inside/load_function.ts:");

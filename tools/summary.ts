@@ -1,10 +1,10 @@
 /**
- * Counting what ran: the closing lines of test runners in, one closing line out.
+ * Sums up test runs: from the closing lines of test runners to one closing line.
  *
  * @module
  */
 
-/** How many tests ended how. */
+/** Number of tests by result. */
 export interface Counts {
   /** Held. */
   readonly passed: number;
@@ -22,7 +22,7 @@ export function sum(a: Counts, b: Counts): Counts {
   return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
 }
 
-/** Counts of the closing line of `deno test`, steps included; nothing if there is none. */
+/** Returns the counts of the closing line of `deno test`, including steps; undefined if there is none. */
 export function denoCounts(output: string): Counts | undefined {
   // deno-lint-ignore no-control-regex
   const plain = output.replace(/\x1b\[[0-9;]*m/g, "");
@@ -43,7 +43,7 @@ function number(text: string | undefined): number {
   return text === undefined ? 0 : Number(text);
 }
 
-/** The line that a run ends with. */
+/** Returns the last line of a run. */
 export function closingLine(counts: Counts): string {
   const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
   return `${counts.passed} passed, ${counts.failed} failed${skipped}`;

@@ -1,8 +1,8 @@
 /**
- * Everything that must hold before a change goes in: format, lint, types, those of the README's programs,
- * documentation of the public API, layers, what would be published, and the tests.
+ * All checks of a change: format, lint, types (also of the README's programs), documentation of the public
+ * API, layers, published files, and the tests.
  *
- * Run with `deno task test`; words after it choose steps, as in `deno task test lint types`.
+ * Run with `deno task test`. Arguments choose steps: `deno task test lint types`.
  *
  * @module
  */
@@ -19,7 +19,7 @@ type Step = readonly [name: string, run: () => Promise<Counts>];
 const held: Counts = { ...none, passed: 1 };
 const broke: Counts = { ...none, failed: 1 };
 
-/** A step that is one command of deno, which holds if it ends with 0. */
+/** Returns a step that runs one command of deno, and passes if it ends with 0. */
 function command(name: string, ...args: readonly string[]): Step {
   return [name, async () => {
     const { code, output } = await run([Deno.execPath(), ...args], { cwd: root, quiet: true });
@@ -39,7 +39,7 @@ async function documentation(): Promise<Counts> {
   return await lint();
 }
 
-/** Types of the guides' programs; that they run is a test. */
+/** Checks the types of the guides' programs. A test runs them. */
 async function guides(): Promise<Counts> {
   const files = Array.from(
     Deno.readDirSync(new URL("docs/guides/", root)),
@@ -49,7 +49,7 @@ async function guides(): Promise<Counts> {
   return await check();
 }
 
-/** Types of the examples in the code; that those of the public API run is a test. */
+/** Checks the types of the examples in the code. A test runs those of the public API. */
 async function examples(): Promise<Counts> {
   const files = (await publishedFiles(await readManifest())).filter((path) => path.endsWith(".ts"));
   const [, check] = command("examples", "check", "--doc-only", ...files);
@@ -73,7 +73,7 @@ async function tests(): Promise<Counts> {
     say("no test ran");
     return broke;
   }
-  // Something beside the tests can fail, such as a leak or a module that doesn't load.
+  // A run can fail without a failed test, because of a leak or a module that doesn't load.
   return code !== 0 && counts.failed === 0 ? sum(counts, broke) : counts;
 }
 

@@ -1,5 +1,5 @@
 /**
- * A mutation run from end to end: mutants are made, drawn, and judged by the tests of their folder.
+ * A whole mutation run: creates mutants, draws a sample, and judges each by the tests of its folder.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { type Judged, judgeMutants } from "./judge.ts";
 import { describe, isNoticed } from "./report.ts";
 import { readFolder, Tree } from "./tree.ts";
 
-/** What is run. */
+/** Options of a run. */
 export interface CampaignOptions {
   /** The checkout. */
   readonly root: URL;
@@ -18,20 +18,20 @@ export interface CampaignOptions {
   readonly folders: readonly string[];
   /** Number of mutants. */
   readonly count: number;
-  /** Decides which mutants are drawn. */
+  /** Seed of the sample. */
   readonly seed: number;
   /** Number of processes that run tests. */
   readonly jobs: number;
-  /** Milliseconds: tests that take longer without any mutant do not judge. */
+  /** Milliseconds; tests that take longer without a mutant are not used. */
   readonly longest: number;
-  /** Takes lines about how far it is. */
+  /** Called with lines about the progress. */
   readonly log: (line: string) => void;
 }
 
 /**
- * Makes mutants and judges them.
+ * Creates mutants and judges them.
  *
- * @throws {Error} If a test fails without any mutant.
+ * @throws {Error} If a test fails without a mutant.
  */
 export async function runCampaign(options: CampaignOptions): Promise<Judged[]> {
   const { root, count, seed, jobs, longest, log } = options;

@@ -21,7 +21,7 @@ async function checkout(source: string, test: string): Promise<URL> {
   return root;
 }
 
-/** Mutants of `source` with what `test` made of them, as `original → replacement`. */
+/** Returns the outcomes of the mutants of `source` by `test`, by `original → replacement`. */
 async function outcomes(source: string, test: string, options?: JudgeOptions): Promise<Map<string, string>> {
   const judged = await judge(source, test, options);
   return new Map(
@@ -64,8 +64,8 @@ Deno.test("runCampaign tells mutants that tests notice from those that they don'
   );
   assertEquals(found.get("a < b → a >= b"), "killed");
   assertEquals(found.get("a < b → false"), "killed");
-  assertEquals(found.get("a < b → true"), "survived"); // there is no test with the smaller one behind
-  assertEquals(found.get("a < b → a <= b"), "survived"); // means the same
+  assertEquals(found.get("a < b → true"), "survived"); // no test has the smaller number second
+  assertEquals(found.get("a < b → a <= b"), "survived"); // equivalent
   assertEquals(found.get("1 + 1 → 1 - 1"), "not reached");
 });
 
@@ -106,7 +106,7 @@ Deno.test("runCampaign does not blame a mutant for what an earlier one left behi
      Deno.test("double doubles", () => { equal(part.note("a"), 1); equal(part.double(2), 4); });`,
   );
   assertEquals(found.get("!seen.includes(name) → true"), "killed");
-  assertEquals(found.get("n > 0 → false"), "survived"); // means the same
+  assertEquals(found.get("n > 0 → false"), "survived"); // equivalent
 });
 
 Deno.test("runCampaign runs steps and waits for tests, and takes uncaught errors for failures", async () => {

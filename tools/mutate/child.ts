@@ -1,6 +1,6 @@
 /**
- * The process that runs tests: `child.ts [--mutant ID] TEST-FILE…`. With an id, that mutant is active while
- * the modules load, and stays so.
+ * The process that runs tests: `child.ts [--mutant ID] TEST-FILE…`. With an id, that mutant is active from
+ * the loading of the modules on.
  *
  * @module
  */
@@ -10,7 +10,10 @@ import { collected, type CollectedTest, collectTests, runTest } from "./collect.
 import type { Hits, Notes, PlannedTest, Reply, Request, TimedTest, Times, Verdict } from "./messages.ts";
 import { Switches } from "./switches.ts";
 
-/** A test that takes this many times too long is not tried again: making what is made once takes less. */
+/**
+ * A test that takes this many times too long is not tried again: one-time initialisation does not take so
+ * long.
+ */
 const RETRIED = 3;
 
 const switches = new Switches();
@@ -88,7 +91,7 @@ async function answer(request: Request): Promise<Reply> {
   }
 }
 
-/** A property that fails once has failed: looking for a smaller case takes time. */
+/** Makes a failing property test stop at once, without looking for a smaller case, which takes time. */
 async function endPropertiesEarly(): Promise<void> {
   const { default: fc } = await import("fast-check");
   fc.configureGlobal({ endOnFailure: true });

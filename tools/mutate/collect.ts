@@ -1,5 +1,5 @@
 /**
- * Takes the place of `Deno.test`: tests are collected, and run as often as one likes, without sanitizers.
+ * Replaces `Deno.test`: tests are collected, and can run several times, without sanitizers.
  *
  * @module
  */
@@ -10,17 +10,17 @@ type Body = (t: Deno.TestContext) => void | Promise<void>;
 export interface CollectedTest {
   /** Name. */
   readonly name: string;
-  /** What it does. */
+  /** Its function. */
   readonly fn: Body;
 }
 
 /** The tests that were registered since {@linkcode collectTests}, in order. */
 export const collected: CollectedTest[] = [];
 
-/** Errors that nothing caught, since the running test began. */
+/** Uncaught errors since the current test began. */
 const uncaught: unknown[] = [];
 
-/** Puts a collector in the place of `Deno.test`, and imports test files. */
+/** Replaces `Deno.test` by a collector, and imports test files. */
 export async function collectTests(files: readonly string[]): Promise<void> {
   Object.defineProperty(Deno, "test", { value: collect });
   for (const kind of ["error", "unhandledrejection"] as const) {
@@ -45,12 +45,12 @@ function collect(...args: readonly unknown[]): void {
   if (!ignore) collected.push({ name, fn });
 }
 
-/** Runs a test; returns why it failed, or nothing. */
+/** Runs a test. Returns why it failed, or undefined. */
 export async function runTest(test: CollectedTest): Promise<string | undefined> {
   uncaught.length = 0;
   try {
     await runBody(test.name, test.fn);
-    await new Promise((resolve) => setTimeout(resolve, 0)); // what it left running may fail now
+    await new Promise((resolve) => setTimeout(resolve, 0)); // work that it left running may fail now
   } catch (error) {
     return brief(error);
   }

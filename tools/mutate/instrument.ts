@@ -1,6 +1,6 @@
 /**
- * Mutants of source files, made by Stryker's instrumenter: each place of a file gets a switch that chooses
- * between what is written there and its mutants, so that one load serves them all.
+ * Creates mutants of source files with Stryker's instrumenter. Each mutated place of a file gets a switch
+ * that chooses between the original and its mutants, so that one process can run all of them.
  *
  * @module
  */
@@ -19,9 +19,9 @@ export interface Mutant {
   readonly column: number;
   /** Which kind of change, in Stryker's words. */
   readonly kind: string;
-  /** What stands there. */
+  /** Original code. */
   readonly original: string;
-  /** What would stand there. */
+  /** Mutated code. */
   readonly replacement: string;
 }
 
@@ -33,7 +33,7 @@ export interface Instrumented {
   readonly text: string;
 }
 
-/** A file as it is. */
+/** A source file. */
 export type Source = Instrumented;
 
 const silent = (): void => {};
@@ -54,13 +54,13 @@ const logger = {
 };
 
 /**
- * Begins each instrumented file: the names that Stryker gives to what is in {@linkcode "./switches.ts"}. In a
- * thread or a process of a test there are no switches, and no mutants.
+ * First line of each instrumented file: Stryker's names for the functions of {@linkcode "./switches.ts"}. In
+ * threads and processes that a test starts there are no switches, so no mutants.
  */
 const HEADER = "const { isActive: stryMutAct_9fa48, cover: stryCov_9fa48 } = " +
   "globalThis.mutationSwitches ?? { isActive: () => false, cover() {} };\n";
 
-/** Makes all mutants of files, but for those that no test could tell or should tell. */
+/** Creates all mutants of files, except those that tests can't or need not notice. */
 export async function instrument(
   sources: readonly Source[],
 ): Promise<{ files: Instrumented[]; mutants: Mutant[] }> {
@@ -96,7 +96,7 @@ function between(lines: readonly string[], { start, end }: { start: Position; en
     .join("\n");
 }
 
-/** The parts of Babel's nodes that are looked at. */
+/** The used parts of Babel's nodes. */
 interface Node {
   readonly type: string;
   readonly name?: string;
@@ -109,12 +109,12 @@ interface Node {
   readonly consequent?: readonly Node[];
 }
 
-/** Checks of what must hold anyway: without one, nothing goes wrong but what is wrong already. */
+/** Checks of invariants: without one, correct code behaves the same. */
 const CHECKS: ReadonlySet<string> = new Set(["assert", "unreachable"]);
 
 /**
- * Why the mutants inside a piece of code are left out. The texts of errors are for people: tests look for the
- * words that matter, and no more.
+ * Returns why the mutants inside a piece of code are left out. Texts of errors are for people: tests only
+ * check the important words.
  */
 function whyIgnored(path: object): string | undefined {
   const { node } = path as { node: Node };
@@ -123,7 +123,7 @@ function whyIgnored(path: object): string | undefined {
   return undefined;
 }
 
-/** Name of the function, method or class that is called. */
+/** Returns the name of the called function, method or class. */
 function calledName({ callee }: Node): string {
   return callee?.name ?? callee?.property?.name ?? "";
 }
@@ -144,7 +144,7 @@ function isCheck(node: Node): boolean {
   }
 }
 
-/** A function or method called `validate…`, whose whole purpose is to check. */
+/** Whether a node is a function or method `validate…`, which only checks. */
 function isValidation({ type, id, key }: Node): boolean {
   const isFunction = ["FunctionDeclaration", "ClassMethod", "ClassPrivateMethod"].includes(type);
   const name = id?.name ?? key?.name ?? key?.id?.name ?? "";

@@ -1,5 +1,5 @@
 /**
- * Judges mutants: each by the tests that reach it, the shortest first, until one fails.
+ * Judges mutants: runs the tests that reach a mutant, the fastest first, until one fails.
  *
  * @module
  */
@@ -8,52 +8,52 @@ import type { Mutant } from "./instrument.ts";
 import type { Notes, PlannedTest, TimedTest, Verdict } from "./messages.ts";
 import { Gone, type Limit, NoAnswer, Runner, type RunnerOptions } from "./runner.ts";
 
-/** What became of a mutant. */
+/** Outcome of a mutant. */
 export type Outcome = "killed" | "timed out" | "survived" | "not reached";
 
-/** A mutant, and what became of it. */
+/** A mutant and its outcome. */
 export interface Judged {
   /** The change. */
   readonly mutant: Mutant;
-  /** What became of it. */
+  /** The outcome. */
   readonly outcome: Outcome;
   /** Name of the test that failed. */
   readonly by?: string;
-  /** What the test said. */
+  /** Error of the test. */
   readonly why?: string;
 }
 
-/** What is judged. */
+/** The mutants to judge. */
 export interface JudgeOptions {
   /** Folder with the instrumented files. */
   readonly root: URL;
   /** Paths of the test files that judge. */
   readonly tests: readonly string[];
-  /** What is judged. */
+  /** The mutants to judge. */
   readonly mutants: readonly Mutant[];
-  /** How many processes. */
+  /** Number of processes. */
   readonly jobs: number;
-  /** Milliseconds: tests that take longer without any mutant do not judge. */
+  /** Milliseconds; tests that take longer without a mutant are not used. */
   readonly longest: number;
   /** Called for each mutant as soon as it is judged. */
   readonly onJudged?: (judged: Judged) => void;
 }
 
 /**
- * How long a test may take with a mutant: so many times as long as without, and milliseconds for a busy
+ * Time limit of a test with a mutant: a multiple of its time without a mutant, plus milliseconds for a busy
  * machine.
  */
 const TIMES_LONGER = 10;
 const GRACE = 5000;
 
-/** How often it may come to the mutant: so many times as often as without it, and so often more. */
+/** Limit of how often a test may reach the mutant: a multiple of the number without it, plus a constant. */
 const TIMES_MORE = 100;
 const MORE = 1000;
 
 /**
  * Judges mutants.
  *
- * @throws {Error} If a test fails without any mutant.
+ * @throws {Error} If a test fails without a mutant.
  */
 export async function judgeMutants(options: JudgeOptions): Promise<Judged[]> {
   const { root, tests, mutants, jobs, longest, onJudged } = options;
@@ -80,7 +80,7 @@ async function makePlan(options: RunnerOptions, longest: number): Promise<Plan> 
     throw new Error(`tests fail without any mutant:\n${lines.join("\n")}`);
   }
   const short = tests.filter(({ ms }) => ms <= longest).sort((a, b) => a.ms - b.ms);
-  // In a process where nothing was made yet that is made once.
+  // In a new process, in which one-time initialisation has not happened yet.
   const notes = await asked(options, (runner) => runner.note(short.map(({ index }) => index)));
   return new Plan(short, notes);
 }
@@ -90,14 +90,14 @@ async function asked<T>(options: RunnerOptions, ask: (runner: Runner) => Promise
   return await ask(runner);
 }
 
-/** Which tests a mutant needs. */
+/** Chooses the tests for a mutant. */
 class Plan {
   readonly #atLoad: ReadonlySet<string>;
   readonly #reaching = new Map<string, PlannedTest[]>();
   readonly #all: readonly PlannedTest[];
   readonly #ms: ReadonlyMap<number, number>;
 
-  /** @param tests The shortest first. */
+  /** @param tests The fastest first. */
   constructor(tests: readonly TimedTest[], { atLoad, byTest }: Notes) {
     this.#atLoad = new Set(atLoad);
     this.#ms = new Map(tests.map(({ index, ms }) => [index, ms]));
@@ -116,23 +116,23 @@ class Plan {
     return this.#atLoad.has(mutant);
   }
 
-  /** The tests that reach it, the shortest first. */
+  /** Returns the tests that reach it, the fastest first. */
   reaching(mutant: string): readonly PlannedTest[] {
     return this.#reaching.get(mutant) ?? [];
   }
 
-  /** All tests, the shortest first. */
+  /** All tests, the fastest first. */
   get all(): readonly PlannedTest[] {
     return this.#all;
   }
 
-  /** Milliseconds after which a test is given up. */
+  /** Time limit of a test, in milliseconds. */
   readonly limit: Limit = (test) => (this.#ms.get(test) ?? 0) * TIMES_LONGER + GRACE;
 }
 
 type Found = Omit<Judged, "mutant">;
 
-/** Judges one mutant at a time, most of them in a process that it keeps. */
+/** Judges one mutant at a time, most of them in a reused process. */
 class Judge implements AsyncDisposable {
   readonly #plan: Plan;
   readonly #options: RunnerOptions;
@@ -152,7 +152,7 @@ class Judge implements AsyncDisposable {
     return verdict;
   }
 
-  /** In the process that serves many. `again` if that can't tell. */
+  /** Judges a mutant in the reused process. Returns `again` if the result is unclear. */
   async #among(mutant: string, tests: readonly PlannedTest[]): Promise<Found | "again"> {
     this.#kept ??= new Runner(this.#options);
     const found = await outcome(this.#kept.judge(mutant, tests, this.#plan.limit));
@@ -161,7 +161,7 @@ class Judge implements AsyncDisposable {
     return typeof found === "string" ? "again" : found;
   }
 
-  /** In a process of its own, where the mutant is active from the start. */
+  /** Judges a mutant in a new process, in which it is active from the start. */
   async #alone(mutant: string, tests: readonly PlannedTest[]): Promise<Found> {
     await using runner = new Runner({ ...this.#options, mutant });
     const found = await outcome(runner.judge(mutant, tests, this.#plan.limit));

@@ -1,36 +1,36 @@
 /**
- * What `deno task mutate` and a process that runs tests say to each other.
+ * Messages between `deno task mutate` and a process that runs tests.
  *
  * @module
  */
 
-/** A test as a mutant's run needs it. */
+/** A test to run with a mutant. */
 export interface PlannedTest {
-  /** Its place among all tests that were registered. */
+  /** Its index among all registered tests. */
   readonly index: number;
-  /** How often the mutant may be reached before the test counts as endless. */
+  /** Number of times that the mutant may be reached before the test counts as endless. */
   readonly mostHits: number;
 }
 
-/** What the process is asked for, one thing at a time. */
+/** Requests to the process, one at a time. */
 export type Request =
-  /** Run every test without any mutant, and say how long it takes. One that takes longer is tried again. */
+  /** Runs all tests without a mutant, and measures them. A test that takes longer is tried again. */
   | { readonly do: "time"; readonly longest: number }
-  /** Run tests without any mutant, and say which mutants they reach. */
+  /** Runs tests without a mutant, and notes the mutants that they reach. */
   | { readonly do: "note"; readonly tests: readonly number[] }
-  /** Run tests with a mutant, until one fails. */
+  /** Runs tests with a mutant, until one fails. */
   | { readonly do: "judge"; readonly mutant: string; readonly tests: readonly PlannedTest[] };
 
-/** Sent before each test, so that one that does not end is told from many. */
+/** Sent before each test, so that a test that does not end can be identified. */
 export interface Begun {
   readonly is: "begun";
-  /** Place of the test among all tests that were registered. */
+  /** Index of the test among all registered tests. */
   readonly test: number;
 }
 
-/** How long a test takes without any mutant. */
+/** Duration of a test without a mutant. */
 export interface TimedTest {
-  /** Its place among all tests that were registered. */
+  /** Its index among all registered tests. */
   readonly index: number;
   /** Name. */
   readonly name: string;
@@ -40,35 +40,35 @@ export interface TimedTest {
   readonly failure?: string;
 }
 
-/** How long tests take without any mutant. */
+/** Durations of tests without a mutant. */
 export interface Times {
   readonly is: "times";
   /** All tests. */
   readonly tests: readonly TimedTest[];
 }
 
-/** How often each mutant was reached, by id. */
+/** Number of times that each mutant was reached, by id. */
 export type Hits = Record<string, number>;
 
-/** What tests reach. */
+/** Mutants that tests reach. */
 export interface Notes {
   readonly is: "notes";
-  /** What each test reaches, by its index. */
+  /** Mutants that each test reaches, by the test's index. */
   readonly byTest: readonly (readonly [index: number, hits: Hits])[];
   /** Ids of the mutants that were reached while the modules loaded. */
   readonly atLoad: readonly string[];
 }
 
-/** How tests went with a mutant. */
+/** Result of the tests with a mutant. */
 export type Verdict =
   | { readonly is: "killed"; readonly by: string; readonly why: string }
   /** A loop did not end. */
   | { readonly is: "endless" }
   | { readonly is: "survived" }
-  /** No test came to it, though one did before: what is made once had been made then. */
+  /** No test reached it, although one did before: the code runs only once per process. */
   | { readonly is: "unreached" }
-  /** The test that failed fails without the mutant, too: an earlier mutant left traces. */
+  /** The test also fails without the mutant, because an earlier mutant left changes. */
   | { readonly is: "dirty" };
 
-/** All that the process says. */
+/** Messages from the process. */
 export type Reply = Begun | Times | Notes | Verdict;

@@ -1,17 +1,17 @@
 /**
- * What a mutation run found, in words.
+ * Reports of a mutation run.
  *
  * @module
  */
 
 import type { Judged, Outcome } from "./judge.ts";
 
-/** Whether a test noticed it. */
+/** Whether a test noticed the mutant. */
 export function isNoticed({ outcome }: Judged): boolean {
   return outcome === "killed" || outcome === "timed out";
 }
 
-/** Share of the mutants that tests noticed, from 0 to 1. */
+/** Share of noticed mutants, from 0 to 1. */
 export function score(judged: readonly Judged[]): number {
   return judged.length === 0 ? 1 : judged.filter(isNoticed).length / judged.length;
 }

@@ -1,5 +1,6 @@
 /**
- * A process that runs tests, as seen from outside: it can be asked, and be ended when it does not answer.
+ * The parent's side of a process that runs tests: sends requests, and kills the process if it does not
+ * answer.
  *
  * @module
  */
@@ -29,10 +30,10 @@ export class Gone extends Error {
   override readonly name = "Gone";
 }
 
-/** What ends a request. */
+/** The last reply to a request. */
 type Answer = Exclude<Reply, Begun>;
 
-/** How a process is started. */
+/** Options of a process. */
 export interface RunnerOptions {
   /** Folder with the instrumented files, and `deno.json`. */
   readonly root: URL;
@@ -59,21 +60,21 @@ export class Runner implements AsyncDisposable {
   }
 
   /**
-   * How long all tests take without any mutant.
+   * Measures all tests without a mutant.
    *
-   * @param longest Milliseconds: tests that take longer are tried again.
+   * @param longest Milliseconds; tests that take longer are tried again.
    */
   async time(longest: number): Promise<Times> {
     return await this.#ask({ do: "time", longest }, () => UNHURRIED) as Times;
   }
 
-  /** What tests reach, by their indexes. */
+  /** Notes the mutants that tests reach, by the tests' indexes. */
   async note(tests: readonly number[]): Promise<Notes> {
     return await this.#ask({ do: "note", tests }, () => UNHURRIED) as Notes;
   }
 
   /**
-   * How tests go with a mutant, in their order until one fails.
+   * Runs tests with a mutant, in order, until one fails.
    *
    * @param limit Milliseconds for each test, by its index.
    */

@@ -1,5 +1,5 @@
 /**
- * What instrumented modules ask and tell. They find it as `globalThis.mutationSwitches`.
+ * The switches of instrumented modules, which access them as `globalThis.mutationSwitches`.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import type { Hits } from "./messages.ts";
 
 /** The switches of one process. */
 export class Switches {
-  /** The mutant that takes the place of what is written. */
+  /** The active mutant. */
   active: string | undefined;
-  /** How often the active one was reached. */
+  /** Number of times that the active mutant was reached. */
   hits = 0;
-  /** How often it may be. */
+  /** Maximum of that number. */
   mostHits = Infinity;
-  /** Where it is noted which mutants are reached; nothing is noted without. */
+  /** Counts of reached mutants; if undefined, nothing is counted. */
   notes: Hits | undefined;
 
-  /** Whether to run the mutant. */
+  /** Whether the mutant is active. */
   readonly isActive = (id: string): boolean => {
     if (id !== this.active) return false;
     if (++this.hits > this.mostHits) throw new Error("the mutant is reached too often");
     return true;
   };
 
-  /** Notes that mutants are reached. */
+  /** Counts reached mutants. */
   readonly cover = (...ids: readonly string[]): void => {
     if (this.notes === undefined) return;
     for (const id of ids) this.notes[id] = (this.notes[id] ?? 0) + 1;

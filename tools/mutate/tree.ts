@@ -1,5 +1,5 @@
 /**
- * A copy of the checkout, whose files can be replaced.
+ * A copy of the checkout in which files can be replaced.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import type { Instrumented, Source } from "./instrument.ts";
 
 /** A copy of a folder. Disposing of it removes it. */
 export class Tree implements AsyncDisposable {
-  /** Where it is. Ends with a slash. */
+  /** Its URL, with a slash at the end. */
   readonly url: URL;
 
   private constructor(url: URL) {
     this.url = url;
   }
 
-  /** Copies `from`, without what is hidden. */
+  /** Copies `from`, without hidden files. */
   static async copy(from: URL): Promise<Tree> {
     const tree = new Tree(pathToFileURL(`${await Deno.makeTempDir({ prefix: "distributed-mutate-" })}/`));
     await copyFolder(from, tree.url);
@@ -44,10 +44,10 @@ async function copyFolder(from: URL, to: URL): Promise<void> {
   }
 }
 
-/** Files that do not work, but check what does, or measure it. */
+/** Files that only check or measure other code. */
 const NO_SOURCE = /(?:^validate|_bench)\.ts$/;
 
-/** TypeScript files below a folder of `root`, sorted by path: what works, and tests. */
+/** Returns the TypeScript files below a folder of `root`, sorted by path: sources and tests. */
 export async function readFolder(root: URL, folder: string): Promise<{ sources: Source[]; tests: string[] }> {
   const sources: Source[] = [];
   const tests: string[] = [];
